@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of ours is built with. Hot targets get nothing more: speed comes from the code.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// A room of the house: a target, its arrows down, and the tests that mirror it. See docs/architecture.md.
+func room(_ name: String, _ dependencies: Target.Dependency..., path: String? = nil, exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+    name: "carillon",
+    products: [
+        .executable(name: "carillon", targets: ["carillon"]),
+        .library(name: "Carillon", targets: ["CarillonKit"]),
+        .library(name: "ScenarioDSL", targets: ["ScenarioDSL"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+    ],
+    targets: [
+        .target(name: "CLinuxSockets"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+
+        room("SIPWire"),
+        room("SIPTransactions", "SIPWire"),
+        room("SIPDialogs", "SIPTransactions", "SIPWire"),
+        room("ScenarioDSL"),
+        room("Measurement", "CZlib", histogram),
+        room("CallTraces", "SIPWire", "Measurement"),
+        room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
+        room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
+        room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
+        room("ScenarioFiles", "ScenarioDSL", "CLinuxSockets"),
+        room("Reporting", "Measurement", "CallTraces"),
+        room("CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "Measurement", "Reporting"),
+        .executableTarget(
+            name: "carillon",
+            dependencies: [
+                "Blaster", "CallEngine", "CallTraces", "Measurement", "Reporting", "ScenarioDSL", "ScenarioFiles",
+                "Scenarios", "SIPWire", argumentParser,
+            ],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,2 @@
+#include "CLinuxSockets.h"
+int clx_placeholder(void) { return 0; }

@@ -1,0 +1,73 @@
+import SIPWire
+
+import Glibc
+
+/// Messages rendered and not yet sent, in the order they were rendered: octets back to back in one region, one entry each.
+///
+/// The engine renders straight into the tail; the transport reads entries, groups what it can into segmented sends without
+/// copying, and calls `removeAll()`. Written by the engine and read by its worker, on one thread.
+public struct OutboundLog: ~Copyable {
+    /// One message.
+    public struct Entry {
+        /// Where its octets start, from `octets`.
+        public var offset: Int
+        public var length: Int
+        public var flow: Flow
+        /// Call slot that sends it. Messages of one owner leave in the order of the log; others may change places.
+        public var owner: UInt32
+    }
+
+    /// The longest message that can be rendered: what fits a UDP datagram and the largest body a scenario may carry on TCP.
+    public static let longestMessage = 131_072
+    static let capacity = 32 << 20
+    static let mostEntries = 32_768
+
+    public let octets: UnsafeMutableRawPointer
+    let entryStorage: UnsafeMutablePointer<Entry>
+    public private(set) var count = 0
+    private(set) var used = 0
+    /// Messages that found the log full. Each is a send that did not happen: counted as a dropped send.
+    public private(set) var refused: UInt64 = 0
+
+    public init() {
+        let region = mmap(
+            nil, Self.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        precondition(region != MAP_FAILED, "no address space for the outbound log")
+        octets = region!
+        entryStorage = .allocate(capacity: Self.mostEntries)
+    }
+
+    deinit {
+        munmap(octets, Self.capacity)
+        entryStorage.deallocate()
+    }
+
+    public subscript(index: Int) -> Entry { entryStorage[index] }
+    public var isEmpty: Bool { count == 0 }
+
+    /// Half full: the engine stops taking on timers and arrivals until the transport has flushed.
+    public var wantsFlush: Bool { count > Self.mostEntries / 2 || used > Self.capacity / 2 }
+
+    /// Room for one message of up to `longestMessage` octets at the tail, or nil when the log is full (counted).
+    @inline(__always)
+    mutating func reserve() -> UnsafeMutableRawPointer? {
+        if count == Self.mostEntries || used + Self.longestMessage > Self.capacity {
+            refused += 1
+            return nil
+        }
+        return octets + used
+    }
+
+    /// Makes the octets written at the tail a message.
+    @inline(__always)
+    mutating func commit(length: Int, flow: Flow, owner: UInt32) {
+        entryStorage[count] = Entry(offset: used, length: length, flow: flow, owner: owner)
+        count += 1
+        used += length
+    }
+
+    public mutating func removeAll() {
+        count = 0
+        used = 0
+    }
+}
