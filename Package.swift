@@ -55,5 +55,8 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+
+        tests("SIPTransactionsTests", "SIPTransactions"),
+        tests("CallEngineTests", "CallEngine"),
     ]
 )
