@@ -40,7 +40,7 @@ let package = Package(
         room("SIPTransactions", "SIPWire"),
         room("SIPDialogs", "SIPTransactions", "SIPWire"),
         room("ScenarioDSL"),
-        room("Measurement", "CZlib", histogram),
+        room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
         room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
@@ -55,5 +55,8 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+
+        tests("MeasurementTests", "Measurement", "SIPWire", histogram),
+        tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
     ]
 )
