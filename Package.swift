@@ -40,7 +40,7 @@ let package = Package(
         room("SIPTransactions", "SIPWire"),
         room("SIPDialogs", "SIPTransactions", "SIPWire"),
         room("ScenarioDSL"),
-        room("Measurement", "CZlib", histogram),
+        room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
         room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
@@ -58,5 +58,7 @@ let package = Package(
 
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests("CallEngineTests", "CallEngine"),
+        tests("MeasurementTests", "Measurement", "SIPWire", histogram),
+        tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
     ]
 )
