@@ -37,6 +37,9 @@ let package = Package(
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
         room("SIPWire"),
+        tests("SIPWireTests", "SIPWire"),
+        .executableTarget(
+            name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("SIPTransactions", "SIPWire"),
         room("SIPDialogs", "SIPTransactions", "SIPWire"),
         room("ScenarioDSL"),
