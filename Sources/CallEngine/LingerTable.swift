@@ -58,6 +58,7 @@ struct LingerTable: ~Copyable {
     private let directory: UnsafeMutablePointer<UInt32>
     private let queues: UnsafeMutablePointer<Queue>
     private let mostBuckets: UInt32
+    private let startBuckets: UInt32
     private let directorySize: UInt32
     private var queueCount = 0
     private var firstFreeChunk: UInt32 = Self.none
@@ -69,15 +70,18 @@ struct LingerTable: ~Copyable {
     private(set) var count = 0
     /// Entries dropped before their time because the table was full.
     private(set) var evicted: UInt64 = 0
-    /// Octets that have become resident, within a page or two per queue. What exceeds it at the end of warming up is growth.
+    /// Octets that have become resident at most. What exceeds it at the end of warming up is growth.
     var touchedOctets: Int {
         var octets = Int(chunksTouched) * Self.chunkOctets
         for queue in 0..<queueCount { octets += Int(queues[queue].buckets) * 4 }
         return octets
     }
 
-    /// - Parameter maximum: the most entries at once, up to 2^26; the oldest make room beyond.
-    init(maximum: Int) throws(RegionUnavailable) {
+    /// - Parameters:
+    ///   - maximum: the most entries at once, up to 2^26; the oldest make room beyond.
+    ///   - expected: how many a queue is likely to hold at once, as far as the plan tells. The index starts at that size
+    ///     instead of growing to it.
+    init(maximum: Int, expected: Int = 0) throws(RegionUnavailable) {
         precondition(maximum > 0 && maximum <= 1 << 26)
         assert(MemoryLayout<Entry>.stride == 40)
         self.maximum = maximum
@@ -85,6 +89,8 @@ struct LingerTable: ~Copyable {
         let chunks = maximum >> Int(Self.chunkShift) + 1 + 2 * Self.mostQueues
         directorySize = UInt32(Self.powerOfTwo(atLeast: chunks))
         mostBuckets = max(Self.firstBuckets, UInt32(Self.powerOfTwo(atLeast: maximum / Int(Self.load) + 1)))
+        let expectedBuckets = UInt32(Self.powerOfTwo(atLeast: min(expected, maximum) / Int(Self.load)))
+        startBuckets = min(mostBuckets, max(Self.firstBuckets, expectedBuckets))
         let indexWords = Self.mostQueues * Int(mostBuckets)
         let directoryWords = Self.mostQueues * Int(directorySize)
         let entryOctets = chunks * Self.chunkOctets
@@ -108,8 +114,7 @@ struct LingerTable: ~Copyable {
         if queueCount == Self.mostQueues { return nil }
         // Numbers start above zero, which is what an unused bucket names.
         queues[queueCount] = Queue(
-            wait: wait, tail: Self.chunkEntries, head: Self.chunkEntries, buckets: Self.firstBuckets,
-            level: Self.firstBuckets)
+            wait: wait, tail: Self.chunkEntries, head: Self.chunkEntries, buckets: startBuckets, level: startBuckets)
         queueCount += 1
         return queueCount - 1
     }

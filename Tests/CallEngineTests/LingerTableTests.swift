@@ -110,7 +110,7 @@ import Testing
         }
         var random = SplitMix(state: seed)
         let maximum = [40, 3_000, 20_000][Int(seed % 3)]
-        var table = try LingerTable(maximum: maximum)
+        var table = try LingerTable(maximum: maximum, expected: seed % 5 == 0 ? 10_000 : 0)
         let waits: [UInt32] = [32_000, 5_000, 700]
         let queues = waits.map { table.queue(lasting: $0)! }
         // By queue, oldest first.
