@@ -55,5 +55,7 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+
+        tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),
     ]
 )
