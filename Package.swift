@@ -63,5 +63,6 @@ let package = Package(
         tests("CallEngineTests", "CallEngine"),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
+        tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),
     ]
 )

@@ -38,7 +38,7 @@ extension TraceArena {
         let batch = TraceBatch(octets: longestImage(of: chain))
         copyOut(chain, verdict, into: batch)
         release(&chain)
-        return CallTranscript(image: UnsafeRawPointer(batch.base))
+        return withExtendedLifetime(batch) { CallTranscript(image: UnsafeRawPointer(batch.base)) }
     }
 
     /// Keeps a message that belongs to no run, in a ring of its own that goes to the writer in `close`.
