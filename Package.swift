@@ -55,5 +55,6 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+        tests("BlasterTests", "Blaster", "CallEngine", "CLinuxSockets", "Measurement", "SIPWire"),
     ]
 )
