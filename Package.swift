@@ -64,5 +64,6 @@ let package = Package(
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
         tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),
+        tests("BlasterTests", "Blaster", "CallEngine", "CLinuxSockets", "Measurement", "SIPWire"),
     ]
 )

@@ -62,4 +62,26 @@ public struct CallEngine: ~Copyable {
     /// Cancels or hangs up up to `count` runs in progress; drained runs are an outcome of their own.
     /// - Returns: how many are still to be drained.
     public mutating func drain(_ count: Int, now: MonotonicInstant) -> Int { 0 }
+
+    /// The arrival came later than the catch-up limit and was given up; its lateness counts in the from-due figures.
+    public mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant) {}
+
+    /// The arrival found the concurrency cap full and was given up.
+    public mutating func recordBlocked() {}
+
+    /// Ends a measuring interval here and starts the next.
+    public mutating func closeInterval(now: MonotonicInstant) {}
+
+    /// Takes the transport's figures into the record, once, when the run ends.
+    public mutating func countTransport(_ counters: TransportCounters) {}
+
+    /// An ICMP answer to a datagram we sent to `destination` (RFC 3261 §18.4): `quoted` is the start of that datagram as
+    /// far as the kernel gave it back, maybe nothing.
+    public mutating func sendFailed(
+        to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant
+    ) {}
+
+    /// Which of `workers` owns the run that an initial request on a published port creates, by hash of Call-ID and From
+    /// tag; nil for anything else, which stays with whom it came to.
+    public func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int? { nil }
 }
