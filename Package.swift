@@ -55,5 +55,8 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+
+        .testTarget(
+            name: "InteropTests", path: "Tests/InteropTests", exclude: ["Fixtures"], swiftSettings: strict),
     ]
 )

@@ -80,7 +80,8 @@ class Process:
         environment = dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8")
         with open(self.out_path, "wb") as out, open(self.error_path, "wb") as error:
             self.child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=error, cwd=self.folder, env=environment)
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=error, cwd=self.folder, env=environment,
+                start_new_session=True)
         self.pid = self.child.pid
         self.exit_code = None
         self.cpu_seconds = None
@@ -113,7 +114,8 @@ class Process:
             if not self.running:
                 return
             try:
-                os.kill(self.pid, number)
+                # its workers must not outlive its being killed
+                (os.killpg if number == signal.SIGKILL else os.kill)(self.pid, number)
             except ProcessLookupError:
                 return
             self.ended.wait(patience)
