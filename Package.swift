@@ -65,5 +65,7 @@ let package = Package(
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
         tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),
         tests("BlasterTests", "Blaster", "CallEngine", "CLinuxSockets", "Measurement", "SIPWire"),
+        .testTarget(
+            name: "InteropTests", path: "Tests/InteropTests", exclude: ["Fixtures"], swiftSettings: strict),
     ]
 )

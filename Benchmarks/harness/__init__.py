@@ -1,0 +1,1 @@
+"""What `Benchmarks/bench` measures with: processes, parties, rounds, measures and tables."""

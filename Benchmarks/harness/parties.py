@@ -1,0 +1,205 @@
+"""The parties of a measurement: our C peer, SIPp and Carillon, each as caller and callee of the same basic call.
+
+Each class says how it is started and how its own account of the run is read. `outcome()` gives the calls it completed, or the
+reason why the round is void.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+
+from .processes import Process, answers_options, is_bound
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(REPOSITORY, ".build")
+CALLER_CPU, CALLEE_CPU = 0, 1  # "cross": one core each, so that neither is charged for the other's cache misses
+
+
+class Void(Exception):
+    """The round does not count: a call failed, or a process did not do what it was asked."""
+
+
+def build_peer():
+    """Builds Benchmarks/peer with gcc -O3 and returns the path of the executable."""
+    sources = os.path.join(REPOSITORY, "Benchmarks", "peer")
+    target = os.path.join(BUILD, "benchmarks", "peer")
+    newest = max(os.path.getmtime(os.path.join(sources, name)) for name in os.listdir(sources))
+    if not os.path.exists(target) or os.path.getmtime(target) < newest:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        subprocess.run(
+            ["gcc", "-O3", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-o", target, os.path.join(sources, "peer.c"), "-lm"],
+            check=True)
+    return target
+
+
+def carillon_path():
+    return os.environ.get("CARILLON", os.path.join(BUILD, "release", "carillon"))
+
+
+def carillon_runs():
+    """Whether the carillon command is built and knows `run`."""
+    try:
+        text = subprocess.run([carillon_path(), "--help"], capture_output=True, text=True, timeout=20).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return re.search(r"^\s+run\b", text, re.M) is not None
+
+
+class Party:
+    """`process` once started; `outcome()` after it has ended."""
+
+    name = "?"
+    process = None
+    calls = 0
+
+    def launch(self, role, arguments, cpu):
+        self.process = Process(f"{self.name}-{role}", arguments, cpu)
+        return self
+
+    def ready(self, port, probe=False):
+        reached = answers_options(port) if probe else is_bound(port)
+        if not reached:
+            raise Void(f"{self.process.name} did not listen on UDP {port} within 10 s: {self.process.last_words()}")
+        return self
+
+    def fail(self, text):
+        raise Void(f"{self.process.name}: {text}\n{self.process.last_words()}")
+
+    def finish(self, seconds):
+        if not self.process.wait(seconds):
+            self.fail(f"not ended after {seconds:.0f} s")
+        return self.outcome()
+
+
+class CPeer(Party):
+    name = "c"
+
+    def __init__(self, gso=False):
+        self.extra = ["--gso"] if gso else []
+
+    def call(self, port, calls, window, cpu=CALLER_CPU):
+        return self.launch(
+            "caller",
+            [build_peer(), "uac", f"127.0.0.1:{port}", "--calls", str(calls), "--window", str(window), *self.extra], cpu)
+
+    def pace(self, port, rate, seconds, cpu=CALLER_CPU):
+        return self.launch(
+            "pace", [build_peer(), "pace", f"127.0.0.1:{port}", "--rate", str(rate), "--seconds", str(seconds)], cpu)
+
+    def answer(self, port, calls, cpu=CALLEE_CPU, until_idle=3):
+        self.launch(
+            "callee",
+            [build_peer(), "uas", f"127.0.0.1:{port}", "--calls", str(calls), "--until-idle", str(until_idle), *self.extra],
+            cpu)
+        return self.ready(port)
+
+    def outcome(self):
+        try:
+            self.record = json.loads(self.process.out())
+        except ValueError:
+            self.fail(f"exit {self.process.exit_code}, no result")
+        if self.process.exit_code != 0:
+            self.fail(f"exit {self.process.exit_code}")
+        return self.record["calls"]
+
+
+class SIPp(Party):
+    """The scenarios `uac` and `uas` that SIPp brings along."""
+
+    name = "sipp"
+    common = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4194304", "-fd", "1", "-trace_stat", "-stf", "statistics.csv"]
+
+    def call(self, port, calls, window, cpu=CALLER_CPU, rate=200000, hold_ms=0):
+        return self.launch(
+            "caller",
+            ["sipp", "-sn", "uac", f"127.0.0.1:{port}", "-m", str(calls), "-l", str(window), "-r", str(rate), "-d",
+             str(hold_ms), *self.common], cpu)
+
+    def answer(self, port, calls, cpu=CALLEE_CPU):
+        # -l: a finished call is kept 4 s by the built-in uas, and must not count against the limit
+        self.launch("callee", ["sipp", "-sn", "uas", "-p", str(port), "-m", str(calls), "-l", "2000000", *self.common], cpu)
+        return self.ready(port)
+
+    def statistics(self):
+        with open(os.path.join(self.process.folder, "statistics.csv"), newline="") as file:
+            rows = [row for row in csv.DictReader(file, delimiter=";") if row.get("SuccessfulCall(C)")]
+        return rows[-1]
+
+    def outcome(self):
+        try:
+            row = self.statistics()
+        except (OSError, IndexError):
+            self.fail(f"exit {self.process.exit_code}, no statistics")
+        failed = int(row["FailedCall(C)"])
+        if failed or self.process.exit_code != 0:
+            self.fail(f"exit {self.process.exit_code}, {failed} calls failed, {row['Retransmissions(C)']} retransmissions")
+        return int(row["SuccessfulCall(C)"])
+
+
+def values_of(record, name):
+    """Every value under the key `name`, wherever it stands in a run.json."""
+    if isinstance(record, dict):
+        for key, value in record.items():
+            if key == name:
+                yield value
+            yield from values_of(value, name)
+    elif isinstance(record, list):
+        for value in record:
+            yield from values_of(value, name)
+
+
+class Carillon(Party):
+    name = "carillon"
+
+    def __init__(self, gso=False, trace=None, seed=1):
+        self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
+        self.seed = seed
+
+    def call(self, port, calls=None, window=None, rate=None, seconds=None, hold=None, cpu=CALLER_CPU):
+        load = []
+        if rate:
+            load += ["--rate", f"{rate}/s"]
+        if window:
+            load += ["--concurrency", str(window)]
+        if calls:
+            load += ["--calls", str(calls)]
+        if seconds:
+            load += ["--for", f"{seconds}s"]
+        if hold:
+            load += ["--hold", f"{hold}s"]
+        return self.launch(
+            "caller",
+            [carillon_path(), "run", "basic-call", f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
+             "record"], cpu)
+
+    def answer(self, port, calls=None, cpu=CALLEE_CPU, until_idle=5):
+        end = (["--calls", str(calls)] if calls else []) + ["--until-idle", f"{until_idle}s"]
+        self.launch(
+            "callee",
+            [carillon_path(), "serve", "basic-call", "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
+            cpu)
+        return self.ready(port)
+
+    def record(self):
+        for folder, _, files in os.walk(os.path.join(self.process.folder, "record")):
+            if "run.json" in files:
+                with open(os.path.join(folder, "run.json")) as file:
+                    return json.load(file)
+        self.fail(f"exit {self.process.exit_code}, no run.json")
+
+    def total(self, *names):
+        """Sum over the run of the counters `names` (their first place in run.json is the total)."""
+        record = self.record()
+        return sum(next((v for v in values_of(record, name) if isinstance(v, (int, float))), 0) for name in names)
+
+    def retransmissions(self):
+        return self.total(
+            "inviteRetransmissionsSent", "requestRetransmissionsSent", "responseRetransmissionsSent", "ackRetransmissionsSent")
+
+    def outcome(self, allowed_exits=(0,)):
+        failed = self.total("runsFailed")
+        if self.process.exit_code not in allowed_exits or failed:
+            self.fail(f"exit {self.process.exit_code}, {failed} calls failed")
+        return self.total("runsSucceeded")

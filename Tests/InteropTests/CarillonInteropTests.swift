@@ -1,0 +1,115 @@
+import Foundation
+import Testing
+
+private let canRun = CarillonCommand.runs && isInstalled("sipp") && isInstalled("kamailio") && isInstalled("gcc")
+
+/// Carillon against software nobody here wrote. Enabled by itself as soon as `carillon --help` lists `run`.
+@Suite(.serialized, .enabled(if: canRun, "needs carillon run, sipp, kamailio and gcc"), .timeLimit(.minutes(5)))
+struct CarillonInteropTests {
+    private func expectAllSucceeded(_ process: ChildProcess, _ calls: Int) throws {
+        let record = try CarillonCommand.Record(of: process)
+        #expect(try record.total("runsSucceeded") == calls)
+        #expect(try record.total("runsFailed") == 0)
+    }
+
+    @Test func ourCallersAgainstSIPpsCallee() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let callee = start(try await SIPp.callee(on: port, calls: 1000))
+            let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 1000))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            try expectAllSucceeded(caller, 1000)
+            #expect(try await callee.exit(within: .seconds(60)) == 0)
+            let account = try SIPp.account(of: callee)
+            #expect(account.successful == 1000 && account.failed == 0)
+        }
+    }
+
+    @Test func sippsCallersAgainstOurCallee() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free()
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 1000))
+            let caller = start(try SIPp.caller(to: port, calls: 1000, rate: 500))
+            #expect(try await caller.exit(within: .seconds(60)) == 0)
+            let account = try SIPp.account(of: caller)
+            #expect(account.successful == 1000 && account.failed == 0)
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(callee, 1000)
+        }
+    }
+
+    /// The proxy refuses an ACK or BYE without its route set, so a completed call proves that the route set was followed.
+    @Test func throughARecordRoutingProxyInTwoProcesses() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: port))
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 1000))
+            let caller = start(
+                try CarillonCommand.caller(to: proxyPort, from: ours, calls: 1000, ["--domain", "example.test"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(caller, 1000)
+            try expectAllSucceeded(callee, 1000)
+        }
+    }
+
+    /// Both parties live in one process and share its socket; the proxy sends the second leg back to it.
+    @Test func throughARecordRoutingProxyWithBothSidesInOneProcess() async throws {
+        try await withProcesses { start in
+            let proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: ours))
+            let both = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 1000, ["--domain", "example.test", "--play", "alice,bob"]))
+            #expect(try await both.exit(within: .seconds(60)) == 0, "\(both.lastWords)")
+            try expectAllSucceeded(both, 1000)
+            #expect(try CarillonCommand.Record(of: both).total("legsUnjoined") == 0)
+        }
+    }
+
+    @Test(.enabled(if: WireCapture.isPossible, "needs tshark and root"))
+    func tsharkAgreesWithOurCountsFromTheWire() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let capture = try await WireCapture(ports: [port, ours], start)
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 500))
+            let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 500))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            let seen = try await capture.stop()
+            #expect(try await seen.malformed().isEmpty)
+            let all = try await seen.counts()
+            let callerRecord = try CarillonCommand.Record(of: caller),
+                calleeRecord = try CarillonCommand.Record(of: callee)
+            let callerSent = try await seen.counts(from: ours).values.reduce(0, +)
+            let calleeSent = try await seen.counts(from: port).values.reduce(0, +)
+            #expect(try callerRecord.total("messagesSent") == callerSent)
+            #expect(try callerRecord.total("messagesReceived") == calleeSent)
+            #expect(try calleeRecord.total("messagesSent") == calleeSent)
+            #expect(try calleeRecord.total("messagesReceived") == callerSent)
+            let repeated = try callerRecord.total("inviteRetransmissionsSent")
+            #expect(all["INVITE"] == 500 + repeated)
+            #expect(try await seen.callIdentifiers().count == 500)
+        }
+    }
+
+    @Test(.enabled(if: isInstalled("tshark"), "needs tshark"))
+    func tsharkReadsTheTracesOfFailedCalls() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: port))
+            let caller = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 50, ["--to", "sip:nobody@127.0.0.1:\(proxyPort)"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 1, "\(caller.lastWords)")
+            let record = try CarillonCommand.Record(of: caller)
+            #expect(try record.total("runsFailed") == 50)
+            let traces = SIPCapture(
+                file: record.folder.appendingPathComponent("failed.pcapng"), ports: [proxyPort, ours])
+            #expect(try await traces.malformed().isEmpty)
+            let counts = try await traces.counts()
+            #expect(counts["INVITE"] == 50 && counts["404 INVITE"] == 50 && counts["ACK"] == 50)
+            #expect(try await traces.callIdentifiers().count == 50)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+
+/// The carillon executable that was built with these tests.
+enum CarillonCommand {
+    /// Beside the test bundle, in `.build/<configuration>`; `CARILLON` names another one.
+    static let path: String = {
+        if let named = ProcessInfo.processInfo.environment["CARILLON"] { return named }
+        let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let beside = [bundle, URL(fileURLWithPath: CommandLine.arguments[0])].map {
+            $0.deletingLastPathComponent().appendingPathComponent("carillon").path
+        }
+        return beside.first { access($0, X_OK) == 0 } ?? beside[0]
+    }()
+
+    /// Whether it is there and its help lists the subcommand `run`. The tests that need calls wait for that.
+    static let runs: Bool = {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = ["--help"]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        guard access(path, X_OK) == 0, (try? process.run()) != nil else { return false }
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return text.split(separator: "\n").contains { $0.trimmingCharacters(in: .whitespaces).hasPrefix("run ") }
+    }()
+
+    /// `carillon run basic-call` toward `port`, without segmentation: a tap on loopback sees a segmented send as one frame.
+    static func caller(
+        to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, _ more: [String] = []
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            "carillon-caller",
+            [
+                path, "run", "basic-call", "127.0.0.1:\(port)", "--local", "127.0.0.1:\(local)", "--workers", "1",
+                "--rate",
+                "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out", "record",
+            ] + more)
+    }
+
+    static func callee(on port: UInt16, calls: Int, _ more: [String] = []) async throws -> ChildProcess {
+        let process = try ChildProcess(
+            "carillon-callee",
+            [
+                path, "serve", "basic-call", "--listen", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle",
+                "5s",
+                "--gso", "off", "--out", "record",
+            ] + more)
+        return try await listening(process, on: port)
+    }
+
+    /// The record that a run left in its folder.
+    struct Record {
+        let folder: URL
+        private let tree: Any
+
+        init(of process: ChildProcess) throws {
+            let root = process.folder.appendingPathComponent("record")
+            let files = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)?.allObjects ?? []
+            guard let file = files.compactMap({ $0 as? URL }).first(where: { $0.lastPathComponent == "run.json" })
+            else {
+                throw InteropError("\(process.name) left no run.json: \(process.lastWords)")
+            }
+            folder = file.deletingLastPathComponent()
+            tree = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        }
+
+        /// The run's total of a counter, by its name in run.json. Throws where no such key exists.
+        func total(_ name: String) throws -> Int {
+            guard let value = Self.find(name, in: tree) else { throw InteropError("run.json has no number \(name)") }
+            return value
+        }
+
+        /// Breadth first: the total stands above the intervals and parts.
+        private static func find(_ name: String, in root: Any) -> Int? {
+            var level = [root]
+            while !level.isEmpty {
+                var next: [Any] = []
+                for node in level {
+                    if let object = node as? [String: Any] {
+                        if let value = object[name] as? Int { return value }
+                        next += object.keys.sorted().compactMap { object[$0] }
+                    } else if let list = node as? [Any] {
+                        next += list
+                    }
+                }
+                level = next
+            }
+            return nil
+        }
+    }
+}

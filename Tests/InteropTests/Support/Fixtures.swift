@@ -1,0 +1,170 @@
+import Foundation
+import Synchronization
+
+/// Where the repository and the files beside these tests are.
+enum Repository {
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    static func fixture(_ name: String) -> String {
+        root.appendingPathComponent("Tests/InteropTests/Fixtures/\(name)").path
+    }
+}
+
+/// The plain C peer of Benchmarks/peer, built once for these tests.
+enum CPeer {
+    private static let built: Task<String, any Error> = Task {
+        let folder = try ChildProcess.newFolder("peer-build")
+        let executable = folder.appendingPathComponent("peer").path
+        let source = Repository.root.appendingPathComponent("Benchmarks/peer/peer.c").path
+        _ = try await outputOf([
+            "gcc", "-O2", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-o", executable, source, "-lm",
+        ])
+        return executable
+    }
+
+    /// What the peer prints at its end.
+    struct Account: Decodable {
+        var calls, missing, refused, repeats, malformed, unexpected: Int
+    }
+
+    static func caller(to port: UInt16, calls: Int, window: Int = 8, user: String = "service") async throws
+        -> ChildProcess
+    {
+        try ChildProcess(
+            "c-caller",
+            [
+                try await built.value, "uac", "127.0.0.1:\(port)", "--calls", "\(calls)", "--window", "\(window)",
+                "--user",
+                user,
+            ])
+    }
+
+    static func callee(on port: UInt16, calls: Int) async throws -> ChildProcess {
+        let process = try ChildProcess(
+            "c-callee", [try await built.value, "uas", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle", "5"])
+        return try await listening(process, on: port)
+    }
+
+    static func account(of process: ChildProcess) throws -> Account {
+        do {
+            return try JSONDecoder().decode(Account.self, from: Data(process.output.utf8))
+        } catch {
+            throw InteropError("\(process.name) gave no account (\(error)): \(process.lastWords)")
+        }
+    }
+}
+
+/// SIPp with its built-in scenarios, or with ours that follow a route set.
+enum SIPp {
+    static let common = [
+        "-i", "127.0.0.1", "-nostdin", "-trace_stat", "-stf", "statistics.csv", "-trace_err", "-error_file",
+        "errors.log",
+    ]
+
+    static func caller(to port: UInt16, calls: Int, rate: Int = 200, routed: Bool = false) throws -> ChildProcess {
+        let scenario = routed ? ["-sf", Repository.fixture("sipp-uac-routed.xml")] : ["-sn", "uac", "-d", "0"]
+        let ours = try UDPPorts.free()
+        return try ChildProcess(
+            "sipp-caller",
+            ["sipp"] + scenario + [
+                "127.0.0.1:\(port)", "-p", "\(ours)", "-m", "\(calls)", "-r", "\(rate)", "-l", "\(calls)",
+            ]
+                + common)
+    }
+
+    static func callee(on port: UInt16, calls: Int, routed: Bool = false) async throws -> ChildProcess {
+        let scenario = routed ? ["-sf", Repository.fixture("sipp-uas-routed.xml")] : ["-sn", "uas"]
+        let process = try ChildProcess(
+            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)"] + common)
+        return try await listening(process, on: port)
+    }
+
+    /// What the last line of SIPp's statistics says.
+    struct Account: Equatable {
+        var successful: Int, failed: Int, retransmissions: Int
+    }
+
+    static func account(of process: ChildProcess) throws -> Account {
+        let file = process.folder.appendingPathComponent("statistics.csv")
+        let rows = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: ";", omittingEmptySubsequences: false)
+        }
+        guard let heads = rows.first, let last = rows.last, rows.count > 1 else {
+            throw InteropError("\(process.name) wrote no statistics: \(process.lastWords)")
+        }
+        func value(_ head: Substring) throws -> Int {
+            guard let column = heads.firstIndex(of: head), column < last.count, let value = Int(last[column]) else {
+                throw InteropError("no column \(head) in the statistics of \(process.name)")
+            }
+            return value
+        }
+        return Account(
+            successful: try value("SuccessfulCall(C)"), failed: try value("FailedCall(C)"),
+            retransmissions: try value("Retransmissions(C)"))
+    }
+}
+
+/// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
+enum Kamailio {
+    static func proxy(on port: UInt16, to callee: UInt16) async throws -> ChildProcess {
+        let process = try ChildProcess(
+            "kamailio",
+            [
+                "kamailio", "-f", Repository.fixture("kamailio.cfg"), "-DD", "-E", "-l", "udp:127.0.0.1:\(port)", "-A",
+                "CALLEE_HOST=\"127.0.0.1\"", "-A", "CALLEE_PORT=\"\(callee)\"", "-Y", ".", "-w", ".",
+            ])
+        do {
+            try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
+                if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
+                return UDPPorts.answersOptions(port)
+            }
+        } catch {
+            let words = process.lastWords
+            await process.discard()
+            throw InteropError("Kamailio: \(error): \(words)")
+        }
+        return process
+    }
+}
+
+/// The process once it has bound the port.
+func listening(_ process: ChildProcess, on port: UInt16) async throws -> ChildProcess {
+    do {
+        try await wait(for: "\(process.name) to bind UDP \(port)", within: .seconds(20)) {
+            if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
+            return UDPPorts.isBound(port)
+        }
+    } catch {
+        let words = process.lastWords
+        await process.discard()
+        throw InteropError("\(process.name): \(error): \(words)")
+    }
+    return process
+}
+
+/// Runs `body` and then discards every process that it noted, whether it threw or not.
+func withProcesses(_ body: (ProcessSet) async throws -> Void) async throws {
+    let processes = ProcessSet()
+    do {
+        try await body(processes)
+    } catch {
+        await processes.discardAll()
+        throw error
+    }
+    await processes.discardAll()
+}
+
+/// The processes of one test, discarded in reverse order of their start.
+final class ProcessSet: Sendable {
+    private let all = Mutex<[ChildProcess]>([])
+
+    func callAsFunction(_ process: ChildProcess) -> ChildProcess {
+        all.withLock { $0.append(process) }
+        return process
+    }
+
+    func discardAll() async {
+        for process in all.withLock({ $0 }).reversed() { await process.discard() }
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+
+/// What tshark saw on loopback between two markers of ours, so that neither its start nor its end cuts a message off.
+struct WireCapture {
+    private let process: ChildProcess
+    private let file: URL
+    private let ports: [UInt16]
+    private let markerPort: UInt16
+    private let marker: UDPSocket
+
+    /// Whether tshark is here and may capture.
+    static var isPossible: Bool { isInstalled("tshark") && geteuid() == 0 }
+
+    /// Captures UDP from and to the ports until `stop`; the file lives as long as `processes`.
+    init(ports: [UInt16], _ processes: ProcessSet) async throws {
+        self.ports = ports
+        markerPort = try UDPPorts.free()
+        guard let marker = UDPSocket(port: 0) else { throw InteropError("no socket for the capture's marker") }
+        self.marker = marker
+        let filter = (ports + [markerPort]).map { "udp port \($0)" }.joined(separator: " or ")
+        process = processes(
+            try ChildProcess(
+                "tshark", ["tshark", "-q", "-i", "lo", "-B", "64", "-s", "0", "-f", filter, "-w", "capture.pcapng"]))
+        file = process.folder.appendingPathComponent("capture.pcapng")
+        do {
+            try await awaitMarker("capture begins \(UUID().uuidString)")
+        } catch {
+            throw InteropError("tshark: \(error): \(process.lastWords)")
+        }
+    }
+
+    private func awaitMarker(_ text: String) async throws {
+        try await wait(for: "tshark to write what passes on loopback", within: .seconds(30)) {
+            if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
+            marker.send(text, to: markerPort)
+            guard let written = try? Data(contentsOf: file) else { return false }
+            return written.range(of: Data(text.utf8)) != nil
+        }
+    }
+
+    /// Ends the capture once everything until now is in the file.
+    func stop() async throws -> SIPCapture {
+        try await awaitMarker("capture ends \(UUID().uuidString)")
+        marker.close()
+        await process.stop(first: SIGINT)
+        return SIPCapture(file: file, ports: ports)
+    }
+}
+
+/// A capture file as tshark reads it.
+struct SIPCapture {
+    let file: URL
+    /// Ports whose UDP is SIP.
+    let ports: [UInt16]
+
+    private func tshark(_ arguments: [String]) async throws -> [Substring] {
+        let decodeAs = ports.flatMap { ["-d", "udp.port==\($0),sip"] }
+        return try await outputOf(["tshark", "-n", "-r", file.path] + decodeAs + arguments, within: .seconds(120))
+            .split(separator: "\n")
+    }
+
+    /// Messages by kind: `INVITE` for a request, `200 INVITE` for a response to it. `from` keeps one sender's only.
+    func counts(from source: UInt16? = nil) async throws -> [String: Int] {
+        let filter = source.map { "sip && udp.srcport == \($0)" } ?? "sip"
+        let lines = try await tshark([
+            "-Y", filter, "-T", "fields", "-E", "separator=,", "-e", "sip.Method", "-e", "sip.Status-Code", "-e",
+            "sip.CSeq.method",
+        ])
+        var counts: [String: Int] = [:]
+        for line in lines {
+            let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+            guard fields.count == 3 else { throw InteropError("unexpected line of tshark: \(line)") }
+            counts[fields[1].isEmpty ? String(fields[0]) : "\(fields[1]) \(fields[2])", default: 0] += 1
+        }
+        return counts
+    }
+
+    /// Frames that tshark calls malformed or in error, each with its number and what is wrong.
+    func malformed() async throws -> [String] {
+        try await tshark([
+            "-Y", "_ws.malformed || _ws.expert.severity == error", "-T", "fields", "-e", "frame.number", "-e",
+            "_ws.expert.message",
+        ]).map(String.init)
+    }
+
+    /// Different Call-IDs.
+    func callIdentifiers() async throws -> Set<String> {
+        Set(try await tshark(["-Y", "sip", "-T", "fields", "-e", "sip.Call-ID"]).map(String.init))
+    }
+}
