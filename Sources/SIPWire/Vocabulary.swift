@@ -1,5 +1,5 @@
 /// Where some octets stand in a message: offset from its first octet, and length.
-public struct OctetRange: Sendable, Hashable {
+public struct OctetRange: Sendable, Hashable, BitwiseCopyable {
     public var offset: UInt32
     public var length: UInt32
 

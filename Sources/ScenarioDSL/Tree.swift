@@ -166,6 +166,19 @@ package struct SendTree: Sendable, Hashable, Codable {
     /// Reason phrase of a response. Nil: RFC 3261's.
     package var reason: ValueTree?
     package var content: [Content]
+
+    package init(
+        what: MessageTree, answering: String? = nil, from: ValueTree? = nil, to: ValueTree? = nil,
+        requestURI: ValueTree? = nil, reason: ValueTree? = nil, content: [Content] = []
+    ) {
+        self.what = what
+        self.answering = answering
+        self.from = from
+        self.to = to
+        self.requestURI = requestURI
+        self.reason = reason
+        self.content = content
+    }
 }
 
 package struct SendRawTree: Sendable, Hashable, Codable {
