@@ -6,8 +6,8 @@ import Glibc
 /// octets of values, 24 octets of head each). Blocks of 512 waste half a block per chain, 256 octets, where 2 KiB would
 /// waste 1 KiB and halve the number of live calls an arena can keep; smaller ones would make nearly every message cross a
 /// border. Blocks of 1 KiB cost the same per message within noise (about 30 ns up to 2,000 live calls) and a third more
-/// memory; huge pages gained nothing. Last-in-first-out reuse keeps the working set as small as the number of calls in progress, hence in cache, and
-/// the region is touched, hence resident, only as far as the most blocks ever used at once.
+/// memory; huge pages gained nothing. Last-in-first-out reuse keeps the working set as small as the number of calls in
+/// progress, hence in cache, and the region is touched, hence resident, only as far as the most blocks ever used at once.
 struct TraceBlocks: ~Copyable {
     static let octetsPerBlock = 512
     /// A block starts with the index of the next block of its chain or of the free list.
