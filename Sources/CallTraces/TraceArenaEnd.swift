@@ -9,8 +9,9 @@ extension TraceArena {
         release(&chain)
     }
 
-    /// The run failed: its chain is copied out for the writer, within the limits, and then forgotten. Call it when the run's
-    /// last dialog has its final answer, so that the trace shows how the failed call was ended; see `markFailure`.
+    /// The run failed: its chain is copied out for the writer, within the limits, and then forgotten. Call it when the
+    /// run's last dialog has its final answer, so that the trace shows how the failed call was ended; see
+    /// `markFailure`.
     public mutating func endFailed(_ chain: inout TraceChain, verdict: TraceVerdict) {
         counts.failedRuns &+= 1
         if isRecorded(chain), let outlet {
@@ -26,8 +27,8 @@ extension TraceArena {
         release(&chain)
     }
 
-    /// Copies the run's messages out, whatever the policy and the limits, and forgets the chain. Allocates: for a run at a
-    /// time, not for a load.
+    /// Copies the run's messages out, whatever the policy and the limits, and forgets the chain. Allocates: for a run
+    /// at a time, not for a load.
     ///
     /// - Returns: nil when nothing of the run was recorded.
     public mutating func take(_ chain: inout TraceChain, verdict: TraceVerdict? = nil) -> CallTranscript? {
@@ -55,8 +56,8 @@ extension TraceArena {
         counts.strayMessagesForgotten &+= strays.append(message, octets: octets.baseAddress)
     }
 
-    /// Hands over what is still held for the writer. A worker may call it now and then, so that a run that fails early is in
-    /// the file early; it need not.
+    /// Hands over what is still held for the writer. A worker may call it now and then, so that a run that fails early
+    /// is in the file early; it need not.
     public mutating func flush() {
         guard let full = batch, full.used > 0, let outlet else { return }
         batch = nil
