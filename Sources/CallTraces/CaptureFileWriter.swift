@@ -18,8 +18,8 @@ public struct CaptureFileOptions: Sendable {
     public var seed: UInt64
     /// Wall clock (nanoseconds since 1970-01-01 UTC) minus CLOCK_MONOTONIC, read once at start.
     public var wallClockOffsetNanoseconds: Int64
-    /// Words for a verdict, "basic-call.swift:24: expected 180, got 486 after 12 ms". Called on the writer's thread, once
-    /// per failed run that is written.
+    /// Words for a verdict, "basic-call.swift:24: expected 180, got 486 after 12 ms". Called on the writer's thread,
+    /// once per failed run that is written.
     public var describe: @Sendable (TraceVerdict) -> String
 
     public init(
@@ -73,9 +73,9 @@ public struct CaptureFileReport: Sendable {
 
 /// Writes what workers hand to a `TraceOutlet` into one pcapng file, on a thread of its own.
 ///
-/// The IP and UDP headers are made up (and the file says so): no root, no tap, no loss. Messages of one run stay together;
-/// the order of runs is the order in which they ended. With both sides of a call in one process each message stands there
-/// twice, once as sent and once as received; `frame.packet_flags_direction` tells them apart.
+/// The IP and UDP headers are made up (and the file says so): no root, no tap, no loss. Messages of one run stay
+/// together; the order of runs is the order in which they ended. With both sides of a call in one process each message
+/// stands there twice, once as sent and once as received; `frame.packet_flags_direction` tells them apart.
 public final class CaptureFileWriter: Sendable {
     private let outlet: TraceOutlet
     private let thread: pthread_t
@@ -120,8 +120,8 @@ public final class CaptureFileWriter: Sendable {
         }
     }
 
-    /// Closes the outlet, waits until all that was handed over is in the file, and finishes it. Call it once, after every
-    /// worker's `TraceArena.close`.
+    /// Closes the outlet, waits until all that was handed over is in the file, and finishes it. Call it once, after
+    /// every worker's `TraceArena.close`.
     public func finish() -> CaptureFileReport {
         outlet.close()
         pthread_join(thread, nil)

@@ -1,7 +1,7 @@
 import SIPWire
 
-/// IP and UDP headers made up for a message that was read from or written to a socket: version 4 (RFC 791) or 6 (RFC 8200)
-/// by the addresses, UDP (RFC 768) with its checksum.
+/// IP and UDP headers made up for a message that was read from or written to a socket: version 4 (RFC 791) or 6 (RFC
+/// 8200) by the addresses, UDP (RFC 768) with its checksum.
 struct SynthesizedDatagram {
     let source: TransportAddress
     let destination: TransportAddress
@@ -77,8 +77,8 @@ extension UnsafeMutableRawPointer {
     }
 }
 
-/// The checksum of RFC 1071. Sums are of 16-bit words as they lie in memory, so that the folded result is stored as it is,
-/// whatever the machine's byte order (RFC 1071 §1, byte order independence).
+/// The checksum of RFC 1071. Sums are of 16-bit words as they lie in memory, so that the folded result is stored as it
+/// is, whatever the machine's byte order (RFC 1071 §1, byte order independence).
 enum InternetChecksum {
     /// Not folded; sums of a few datagrams fit without carry.
     static func sum(_ octets: UnsafeRawBufferPointer) -> UInt64 {

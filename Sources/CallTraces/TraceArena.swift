@@ -3,11 +3,11 @@ import SIPWire
 
 /// One worker's memory of the messages of its live runs: a chain of records per run, kept until the run has ended.
 ///
-/// Recording a message copies its octets (a received message) or its values (a sent one) and nothing else; a run that ends
-/// well costs two words to forget. No lock, no allocation, no text. When the arena is full, further messages are not kept:
-/// the run goes on, its chain is marked cut, and the cut is counted. (Taking blocks from the oldest live run instead would
-/// need a list of live chains in order of age, and so a write into two other chains for every run that starts and ends.
-/// Size the arena for the plan with `octets(forRuns:)` instead.)
+/// Recording a message copies its octets (a received message) or its values (a sent one) and nothing else; a run that
+/// ends well costs two words to forget. No lock, no allocation, no text. When the arena is full, further messages are
+/// not kept: the run goes on, its chain is marked cut, and the cut is counted. (Taking blocks from the oldest live run
+/// instead would need a list of live chains in order of age, and so a write into two other chains for every run that
+/// starts and ends. Size the arena for the plan with `octets(forRuns:)` instead.)
 ///
 /// One thread owns an arena. Only `TraceOutlet` is shared, and touched only when a run is written.
 public struct TraceArena: ~Copyable {
@@ -59,8 +59,8 @@ public struct TraceArena: ~Copyable {
 
     /// Octets of arena that keep so many live runs whole.
     ///
-    /// - Parameter octetsPerRun: records of one run, heads included; 3,300 for both sides of a basic call of six messages,
-    ///   half of it for one side.
+    /// - Parameter octetsPerRun: records of one run, heads included; 3,300 for both sides of a basic call of six
+    ///   messages, half of it for one side.
     public static func octets(forRuns runs: Int, octetsPerRun: Int = 3300) -> Int {
         (runs * blocks(octetsPerRun) + 1) * TraceBlocks.octetsPerBlock
     }
@@ -132,8 +132,8 @@ public struct TraceArena: ~Copyable {
             octets.baseAddress, octets.count, local, remote, at.nanoseconds)
     }
 
-    /// Marks the message appended last as the one at which the run failed. Later messages may follow (the clean end of a
-    /// failed call); the first mark stays.
+    /// Marks the message appended last as the one at which the run failed. Later messages may follow (the clean end of
+    /// a failed call); the first mark stays.
     public mutating func markFailure(_ chain: borrowing TraceChain) {
         guard isRecorded(chain) else { return }
         let state = self.state(chain.head)

@@ -26,7 +26,8 @@ public struct TraceChain: Sendable {
 public struct TraceVerdict: Sendable, Hashable {
     /// Index of the step in the program.
     public var step: UInt32
-    /// What the step wanted, for example a status code, and what came instead, for example 486 or a code for a time-out.
+    /// What the step wanted, for example a status code, and what came instead, for example 486 or a code for a
+    /// time-out.
     public var expected: UInt32
     public var got: UInt32
     /// Nanoseconds from the start of the wait to the failure.

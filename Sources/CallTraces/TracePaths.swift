@@ -4,8 +4,8 @@ import Glibc
 
 /// The address pairs seen by one arena, so that a record names its pair in two octets.
 ///
-/// Direct mapped and never evicted, so that an index stays true as long as the arena. A pair that finds its place taken by
-/// another (a callee with very many peers) is kept in the record itself.
+/// Direct mapped and never evicted, so that an index stays true as long as the arena. A pair that finds its place taken
+/// by another (a callee with very many peers) is kept in the record itself.
 struct TracePaths: ~Copyable {
     struct Path {
         var local: TransportAddress

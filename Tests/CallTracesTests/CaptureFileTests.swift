@@ -122,7 +122,8 @@ import Testing
         }
     }
 
-    /// Sizes around every border, both address families, octets that are no SIP at all: libpcap gives back what went in.
+    /// Sizes around every border, both address families, octets that are no SIP at all: libpcap gives back what went
+    /// in.
     @Test(arguments: 1...3 as ClosedRange<UInt64>)
     func libpcapReadsBackHostileSizes(seed: UInt64) throws {
         let scratch = try ScratchDirectory()

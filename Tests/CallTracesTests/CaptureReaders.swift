@@ -28,7 +28,8 @@ enum Tshark {
         var description: String
     }
 
-    /// One row per packet that passes the filter, one column per field; of a field that occurs several times, the first.
+    /// One row per packet that passes the filter, one column per field; of a field that occurs several times, the
+    /// first.
     static func rows(_ file: String, _ fields: [String], filter: String = "") throws -> [[String]] {
         var arguments = ["-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
         if !filter.isEmpty { arguments += ["-Y", filter] }
