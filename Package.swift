@@ -33,6 +33,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinuxSockets"),
+        .target(name: "CChildProcess"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
@@ -45,7 +46,7 @@ let package = Package(
         room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
-        room("ScenarioFiles", "ScenarioDSL", "CLinuxSockets"),
+        room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Reporting", "Measurement", "CallTraces"),
         room("CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "Measurement", "Reporting"),
         .executableTarget(
@@ -55,5 +56,8 @@ let package = Package(
                 "Scenarios", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
+
+        tests("ScenarioDSLTests", "ScenarioDSL", "Scenarios"),
+        tests("ScenarioFilesTests", "ScenarioFiles", "ScenarioDSL", "Scenarios"),
     ]
 )
