@@ -33,6 +33,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinuxSockets"),
+        .target(name: "CChildProcess"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
@@ -48,7 +49,7 @@ let package = Package(
         room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
-        room("ScenarioFiles", "ScenarioDSL", "CLinuxSockets"),
+        room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Reporting", "Measurement", "CallTraces"),
         room("CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "Measurement", "Reporting"),
         .executableTarget(
@@ -67,5 +68,7 @@ let package = Package(
         tests("BlasterTests", "Blaster", "CallEngine", "CLinuxSockets", "Measurement", "SIPWire"),
         .testTarget(
             name: "InteropTests", path: "Tests/InteropTests", exclude: ["Fixtures"], swiftSettings: strict),
+        tests("ScenarioDSLTests", "ScenarioDSL", "Scenarios"),
+        tests("ScenarioFilesTests", "ScenarioFiles", "ScenarioDSL", "Scenarios"),
     ]
 )

@@ -18,7 +18,8 @@ struct BornName: Sendable {
         self.text = text
     }
 
-    var key: String { mark == Unborn.mark ? text : Unborn.name }
+    var isBorn: Bool { mark == Unborn.mark }
+    var key: String { isBorn ? text : Unborn.name }
 }
 
 /// A further dialog of a party: `let consultation = DialogName("consultation")`, then `In(consultation) { … }`.
@@ -52,7 +53,7 @@ public struct SignalName: Sendable {
 public struct Party: Sendable {
     private let name: BornName
     let answers: Bool
-    let steps: [Step]
+    private let written: [Step]
 
     /// How a party comes to life.
     public enum Role: Sendable {
@@ -68,19 +69,20 @@ public struct Party: Sendable {
     ) {
         self.name = BornName(name)
         answers = role == .answers
-        self.steps = steps().list
+        written = steps().list
     }
 
     private init(_ name: BornName, _ answers: Bool, _ steps: [Step]) {
         self.name = name
         self.answers = answers
-        self.steps = steps
+        written = steps
     }
 
     /// What this party does.
     public func callAsFunction(@StepsBuilder does steps: () -> Steps) -> Party { Party(name, answers, steps().list) }
 
     var key: String { name.key }
+    var steps: [Step] { name.isBorn ? written : [] }
 }
 
 /// A flow of messages between parties: what one call, or one attempt of another kind, is.

@@ -14,6 +14,10 @@ public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     final var isBorn: Bool { @inline(never) get { unsafeBitCast(self, to: UInt.self) != 0 } }
     final var tree: ValueTree { isBorn ? stored : .unborn }
 
+    /// Default of the parameters that may be left out. Not nil: that is what a constant read too early looks like.
+    @usableFromInline static let omitted = Value(ValueTree.unborn)
+    final var treeIfGiven: ValueTree? { isBorn && self === Value.omitted ? nil : tree }
+
     /// `"sip:alice@example.com"`.
     public required init(stringLiteral value: String) { stored = .text(value) }
     /// `3600`.

@@ -12,15 +12,15 @@ public struct Send: StepWord {
 
     /// See `Send`.
     public init(
-        _ what: Message, answering request: Message? = nil, from: Value? = nil, to: Value? = nil,
-        requestURI: Value? = nil, reason: Value? = nil,
+        _ what: Message, answering request: Message? = nil, from: Value = .omitted, to: Value = .omitted,
+        requestURI: Value = .omitted, reason: Value = .omitted,
         @MessageBuilder with content: () -> MessageContent = { MessageContent() }
     ) {
         written = Written(
             .send(
                 SendTree(
-                    what: what.tree, answering: request?.methodName, from: from?.tree, to: to?.tree,
-                    requestURI: requestURI?.tree, reason: reason?.tree, content: content().list)))
+                    what: what.tree, answering: request?.methodName, from: from.treeIfGiven, to: to.treeIfGiven,
+                    requestURI: requestURI.treeIfGiven, reason: reason.treeIfGiven, content: content().list)))
     }
 }
 
@@ -162,9 +162,9 @@ public struct Capture: InspectionWord {
     public let written: Written
 
     /// See `Capture`.
-    public init(_ place: some Place, from source: Value, otherwise: Value? = nil) {
+    public init(_ place: some Place, from source: Value, otherwise: Value = .omitted) {
         written = Written(
-            .capture(CaptureTree(variable: place.key, from: source.tree, otherwise: otherwise?.tree)))
+            .capture(CaptureTree(variable: place.key, from: source.tree, otherwise: otherwise.treeIfGiven)))
     }
 }
 
