@@ -19,10 +19,10 @@ public struct FailureGroup: Sendable, Hashable, Codable {
 
     /// The one line that explains an example:
     /// `basic-call.swift:24: expected 200 to INVITE, got 486 Busy Here after 812 ms (call 1042, Call-ID …, RFC 3261 §13.2.2)`.
-    public func sentence(_ example: FailureExample) -> String {
+    public func sentence(_ example: FailureExample, noun: String = "call") -> String {
         "\(place.isEmpty ? "" : place + ": ")expected \(expected), got \(example.got)"
             + " after \(durationText(example.afterNanoseconds))"
-            + " (call \(example.run), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
+            + " (\(noun) \(example.run), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
     }
 }
 
@@ -125,28 +125,4 @@ func addressText(_ address: TransportAddress) -> String {
     inet_ntop(AF_INET6, &octets, &text, socklen_t(text.count))
     let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return "[\(host)]:\(address.port)"
-}
-
-/// A duration as a reader says it: three figures and the unit that fits, from ns to h.
-public func durationText(_ nanoseconds: Int64) -> String {
-    let sign = nanoseconds < 0 ? "-" : ""
-    let value = Double(nanoseconds.magnitude)
-    if value < 1_000 { return "\(nanoseconds) ns" }
-    // The limits are a little below the next unit, so that 999.96 µs reads "1 ms" and not "1000 µs".
-    if value < 999_500 { return sign + threeFigures(value / 1e3) + " µs" }
-    if value < 999_500_000 { return sign + threeFigures(value / 1e6) + " ms" }
-    if value < 120e9 { return sign + threeFigures(value / 1e9) + " s" }
-    if value < 7_200e9 { return sign + threeFigures(value / 60e9) + " min" }
-    return sign + threeFigures(value / 3_600e9) + " h"
-}
-
-private func threeFigures(_ value: Double) -> String {
-    let decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
-    let scale = [1.0, 10, 100][decimals]
-    let scaled = Int64((value * scale).rounded())
-    guard decimals > 0, scaled % Int64(scale) != 0 else { return "\(scaled / Int64(scale))" }
-    let fraction = "\(scaled % Int64(scale))"
-    let padded = String(repeating: "0", count: decimals - fraction.count) + fraction
-    let trimmed = padded.hasSuffix("0") ? String(padded.dropLast()) : padded
-    return "\(scaled / Int64(scale)).\(trimmed)"
 }

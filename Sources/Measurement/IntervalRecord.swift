@@ -118,11 +118,7 @@ extension IntervalRecord {
                         body: .samples(interval.octets, layout))
                     continue
                 }
-                var merged: [UInt8] = []
-                octets.withUnsafeBufferPointer { a in
-                    interval.octets.withUnsafeBufferPointer { b in mergeIntervalBlocks(a, b, into: &merged) }
-                }
-                sum.body = .samples(merged, layout)
+                sum.body = .samples(mergedBlocks(octets, interval.octets), layout)
                 sum.startNanoseconds = min(sum.startNanoseconds, start)
                 sum.endNanoseconds = max(sum.endNanoseconds, end)
                 byCell[cell] = sum
@@ -133,6 +129,31 @@ extension IntervalRecord {
             }
         }
         return byCell.keys.sorted().map { byCell[$0]! }
+    }
+
+    /// At most so many intervals, by adding up neighbours: for charts and `run.json`; `intervals.hlog` keeps the full grid.
+    public static func coarsened(_ intervals: [IntervalRecord], toAtMost most: Int) -> [IntervalRecord] {
+        let perCell = (intervals.count + most - 1) / max(1, most)
+        guard perCell > 1 else { return intervals }
+        return stride(from: 0, to: intervals.count, by: perCell).map { first in
+            intervals[first + 1..<min(first + perCell, intervals.count)].reduce(intervals[first]) { $0.adding($1) }
+        }
+    }
+
+    private func adding(_ later: IntervalRecord) -> IntervalRecord {
+        guard case .samples(let a, let layout) = body, case .samples(let b, _) = later.body else { return self }
+        return IntervalRecord(
+            startNanoseconds: startNanoseconds, endNanoseconds: later.endNanoseconds,
+            liveRunsAtEnd: later.liveRunsAtEnd, mostLiveRuns: max(mostLiveRuns, later.mostLiveRuns),
+            body: .samples(Self.mergedBlocks(a, b), layout))
+    }
+
+    private static func mergedBlocks(_ a: [UInt8], _ b: [UInt8]) -> [UInt8] {
+        var merged: [UInt8] = []
+        a.withUnsafeBufferPointer { a in
+            b.withUnsafeBufferPointer { b in mergeIntervalBlocks(a, b, into: &merged) }
+        }
+        return merged
     }
 
     private init(

@@ -54,6 +54,7 @@ struct IntervalStore {
         let node = Node(
             block: Self.copy(block), octets: block.count, cell: max(0, cell), startedAt: startedAt, endedAt: endedAt,
             liveRunsAtEnd: liveRuns, mostLiveRuns: liveRuns, next: -1)
+        let settled = isSettled
         var index = Int32(truncatingIfNeeded: nodes.count)
         if let free = freeNodes.popLast() {
             index = free
@@ -66,7 +67,7 @@ struct IntervalStore {
         if cursor < 0 { cursor = head }
         octets += block.count
         count += 1
-        if octets > limitOctets || count > Self.mostNodes, isSettled {
+        if octets > limitOctets || count > Self.mostNodes, settled {
             cellsPerInterval *= 2
             cursor = head
         }
@@ -96,8 +97,8 @@ struct IntervalStore {
         return result
     }
 
-    /// Nothing on the list is left to merge but its end.
-    private var isSettled: Bool { cursor < 0 || nodes[Int(cursor)].next < 0 || cellsPerInterval == 1 }
+    /// All that can be merged on the current grid is merged. Asked before a new interval is linked.
+    private var isSettled: Bool { cellsPerInterval == 1 || cursor < 0 || nodes[Int(cursor)].next < 0 }
 
     private mutating func mergeSome(_ most: Int) {
         var left = most

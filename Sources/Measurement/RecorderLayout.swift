@@ -42,6 +42,9 @@ public struct Expectation: Sendable, Hashable, Codable {
 public enum FirstRequest: String, Sendable, Hashable, Codable {
     case invite, register, other
 
+    /// What a run is called: a call where it invites, else an attempt.
+    public var noun: String { self == .invite ? "call" : "attempt" }
+
     public var delayFromDue: DelayIndex {
         switch self {
         case .invite: .sessionRequestDelayFromDue

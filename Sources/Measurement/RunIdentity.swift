@@ -133,7 +133,7 @@ public struct RunClock: Sendable, Hashable, Codable {
     }
 }
 
-/// Why the run ended.
+/// Why the run ended. In JSON an object with `kind` and, where it was aborted, `reason`.
 public enum RunEnd: Sendable, Hashable, Codable {
     /// The plan was carried out.
     case finished
@@ -141,4 +141,32 @@ public enum RunEnd: Sendable, Hashable, Codable {
     case interrupted, terminated
     /// Given up by run control, for example since every request of the first second was refused.
     case aborted(reason: String)
+
+    private enum CodingKeys: String, CodingKey { case kind, reason }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let kind = try container.decode(String.self, forKey: .kind)
+        switch kind {
+        case "finished": self = .finished
+        case "interrupted": self = .interrupted
+        case "terminated": self = .terminated
+        case "aborted": self = .aborted(reason: try container.decode(String.self, forKey: .reason))
+        default:
+            throw DecodingError.dataCorruptedError(
+                forKey: .kind, in: container, debugDescription: "unknown end of a run: \(kind)")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .finished: try container.encode("finished", forKey: .kind)
+        case .interrupted: try container.encode("interrupted", forKey: .kind)
+        case .terminated: try container.encode("terminated", forKey: .kind)
+        case .aborted(let reason):
+            try container.encode("aborted", forKey: .kind)
+            try container.encode(reason, forKey: .reason)
+        }
+    }
 }

@@ -7,6 +7,8 @@ public struct RunRecord: Sendable, Codable {
     public var identity: RunIdentity
     public var plan: PlannedLoad
     public var clock: RunClock
+    /// What a run of this scenario begins with: a run is a call where it invites, else an attempt.
+    public var firstRequest: FirstRequest
     public var end: RunEnd
     /// From the epoch to the end of the last interval, draining included.
     public var durationNanoseconds: Int64
@@ -49,6 +51,7 @@ public struct RunRecord: Sendable, Codable {
         self.identity = identity
         self.plan = plan
         self.clock = clock
+        firstRequest = layout.firstRequest
         self.end = end
         self.loadNanoseconds = loadNanoseconds
 

@@ -52,7 +52,7 @@ public struct Verdict: Sendable, Hashable, Codable {
         let started = record[.runsStarted]
 
         if case .aborted(let reason) = record.end { add(.invalid, .aborted, "the run was given up: \(reason)") }
-        if started == 0 { add(.invalid, .nothingRan, "no call ran") }
+        if started == 0 { add(.invalid, .nothingRan, "no \(record.firstRequest.noun) ran") }
         if record[.messagesSent] > 0, record[.messagesReceived] == 0, record[.runsSucceeded] == 0 {
             let refused = record[.icmpErrors]
             add(
@@ -123,47 +123,22 @@ public struct Verdict: Sendable, Hashable, Codable {
         self.init(valid: reasons.filter { $0.level == .invalid } + reasons.filter { $0.level == .suspect })
     }
 
-    /// The first line of every output.
-    public var sentence: String {
-        let findings = reasons.map(\.text).joined(separator: "; ")
-        return switch level {
-        case .valid: "VALID: the generator kept up; the figures stand."
-        case .suspect: "SUSPECT: \(findings). Read rates as floors."
-        case .invalid: "INVALID: \(findings). The figures describe the generator, not the peer."
+    /// What the level means for whoever reads the figures.
+    public var meaning: String {
+        switch level {
+        case .valid: "The generator kept up; the figures stand."
+        case .suspect: "Read rates as floors."
+        case .invalid:
+            switch reasons.first?.kind {
+            case .nothingRan, .unreachable, .aborted: "This run says nothing about the peer."
+            default: "The figures describe the generator, not the peer."
+            }
         }
     }
-}
 
-/// 1234567 → "1,234,567".
-public func grouped(_ value: UInt64) -> String {
-    let digits = Array("\(value)")
-    var text = ""
-    for (i, digit) in digits.enumerated() {
-        if i > 0, (digits.count - i) % 3 == 0 { text.append(",") }
-        text.append(digit)
+    /// The first line of every output: level, reasons, meaning.
+    public var sentence: String {
+        let findings = reasons.map(\.text).joined(separator: "; ")
+        return "\(level.rawValue.uppercased()): " + (findings.isEmpty ? "" : findings + ". ") + meaning
     }
-    return text
-}
-
-/// A share as percent with as many decimals as keep it from reading 0 or 100 when it is neither; "n/a" where undefined.
-public func percentText(_ ratio: Ratio) -> String {
-    guard let percent = ratio.percent else { return "n/a" }
-    if ratio.numerator == 0 || ratio.numerator == ratio.denominator { return decimalText(percent, decimals: 0) + " %" }
-    for decimals in 2...6 {
-        let text = decimalText(percent, decimals: decimals)
-        let shown = Double(text)!
-        if shown != 0, shown != 100 { return text + " %" }
-    }
-    return percent < 50 ? "< 0.000001 %" : "> 99.999999 %"
-}
-
-/// A number with so many decimals, rounded to nearest, without exponent.
-public func decimalText(_ value: Double, decimals: Int) -> String {
-    let scale = (0..<decimals).reduce(1.0) { scale, _ in scale * 10 }
-    let scaled = (min(value.magnitude, 9e15 / scale) * scale).rounded()
-    let whole = UInt64(scaled / scale)
-    let sign = value < 0 && scaled > 0 ? "-" : ""
-    guard decimals > 0 else { return "\(sign)\(whole)" }
-    let fraction = "\(UInt64(scaled) - whole * UInt64(scale))"
-    return "\(sign)\(whole)." + String(repeating: "0", count: decimals - fraction.count) + fraction
 }
