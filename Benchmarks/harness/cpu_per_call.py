@@ -34,38 +34,39 @@ def exchange(caller, callee, calls, window):
     return microseconds(caller, calls), microseconds(callee, calls)
 
 
-def caller(calls, rounds):
-    def contender(name, make):
-        return lambda: {name: exchange(make(), CPeer(), calls, WINDOW)[0]}
-
-    contenders = {"c": contender("C sendmmsg floor", CPeer), "sipp": contender("SIPp uac", SIPp)}
+def side_by_side(title, side, make_exchange, sipp_name, rounds, floor_limit):
+    """The floor, SIPp and Carillon on one side of the same C peer. Carillon twice: with one datagram a send (`--gso off`), which
+    is what the floor does, and as it comes, with segmented sends, beside the C peer with the same."""
+    floor, segmented, ours, ours_segmented = (
+        "C sendmmsg floor", "C with segmented sends", f"carillon {side}, --gso off", f"carillon {side}, as it comes")
+    makers = {floor: CPeer, segmented: lambda: CPeer(gso=True), sipp_name: SIPp}
     if carillon_runs():
-        contenders["carillon"] = contender("carillon run", Carillon)
+        makers |= {ours: Carillon, ours_segmented: lambda: Carillon(gso=True)}
+    contenders = {name: (lambda name=name, make=make: {name: make_exchange(make())}) for name, make in makers.items()}
     samples, void, complete = interleave(contenders, rounds)
-    ours = median_of(samples, "carillon run")
-    return Result(
-        f"Caller against the C callee, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples,
-        [
-            Bar("carillon caller / C floor", ratio(ours, median_of(samples, "C sendmmsg floor")), 1.3),
-            Bar("SIPp caller / carillon caller", ratio(median_of(samples, "SIPp uac"), ours), 4.5, at_most=False),
-        ], void, complete, "" if carillon_runs() else NOT_YET)
+    bars = []
+    for name in (ours, ours_segmented):
+        bars += [
+            Bar(f"{name} / C floor", ratio(median_of(samples, name), median_of(samples, floor)), floor_limit),
+            Bar(f"{sipp_name} / {name}", ratio(median_of(samples, sipp_name), median_of(samples, name)), 4.5, at_most=False),
+        ]
+    sipp_per_floor = ratio(median_of(samples, sipp_name), median_of(samples, floor))
+    notes = [] if carillon_runs() else [NOT_YET]
+    if sipp_per_floor:
+        notes.append(f"{sipp_name} / C floor in these minutes: {sipp_per_floor:.2f}")
+    return Result(title, "us CPU per call", samples, bars, void, complete, "; ".join(notes))
+
+
+def caller(calls, rounds):
+    return side_by_side(
+        f"Caller against the C callee, closed loop of {WINDOW}, {calls} calls", "caller",
+        lambda party: exchange(party, CPeer(), calls, WINDOW)[0], "SIPp uac", rounds, 1.3)
 
 
 def callee(calls, rounds):
-    def contender(name, make):
-        return lambda: {name: exchange(CPeer(), make(), calls, WINDOW)[1]}
-
-    contenders = {"c": contender("C sendmmsg floor", CPeer), "sipp": contender("SIPp uas", SIPp)}
-    if carillon_runs():
-        contenders["carillon"] = contender("carillon serve", Carillon)
-    samples, void, complete = interleave(contenders, rounds)
-    ours = median_of(samples, "carillon serve")
-    return Result(
-        f"Callee against the C caller, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples,
-        [
-            Bar("carillon callee / C floor", ratio(ours, median_of(samples, "C sendmmsg floor")), 1.4),
-            Bar("SIPp callee / carillon callee", ratio(median_of(samples, "SIPp uas"), ours), 4.5, at_most=False),
-        ], void, complete, "" if carillon_runs() else NOT_YET)
+    return side_by_side(
+        f"Callee against the C caller, closed loop of {WINDOW}, {calls} calls", "callee",
+        lambda party: exchange(CPeer(), party, calls, WINDOW)[1], "SIPp uas", rounds, 1.4)
 
 
 def both_ends(calls, rounds):
