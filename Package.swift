@@ -61,7 +61,7 @@ let package = Package(
             swiftSettings: strict),
 
         tests("SIPTransactionsTests", "SIPTransactions"),
-        tests("CallEngineTests", "CallEngine"),
+        tests("CallEngineTests", "CallEngine", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
         tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),

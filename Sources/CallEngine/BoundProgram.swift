@@ -1,6 +1,7 @@
 import CallTraces
 import Glibc
 import Measurement
+import ScenarioDSL
 import SIPWire
 
 /// A program with its addresses and settings filled in: what one worker executes. Flat tables behind raw pointers, made once
@@ -89,6 +90,9 @@ struct BoundProgram: ~Copyable {
         var takesAnyMethod: Bool
         /// Bit set of `Method` that some wait of it takes.
         var wantedMethods: UInt32
+        /// A later wait takes a request that comes without a tag (a second REGISTER, an INVITE with credentials): the leg
+        /// is found by Call-ID and From tag.
+        var takesLaterInitial: Bool
     }
 
     struct DialogTemplates {
@@ -129,8 +133,6 @@ struct BoundProgram: ~Copyable {
     let partyNames: UnsafeMutablePointer<OctetRange>
     /// Reached only by those who draw a pause or match a pattern.
     let delays: [DelayPlan]
-    /// Of each delay that is a setting: its nanoseconds; -1 where only the call knows.
-    let constantDelays: [Int64]
     let patterns: [Regex<AnyRegexOutput>]
 
     deinit {
@@ -253,21 +255,25 @@ struct BoundProgram: ~Copyable {
         let uris = program.parties.indices.map { text.add(uri($0, at: domainText)) }
         let names = program.parties.map { text.add($0.name) }
 
-        func readDelay(_ text: String) -> Int64? { TimeText.nanoseconds(text) }
+        /// A pause given by a setting is known now.
+        func resolve(_ plan: DelayPlan) -> DelayPlan {
+            guard case .value(let node) = plan else { return plan }
+            let tree = program.values.nodes[node]
+            guard tree.kind == .setting || tree.kind == .text else { return plan }
+            let name = String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self)
+            guard let delay = DelayTree(parsing: tree.kind == .setting ? value(of: name) : name) else { return plan }
+            return DelayPlan(delay) ?? plan
+        }
         /// What a pause can take at most, as far as that is known.
         func bound(_ plan: DelayPlan) -> Int64 {
-            switch plan {
+            switch resolve(plan) {
             case .fixed(let time): return time
             case .uniform(_, let high): return high
             case .exponential(let mean): return Int64(mean * 20)
             case .lognormal(let median, let sigma): return Int64(min(median * exp(sigma * 4), 4e18))
             case .weibull(let shape, let scale): return Int64(min(scale * pow(20, 1 / shape), 4e18))
             case .empirical(_, let delays): return delays.max() ?? 0
-            case .value(let node):
-                let tree = program.values.nodes[node]
-                guard tree.kind == .setting || tree.kind == .text else { return 0 }
-                let name = String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self)
-                return readDelay(tree.kind == .setting ? value(of: name) : name) ?? 0
+            case .value: return 0
             }
         }
 
@@ -299,17 +305,26 @@ struct BoundProgram: ~Copyable {
             let layout = party.layout
             var methods: UInt32 = 0
             var wanted: UInt32 = 0
+            var initialWaits = 0
             for instruction in program.instructions[party.entry..<party.end] where instruction.operation == .wait {
                 let wait = program.waits[Int(instruction.a)]
                 for number in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
                     let one = program.alternatives[number]
                     switch one.kind {
                     case .response: continue
-                    case .request: wanted |= 1 << UInt32(one.method.rawValue)
-                    case .anyRequest: wanted = .max
+                    case .request:
+                        wanted |= 1 << UInt32(one.method.rawValue)
+                        switch one.method {
+                        case .register, .options, .message, .publish, .invite, .subscribe, .other: initialWaits += 1
+                        default: break
+                        }
+                    case .anyRequest:
+                        wanted = .max
+                        initialWaits += 1
                     }
                 }
             }
+            let loops = program.instructions[party.entry..<party.end].contains { $0.operation == .loopStart }
             for name in party.firstMethods { methods |= 1 << UInt32(Method(token: name).rawValue) }
             return Party(
                 entry: UInt16(party.entry), answers: party.answers,
@@ -320,7 +335,8 @@ struct BoundProgram: ~Copyable {
                 serverOffset: Int32(layout.serverOffset), markOffset: Int32(layout.markOffset),
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
                 firstDialog: UInt32(first), firstMethods: methods,
-                takesAnyMethod: party.firstMethods.contains("*"), wantedMethods: wanted)
+                takesAnyMethod: party.firstMethods.contains("*"), wantedMethods: wanted,
+                takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))
         }
 
         literals = text.copy()
@@ -341,14 +357,7 @@ struct BoundProgram: ~Copyable {
         templateCount = allTemplates.count
         partyCount = allParties.count
         stride = program.stride
-        delays = program.delays
-        constantDelays = program.delays.map { plan in
-            guard case .value(let node) = plan else { return -1 }
-            let tree = program.values.nodes[node]
-            guard tree.kind == .setting || tree.kind == .text else { return -1 }
-            let name = String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self)
-            return readDelay(tree.kind == .setting ? value(of: name) : name) ?? 0
-        }
+        delays = program.delays.map(resolve)
         // The checker has compiled each of them before.
         patterns = program.values.patterns.compactMap { try? Regex($0) }
     }
@@ -426,19 +435,5 @@ struct BoundProgram: ~Copyable {
             }
             return memory
         }
-    }
-}
-
-/// Times as the command line and settings write them: `3s`, `250ms`, `1.5s`, `2m`, `1h`, `800us`; a bare number counts
-/// seconds.
-public enum TimeText {
-    public static func nanoseconds(_ text: String) -> Int64? {
-        let units: [(String, Double)] = [("us", 1e3), ("ms", 1e6), ("ns", 1), ("s", 1e9), ("m", 60e9), ("h", 3600e9)]
-        for (suffix, factor) in units where text.hasSuffix(suffix) {
-            guard let number = Double(text.dropLast(suffix.count)), number >= 0, number * factor < 9e18 else { return nil }
-            return Int64((number * factor).rounded())
-        }
-        guard let number = Double(text), number >= 0, number < 9e9 else { return nil }
-        return Int64((number * 1e9).rounded())
     }
 }

@@ -259,6 +259,7 @@ extension CallEngine {
             release(&orphanRecord(header).pointee.frozen)
         } else {
             let plan = party(header)
+            if plan.pointee.takesLaterInitial { forgetLeg(header) }
             for number in 0..<Int(plan.pointee.dialogs) { release(&dialog(header, number).pointee.learned) }
             for number in 0..<Int(plan.pointee.clients) { release(&client(header, number).pointee.frozen) }
             for number in 0..<Int(plan.pointee.servers) {
@@ -270,6 +271,16 @@ extension CallEngine {
         }
         header.pointee.phase = .free
         slots.free(slot)
+    }
+
+    private mutating func forgetLeg(_ header: UnsafeMutablePointer<SlotHeader>) {
+        let dialog = self.dialog(header, 0)
+        guard dialog.pointee.learned != 0 else { return }
+        let block = arena.pointer(.init(raw: dialog.pointee.learned))
+        let learned = block.load(as: LearnedDialog.self)
+        legs.removeValue(
+            forKey: legKey(
+                block + LearnedDialog.size, Int(learned.callIDLength), tagHash: dialog.pointee.remoteTagHash))
     }
 
     // MARK: draining

@@ -293,8 +293,9 @@ extension CallEngine {
 
     /// Sends octets kept before, exactly as they were.
     mutating func transmitAgain(
-        _ frozen: UInt32, flow: Flow, slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+        _ frozen: UInt32, flow: Flow, slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>?
     ) {
+        guard frozen != 0 else { return }
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
             return

@@ -71,8 +71,15 @@ extension CallEngine {
         let number = Int(payload.second &>> 24 & 0xFF)
         if let pointer = slots.find(slot, generation: generation) {
             let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+            if header.pointee.phase == .orphan {
+                recorder.count(.responseRetransmissionsSent)
+                transmitAgain(
+                    orphanRecord(header).pointee.frozen, flow: Flow(index: dialog(header, 0).pointee.flow), slot: slot,
+                    nil)
+                return true
+            }
             trace(slot, header)
-            if header.pointee.phase != .orphan, number < Int(party(header).pointee.servers) {
+            if number < Int(party(header).pointee.servers) {
                 let record = server(header, number)
                 if record.pointee.isActive, record.pointee.key == key {
                     repeatResponse(slot, header, record, asked: true)
@@ -341,8 +348,37 @@ extension CallEngine {
 
     // MARK: the first request of a party
 
+    /// What a leg is found by when its peer sends without a tag.
+    func legKey(_ callID: UnsafeRawPointer, _ count: Int, tagHash: UInt32) -> UInt64 {
+        Self.hash(callID, count, seed: UInt64(tagHash))
+    }
+
+    /// A request without a tag for a leg that lives: a second REGISTER, an INVITE with credentials.
+    private mutating func receiveLaterInitial(_ key: UInt64) -> Bool {
+        guard !legs.isEmpty, let base = hand else { return false }
+        let index = scanner.index
+        let found = legKey(base + Int(index.callID.offset), Int(index.callID.length), tagHash: tagHash(index.from))
+        guard let slot = legs[found], slots.isLive(slot) else { return false }
+        let header = self.header(slot)
+        guard header.pointee.phase == .waiting else { return false }
+        trace(slot, header)
+        let dialogNumber = waitDialog(header)
+        let dialog = self.dialog(header, dialogNumber)
+        dialog.pointee.remoteCSeq = index.cseqNumber
+        if index.method == .invite, dialog.pointee.state == .terminated || dialog.pointee.state == .none {
+            dialog.pointee.incarnation = (dialog.pointee.incarnation &+ 1) & 0x7FF
+            dialog.pointee.state = .none
+            learn(header, dialogNumber, fromResponse: false)
+            dialog.pointee.state = .early
+        }
+        accept(key, slot, header, dialogNumber)
+        settleTimers(slot)
+        return true
+    }
+
     private mutating func receiveInitial(_ key: UInt64) {
         guard let base = hand else { return }
+        if receiveLaterInitial(key) { return }
         let method = scanner.index.method
         guard let number = answeringParty(method) else {
             answerWithoutParty(method)
@@ -401,6 +437,11 @@ extension CallEngine {
         dialog.pointee.remoteCSeq = scanner.index.cseqNumber
         dialog.pointee.remoteTagHash = tagHash(scanner.index.from)
         learn(header, dialogNumber, fromResponse: false)
+        if party(header).pointee.takesLaterInitial {
+            let range = scanner.index.callID
+            legs[
+                legKey(base + Int(range.offset), Int(range.length), tagHash: dialog.pointee.remoteTagHash)] = slot
+        }
         if method == .invite || method == .subscribe { dialog.pointee.state = .early }
         guard let record = serverRecord(for: method, slot, header, dialogNumber, key) else {
             answerStatelessly(500)

@@ -1,6 +1,7 @@
 import CallTraces
 import Glibc
 import Measurement
+import ScenarioDSL
 import SIPTransactions
 import SIPWire
 
@@ -354,13 +355,30 @@ extension CallEngine {
                 entry.pointee.second =
                     entry.pointee.second & ~0xFFFF | UInt64(UInt16(truncatingIfNeeded: template))
             }
-            finish(record)
         } else {
-            var machine = serverNonInviteMachine(record)
-            _ = machine.respond(status: plan.status, now: tick, timers: timers)
-            store(machine, record)
+            keepForRepeats(record)
         }
+        finish(record)
         return true
+    }
+
+    /// A response that cannot be made again from its request alone waits for repeats of it in a slot of its own
+    /// (Timer J), so that the call is not held up.
+    private mutating func keepForRepeats(_ record: UnsafeMutablePointer<ServerRecord>) {
+        let wait = timers.j(reliable: false)
+        guard wait > 0, let entry = linger.find(record.pointee.key) else { return }
+        guard let slot = allocateSlot(party: 0, run: 0, due: now) else {
+            recorder.count(.overflowRefusals)
+            return
+        }
+        let header = self.header(slot)
+        header.pointee.phase = .orphan
+        header.pointee.stepDeadline = tick &+ wait
+        orphanRecord(header).pointee.frozen = record.pointee.frozen
+        record.pointee.frozen = 0
+        dialog(header, 0).pointee.flow = record.pointee.flow
+        entry.pointee.first = callWord(slot, header)
+        wheel.schedule(slot, at: header.pointee.stepDeadline)
     }
 
     @inline(__always)
@@ -652,11 +670,11 @@ extension CallEngine {
             for (index, limit) in cumulative.enumerated() where fraction < limit { return delays[index] }
             return delays.last ?? 0
         case .value(let node):
-            let known = bound.constantDelays[number]
-            if known >= 0 { return known }
             textUsed = 0
-            guard let text = evaluate(node, header, slot) else { return 0 }
-            return TimeText.nanoseconds(String(decoding: text, as: UTF8.self)) ?? 0
+            guard let text = evaluate(node, header, slot),
+                let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
+            else { return 0 }
+            return time.nanoseconds
         }
     }
 }

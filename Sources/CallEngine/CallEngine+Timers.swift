@@ -41,7 +41,8 @@ extension CallEngine {
     private func nextDue(_ header: UnsafeMutablePointer<SlotHeader>) -> Tick {
         var due = header.pointee.stepDeadline
         if header.pointee.phase == .orphan {
-            return nonInviteMachine(orphanRecord(header)).deadline
+            let record = orphanRecord(header)
+            return record.pointee.isActive ? nonInviteMachine(record).deadline : due
         }
         let plan = party(header)
         for number in 0..<Int(plan.pointee.clients) {
@@ -236,6 +237,10 @@ extension CallEngine {
 
     private mutating func fireOrphan(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ over: Tick) {
         let record = orphanRecord(header)
+        guard record.pointee.isActive else {
+            freeSlot(slot, header)
+            return
+        }
         var machine = nonInviteMachine(record)
         if machine.deadline <= over {
             let effect = machine.fire(now: tick, timers: timers)
@@ -243,13 +248,8 @@ extension CallEngine {
             switch effect {
             case .sendAgain:
                 recorder.count(.requestRetransmissionsSent)
-                if let place = outbound.reserve() {
-                    let octets = kept(record.pointee.frozen)
-                    memcpy(place, octets.baseAddress!, octets.count)
-                    commit(
-                        place, octets.count, flow: Flow(index: dialog(header, 0).pointee.flow), slot: slot, nil,
-                        again: true)
-                }
+                transmitAgain(
+                    record.pointee.frozen, flow: Flow(index: dialog(header, 0).pointee.flow), slot: slot, nil)
             case .timeOut, .terminate:
                 freeSlot(slot, header)
                 return
@@ -271,14 +271,15 @@ extension CallEngine {
         }
     }
 
-    /// A datagram that could not be delivered, with what is known of it.
-    public mutating func refused(
-        _ datagram: UnsafeRawBufferPointer, to address: TransportAddress, errno: Int32, now: MonotonicInstant
+    /// An ICMP answer to a datagram we sent to `destination` (RFC 3261 §18.4): `quoted` is the start of that datagram as
+    /// far as the kernel gave it back, maybe nothing.
+    public mutating func sendFailed(
+        to destination: TransportAddress, quoted datagram: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant
     ) {
         setTime(now)
         hand = nil
         recorder.count(.icmpErrors)
-        // The error queue gives the start of our datagram: its branch names the transaction.
+        // The branch of our own request names the transaction.
         guard let base = datagram.baseAddress else { return }
         var cursor = 0
         let prefix = "z9hG4bK"

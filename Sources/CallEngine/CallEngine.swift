@@ -56,6 +56,9 @@ public struct CallEngine: ~Copyable {
     /// When the last message came or went.
     public internal(set) var lastActivity = MonotonicInstant.zero
 
+    /// What a progress line shows of the last interval.
+    public internal(set) var lastGlance = IntervalGlance()
+    var intervalStart: MonotonicInstant
     let epoch: MonotonicInstant
     var now: MonotonicInstant
     /// Milliseconds since the epoch, rounded up: a timer never fires early.
@@ -83,6 +86,8 @@ public struct CallEngine: ~Copyable {
     var taken: [UInt32] = []
     /// Of failed runs that are still being ended, by owner's slot.
     var verdicts: [UInt32: TraceVerdict] = [:]
+    /// Legs that take a later request without a tag, by Call-ID and From tag. Empty unless a party has such a step.
+    var legs: [UInt64: UInt32] = [:]
     /// Parties that wait for a signal, by owner's slot.
     var signalWaiters: [UInt32: [UInt32]] = [:]
 
@@ -128,6 +133,7 @@ public struct CallEngine: ~Copyable {
         scanner = MessageScanner()
         now = epoch
         received = epoch
+        intervalStart = epoch
         echoScratch = .allocate(byteCount: OutboundLog.longestMessage, alignment: 16)
         valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
         textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)

@@ -204,7 +204,28 @@ package enum DelayPlan: Sendable {
     case lognormal(median: Double, sigma: Double)
     case weibull(shape: Double, scale: Double)
     case empirical(cumulative: [Double], delays: [Int64])
+    /// A value of the pool, read when the pause begins.
     case value(Int)
+
+    /// Nil for a delay that is a value: that needs the pool.
+    init?(_ tree: DelayTree) {
+        switch tree {
+        case .fixed(let time): self = .fixed(time.nanoseconds)
+        case .uniform(let low, let high): self = .uniform(low: low.nanoseconds, high: high.nanoseconds)
+        case .exponential(let mean): self = .exponential(mean: Double(mean.nanoseconds))
+        case .lognormal(let median, let sigma): self = .lognormal(median: Double(median.nanoseconds), sigma: sigma)
+        case .weibull(let shape, let scale): self = .weibull(shape: shape, scale: Double(scale.nanoseconds))
+        case .empirical(let weighted):
+            var sum = 0.0
+            var cumulative: [Double] = []
+            for one in weighted {
+                sum += one.weight
+                cumulative.append(sum)
+            }
+            self = .empirical(cumulative: cumulative.map { $0 / sum }, delays: weighted.map(\.delay.nanoseconds))
+        case .value: return nil
+        }
+    }
 }
 
 /// A message as the compiler leaves it: what is known, what the worker knows, what only the call knows.

@@ -146,6 +146,10 @@ extension ScenarioCompiler {
         let isInvite = chosen.method == "INVITE"
         let template = makeResponse(status, tree, to: chosen, at: at, &state)
         emit(Instruction(.sendResponse, step: number, a: template, b: chosen.record, c: dialog))
+        if let kept = state.keptOffer[dialog], tree.content.contains(where: { $0.part == .answer }) {
+            emit(Instruction(.forget, step: number, a: kept))
+            state.keptOffer[dialog] = nil
+        }
         if status >= 200 {
             if isInvite && status < 300 {
                 // Its record repeats the 2xx until the ACK: kept apart from requests still to come.

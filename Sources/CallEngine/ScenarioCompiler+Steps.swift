@@ -119,6 +119,8 @@ extension ScenarioCompiler {
             let isLast = remaining.isEmpty && choice == nil
             options.append(
                 WaitOption(what: tree.what, answering: tree.answering, at: at) { compiler, state in
+                    let coming = chain[(position + 1)...].isEmpty ? following : []
+                    compiler.keepOfferIfNeeded(&state, dialog: dialog, following: coming, at: at)
                     for inspection in tree.inspections { compiler.compileInspection(inspection, &state) }
                     compiler.acknowledgeUnlessNamed(&state, dialog: dialog, following: following, at: at)
                     if isLast { return false }
@@ -140,6 +142,8 @@ extension ScenarioCompiler {
                 options.append(
                     WaitOption(what: alternative.what, answering: alternative.answering, at: alternative.at) {
                         compiler, state in
+                        compiler.keepOfferIfNeeded(
+                            &state, dialog: dialog, following: alternative.steps + following, at: alternative.at)
                         compiler.acknowledgeUnlessNamed(
                             &state, dialog: dialog, following: alternative.steps + following, at: alternative.at)
                         return compiler.compile(alternative.steps, &state, dialog: dialog, following: following)
@@ -322,6 +326,54 @@ extension ScenarioCompiler {
         after.unanswered.append(.init(method: name, dialog: dialog, record: record, at: at))
         layout.servers = max(layout.servers, record + 1)
         after.keptOffer[dialog] = nil
+    }
+
+    /// An offer that is answered only after a pause or another message is kept until then.
+    private mutating func keepOfferIfNeeded(
+        _ state: inout FlowState, dialog: Int, following: [Step], at: Spot
+    ) {
+        guard Self.answersLater(following) else { return }
+        let variable = variableIndex("\u{1}offer of \(dialog)")
+        let body = program.values.add(.init(kind: .body))
+        let nothing = program.values.literal([])
+        let number = step(at, "keep the offer")
+        emit(Instruction(.capture, step: number, a: variable, b: body, c: nothing))
+        state.keptOffer[dialog] = variable
+    }
+
+    /// Whether an `Answer()` comes after the message at hand is gone.
+    private static func answersLater(_ steps: [Step]) -> Bool {
+        var isGone = false
+        for step in steps {
+            switch step.action {
+            case .send(let tree):
+                if tree.content.contains(where: { $0.part == .answer }) { return isGone }
+            case .expect, .pause, .expectNothing, .awaitSignal: isGone = true
+            case .firstOf(let tree):
+                return tree.alternatives.contains { answers($0.steps) }
+            case .repeated(let tree):
+                if answers(tree.steps) { return true }
+            case .choose(let tree):
+                if answersLater(tree.then) || answersLater(tree.otherwise) { return true }
+                if isGone && (answers(tree.then) || answers(tree.otherwise)) { return true }
+            case .fail, .finish: return false
+            default: break
+            }
+        }
+        return false
+    }
+
+    private static func answers(_ steps: [Step]) -> Bool {
+        steps.contains { step in
+            switch step.action {
+            case .send(let tree): tree.content.contains { $0.part == .answer }
+            case .choose(let tree): answers(tree.then) || answers(tree.otherwise)
+            case .repeated(let tree): answers(tree.steps)
+            case .inDialog(let tree): answers(tree.steps)
+            case .firstOf(let tree): tree.alternatives.contains { answers($0.steps) }
+            default: false
+            }
+        }
     }
 
     /// The ACK to a 2xx goes out at the next step unless the script names it.
@@ -525,22 +577,8 @@ extension ScenarioCompiler {
     }
 
     private mutating func plan(_ tree: DelayTree) -> DelayPlan {
-        switch tree {
-        case .fixed(let time): return .fixed(time.nanoseconds)
-        case .uniform(let low, let high): return .uniform(low: low.nanoseconds, high: high.nanoseconds)
-        case .exponential(let mean): return .exponential(mean: Double(mean.nanoseconds))
-        case .lognormal(let median, let sigma): return .lognormal(median: Double(median.nanoseconds), sigma: sigma)
-        case .weibull(let shape, let scale): return .weibull(shape: shape, scale: Double(scale.nanoseconds))
-        case .empirical(let weighted):
-            var sum = 0.0
-            var cumulative: [Double] = []
-            for one in weighted {
-                sum += one.weight
-                cumulative.append(sum)
-            }
-            return .empirical(cumulative: cumulative.map { $0 / sum }, delays: weighted.map(\.delay.nanoseconds))
-        case .value(let tree): return .value(value(tree))
-        }
+        if case .value(let tree) = tree { return .value(value(tree)) }
+        return DelayPlan(tree) ?? .fixed(0)
     }
 
     /// Pauses of the other parties of the scenario: what this party may have to sit through.

@@ -7,11 +7,11 @@ import SIPWire
 /// A slot is one party of one run. The slot of the party that the arrival created *owns* the run; the others point to it.
 struct SlotHeader {
     var generation: UInt32
+    /// End of the pause or limit of the wait. (While the slot is free, the slab's link.)
+    var stepDeadline: Tick
     var wheelNext: UInt32
     var wheelPrevious: UInt32
     var wheelTick: UInt32
-    /// End of the pause or limit of the wait.
-    var stepDeadline: Tick
     /// Next instruction, or the one that waits.
     var programCounter: UInt16
     var party: UInt8
@@ -40,7 +40,7 @@ struct SlotHeader {
     var answered: Tick
 
     static let size = 72
-    static let linkOffset = 4
+    static let linkOffset = 8
 
     enum Phase: UInt8 {
         case free
