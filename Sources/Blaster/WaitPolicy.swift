@@ -3,7 +3,8 @@ import Measurement
 
 /// How a worker waits when it has nothing to do. One sleep and wake costs about 40 µs of CPU, as much as five calls.
 public enum WaitPolicy: Sendable, Equatable {
-    /// By the rate of what happens: `event` while it is low, `moderated` above.
+    /// By the rate of what happens: `event` while it is low, `moderated` above. Arrivals are met to a few microseconds as
+    /// long as a worker has no more than 5,000 a second; beyond, they leave in portions of up to 1 ms.
     case automatic
     /// Until something comes or is due: least delay, a wake for each.
     case event
@@ -21,6 +22,12 @@ struct WaitGovernor {
     /// How long a moderated wait lasts, from wake to wake, in nanoseconds.
     private(set) var quantum: Int64
 
+    /// Arrivals are worth a wake of their own, a little early, and a look at the clock until they are due: else every gap
+    /// shorter than a wake would be none, and the arrivals not what they claim to be.
+    let isPrecise: Bool
+    /// How much earlier than an arrival to wake, in nanoseconds: what wakes were late by lately, and some.
+    private(set) var lead: Int64 = 50_000
+
     private let policy: WaitPolicy
     private let longest: Int64
     private let threshold: Double
@@ -32,9 +39,18 @@ struct WaitGovernor {
     private static let gathered = 128.0
     private static let shortest: Int64 = 100_000
     private static let period: Int64 = 50_000_000
+    private static let mostPrecise = 5000.0
+    private static let leads: ClosedRange<Int64> = 20_000...100_000
 
-    /// - Parameter expected: events a second before any are counted.
-    init(_ policy: WaitPolicy, load: Load, expected: Double) {
+    init(_ policy: WaitPolicy, load: Load, workers: Int) {
+        var expected = 0.0
+        if case .open(let rate, _, _) = load {
+            // A basic call is an arrival and three received datagrams.
+            expected = 4 * rate / Double(workers)
+            isPrecise = (policy == .automatic || policy == .event) && rate / Double(workers) <= Self.mostPrecise
+        } else {
+            isPrecise = false
+        }
         switch load {
         case .open:
             // A thousand arrivals a second may be a millisecond late, and each makes four events.
@@ -63,6 +79,12 @@ struct WaitGovernor {
         if since != 0 { choose(rate: Double(events) * 1e9 / Double(elapsed)) }
         since = now.nanoseconds
         events = 0
+    }
+
+    /// Learns how late a wake was that time alone caused.
+    mutating func wokeLate(by late: Int64) {
+        let wanted = min(max(late &+ 20_000, Self.leads.lowerBound), Self.leads.upperBound)
+        lead &+= (wanted &- lead) / 16
     }
 
     private mutating func choose(rate: Double) {

@@ -59,7 +59,11 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// Since when the worker has been working; earlier work is in the counters.
     var mark = MonotonicInstant.zero
     var busy: Int64 = 0
+    /// Something was done since `mark`; only spinning needs to know.
+    private var hasWorked = false
     private var waits: UInt64 = 0
+    /// The due time of the arrival that is waited for without sleeping.
+    private var meeting = MonotonicInstant.zero
     private var blockedSince = MonotonicInstant.distantFuture
     private var handedOver: UInt64 = 0
     private var handOverOverflow: UInt64 = 0
@@ -82,20 +86,17 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         self.engine = engine
 
         let workers = plan.workersInUse
-        var expected = 0.0
         switch plan.load {
         case .open(let rate, let process, _):
             schedule = ArrivalSchedule(
                 rate: rate, process: process, durationNanoseconds: plan.duration, calls: plan.calls, seed: plan.seed,
                 worker: index, workers: workers)
-            // A basic call is an arrival and three received datagrams.
-            expected = 4 * rate / Double(workers)
         case .closed:
             closedNumber = UInt64(index)
             lastNumber = plan.calls ?? .max
         case .none: break
         }
-        governor = WaitGovernor(plan.wait, load: plan.load, expected: expected)
+        governor = WaitGovernor(plan.wait, load: plan.load, workers: workers)
 
         if plan.spreadsPublishedPort && index == 0 && workers > 1 {
             let producers = UnsafeMutablePointer<HandOverRing.Producer>.allocate(capacity: workers)
@@ -138,12 +139,18 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
                 isClear = false
             }
             governor.count(done, now: now)
-            if !isClear || done >= Self.muchWork || engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
-            {
+            if done > 0 { hasWorked = true }
+            if !isClear {
                 if blockedSince != .distantFuture { waitForRoom() }
                 continue
             }
-            wait(after: done)
+            let isDue = engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
+            if done >= Self.muchWork || isDue { continue }
+            if governor.isPrecise && isMeetingArrival(now) {
+                spin(after: done, now)
+            } else {
+                wait(after: done, now)
+            }
         }
         finish()
     }
@@ -314,29 +321,47 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     // MARK: Waiting
 
     /// Nothing is ready: waits as the rate commands. Time spent here is not work.
-    private mutating func wait(after done: Int) {
+    private mutating func wait(after done: Int, _ now: MonotonicInstant) {
         switch governor.mode {
-        case .spin:
-            // A round that did something was work; the next look comes at once either way.
-            let now = MonotonicInstant.now()
-            if done > 0 { busy &+= now.nanoseconds(since: mark) }
-            mark = now
-            clx_relax()
-        case .event:
-            if done > 0 { return }
-            waitForEvent(most: .max)
-        case .moderated:
-            if done > 0 && governor.isLongest { return }
-            let now = MonotonicInstant.now()
-            // From wake to wake; a round that took longer still leaves the peer a moment to fill a batch.
-            let wake = max(
-                lastWake.nanoseconds &+ governor.quantum, now.nanoseconds &+ governor.quantum / 4)
-            busy &+= now.nanoseconds(since: mark)
-            waits &+= 1
-            clx_sleep_until(wake)
-            mark = .now()
-            lastWake = mark
+        case .spin: spin(after: done, now)
+        case .event: if done == 0 { waitForEvent(most: .max) }
+        case .moderated: if done == 0 || !governor.isLongest { waitModerated() }
         }
+    }
+
+    /// Looks again at once. Rounds that find nothing are waiting: work ended where this one began.
+    private mutating func spin(after done: Int, _ now: MonotonicInstant) {
+        if done > 0 { return }
+        if hasWorked { busy &+= now.nanoseconds(since: mark) }
+        hasWorked = false
+        mark = now
+        clx_relax()
+    }
+
+    /// The next arrival is so near that it is waited for without sleeping.
+    private mutating func isMeetingArrival(_ now: MonotonicInstant) -> Bool {
+        guard phase == .loading && nextDue != .distantFuture else { return false }
+        if nextDue == meeting { return true }
+        guard nextDue.nanoseconds &- governor.lead <= now.nanoseconds else { return false }
+        // Until it is due: a lead that changes meanwhile must not make many short sleeps of it.
+        meeting = nextDue
+        return true
+    }
+
+    private mutating func waitModerated() {
+        let now = MonotonicInstant.now()
+        // From wake to wake; a round that took longer still leaves the peer a moment to fill a batch.
+        var wake = max(lastWake.nanoseconds &+ governor.quantum, now.nanoseconds &+ governor.quantum / 4)
+        if governor.isPrecise && phase == .loading && nextDue.nanoseconds &- governor.lead <= wake {
+            wake = nextDue.nanoseconds &- governor.lead
+            meeting = nextDue
+        }
+        busy &+= now.nanoseconds(since: mark)
+        waits &+= 1
+        clx_sleep_until(wake)
+        mark = .now()
+        lastWake = mark
+        governor.wokeLate(by: mark.nanoseconds &- wake)
     }
 
     /// The send buffer is full: the device needs a moment.
@@ -346,9 +371,11 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     private mutating func waitForEvent(most: Int64) {
         let now = MonotonicInstant.now()
-        var until = min(nextTick, engine.nextDeadline)
-        if phase == .loading { until = min(until, nextDue) }
-        let timeout = min(until.nanoseconds(since: now), most)
+        var until = min(nextTick.nanoseconds, engine.nextDeadline.nanoseconds)
+        if phase == .loading && nextDue != .distantFuture {
+            until = min(until, nextDue.nanoseconds &- (governor.isPrecise ? governor.lead : 0))
+        }
+        let timeout = min(until &- now.nanoseconds, most)
         guard timeout > 0 else { return }
         let event = events[index]
         if consumer != nil && !consumer!.prepareToSleep() { return }
@@ -357,6 +384,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         let ready = clx_wait(socket.descriptor, event, timeout)
         mark = .now()
         lastWake = mark
+        if ready == 0 {
+            governor.wokeLate(by: mark.nanoseconds &- now.nanoseconds &- timeout)
+            if governor.isPrecise && nextDue.nanoseconds &- mark.nanoseconds <= 2 &* governor.lead { meeting = nextDue }
+        }
         if ready & Int32(CLX_READY_ERROR) != 0 { socket.hasErrors = true }
         if consumer != nil {
             consumer!.awake()

@@ -1,3 +1,4 @@
+import CLinuxSockets
 import CallEngine
 import Measurement
 import SIPWire
@@ -25,6 +26,9 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
         var questions: [UInt64] = []
         var drained = 0
         var mostLive = 0
+        /// How late timers fired, in nanoseconds.
+        var timerLateness: [Int64] = []
+        var queueFull = 0
     }
 
     private static let length = 64
@@ -38,17 +42,26 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
     let slots: Int
     /// Gives initial requests to the worker that the question's number says.
     let spreads: Bool
+    /// Ends a run that is not answered, in nanoseconds.
+    let timeLimit: Int64?
+    /// Put in place of the kernel's sending at the first flush.
+    private var transmitter: clx_transmitter?
 
-    init(worker: Int, target: TransportAddress, answers: Bool = true, slots: Int = .max, spreads: Bool = false) {
+    init(worker: Int, target: TransportAddress, behaviour: EchoBehaviour) {
         addresses = [target]
         record.worker = worker
-        self.answers = answers
-        self.slots = slots
-        self.spreads = spreads
+        answers = behaviour.answers
+        slots = behaviour.slots
+        spreads = behaviour.spreads
+        timeLimit = behaviour.timeLimit
+        transmitter = behaviour.transmitter
     }
 
     var liveRuns: Int { runs.count }
-    var nextDeadline: MonotonicInstant { .distantFuture }
+    private var timers: [(number: UInt64, deadline: Int64)] = []
+    var nextDeadline: MonotonicInstant {
+        timers.first.map { MonotonicInstant(nanoseconds: $0.deadline) } ?? .distantFuture
+    }
     var wantsFlush: Bool { outbound.wantsFlush }
     func address(of flow: Flow) -> TransportAddress { addresses[Int(flow.index)] }
 
@@ -67,6 +80,7 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
         record.started.append(number)
         record.lateness.append(now.nanoseconds(since: due))
         record.mostLive = max(record.mostLive, runs.count)
+        if let timeLimit { timers.append((number, now.nanoseconds + timeLimit)) }
         say(UInt8(ascii: "Q"), number, flow: 0)
         return true
     }
@@ -91,8 +105,18 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
         }
     }
 
-    mutating func advance(to now: MonotonicInstant) {}
-    mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant) { record.flowEvents += 1 }
+    /// One timer at a time: the worker must call again.
+    mutating func advance(to now: MonotonicInstant) {
+        guard let timer = timers.first, timer.deadline <= now.nanoseconds else { return }
+        timers.removeFirst()
+        record.timerLateness.append(now.nanoseconds - timer.deadline)
+        runs.removeValue(forKey: timer.number)
+    }
+
+    mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant) {
+        record.flowEvents += 1
+        if case .queueFull = event { record.queueFull += 1 }
+    }
 
     mutating func sendFailed(
         to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant
@@ -123,6 +147,10 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
     mutating func countTransport(_ counters: TransportCounters) { record.counters = counters }
 
     mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome {
+        if let transmitter {
+            clx_sender_set_transmitter(socket.sender, transmitter)
+            self.transmitter = nil
+        }
         let outcome = socket.send(outbound, to: self)
         if case .sent = outcome { outbound.removeAll() }
         return outcome
@@ -134,6 +162,17 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
     }
 }
 
+/// How echo engines behave.
+struct EchoBehaviour: @unchecked Sendable {
+    var answers = true
+    var slots = Int.max
+    var spreads = false
+    var timeLimit: Int64?
+    var transmitter: clx_transmitter?
+
+    static let silent = EchoBehaviour(answers: false)
+}
+
 /// Where a worker sends its questions.
 enum EchoTarget: Sendable {
     case itself
@@ -142,8 +181,8 @@ enum EchoTarget: Sendable {
 
 /// Runs a plan with echo engines.
 func echo(
-    _ plan: RunPlan, to target: EchoTarget = .itself, control: RunControl = RunControl(), answers: Bool = true,
-    slots: Int = .max, spreads: Bool = false, onProgress: (RunProgress) -> Void = { _ in }
+    _ plan: RunPlan, to target: EchoTarget = .itself, control: RunControl = RunControl(),
+    behaviour: EchoBehaviour = EchoBehaviour(), onProgress: (RunProgress) -> Void = { _ in }
 ) throws -> (result: RunResult, records: [EchoEngine.Record]) {
     let records = Mutex<[EchoEngine.Record]>([])
     let box = RecordBox(records)
@@ -152,7 +191,7 @@ func echo(
         makeEngine: { worker, local in
             var address = local
             if case .address(let other) = target { address = other }
-            return EchoEngine(worker: worker, target: address, answers: answers, slots: slots, spreads: spreads)
+            return EchoEngine(worker: worker, target: address, behaviour: behaviour)
         },
         finishEngine: { (_, engine: inout EchoEngine) in
             let record = engine.record

@@ -2,40 +2,14 @@ import CLinuxSockets
 import CallEngine
 import Glibc
 import SIPWire
-import Synchronization
 import Testing
 
 @testable import Blaster
 
-// The loopback device never says EAGAIN and takes every batch whole, so these tests put a worse kernel in its place. A C
-// function has no context: its state is global and the tests run one after another.
-private let callsMade = Atomic<UInt32>(0)
-
-private let takesOneAtATime: clx_transmitter = { fd, headers, _ in clx_transmit(fd, headers, 1) }
-
-private let fullEveryOtherTime: clx_transmitter = { fd, headers, count in
-    let call = callsMade.wrappingAdd(1, ordering: .relaxed).oldValue
-    if call % 2 == 0 { return call % 4 == 0 ? -EAGAIN : -ENOBUFS }
-    return clx_transmit(fd, headers, min(count, 3))
-}
-
-private let alwaysFull: clx_transmitter = { _, _, _ in -EAGAIN }
-private let forbids: clx_transmitter = { _, _, _ in -EPERM }
-
-private let cannotSegment: clx_transmitter = { fd, headers, count in
-    clx_header_segment(headers, 0) > 0 ? -EIO : clx_transmit(fd, headers, 1)
-}
-
-/// A path of 500 octets: the kernel refuses to cut into longer segments.
-private let shortPath: clx_transmitter = { fd, headers, count in
-    clx_header_segment(headers, 0) > 500 ? -EINVAL : clx_transmit(fd, headers, 1)
-}
-
-@Suite(.serialized) struct FaultySendTests {
+@Suite struct FaultySendTests {
     private static func exchange(
         _ transmitter: clx_transmitter, lengths: [Int], check: (inout UDPSocket, [[UInt8]], [[UInt8]]) -> Void
     ) throws {
-        callsMade.store(0, ordering: .relaxed)
         var a = try UDPSocket(binding: anyLoopback, options: options())
         var b = try UDPSocket(binding: anyLoopback, options: options())
         clx_sender_set_transmitter(a.sender, transmitter)
@@ -68,7 +42,7 @@ private let shortPath: clx_transmitter = { fd, headers, count in
     }
 
     @Test func aFullBufferIsTriedAgain() throws {
-        try Self.exchange(fullEveryOtherTime, lengths: [100, 200, 300, 400]) { socket, _, _ in
+        try Self.exchange(fullEveryOtherTimeInSocketTest, lengths: [100, 200, 300, 400]) { socket, _, _ in
             #expect(socket.counters.sendsBlocked > 0)
             #expect(socket.counters.sendsDropped == 0)
             #expect(socket.counters.datagramsSent == 200)
