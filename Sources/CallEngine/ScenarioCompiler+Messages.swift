@@ -146,7 +146,7 @@ extension ScenarioCompiler {
         let isInvite = chosen.method == "INVITE"
         let template = makeResponse(status, tree, to: chosen, at: at, &state)
         emit(Instruction(.sendResponse, step: number, a: template, b: chosen.record, c: dialog))
-        if let kept = state.keptOffer[dialog], tree.content.contains(where: { $0.part == .answer }) {
+        if status >= 200, let kept = state.keptOffer[dialog], tree.content.contains(where: { $0.part == .answer }) {
             emit(Instruction(.forget, step: number, a: kept))
             state.keptOffer[dialog] = nil
         }

@@ -347,7 +347,11 @@ extension ScenarioCompiler {
         for step in steps {
             switch step.action {
             case .send(let tree):
-                if tree.content.contains(where: { $0.part == .answer }) { return isGone }
+                guard tree.content.contains(where: { $0.part == .answer }) else { continue }
+                if isGone { return true }
+                // An answer in a 183 may come again in the 200.
+                if case .statuses(let status, _) = tree.what, status < 200 { continue }
+                return false
             case .expect, .pause, .expectNothing, .awaitSignal: isGone = true
             case .firstOf(let tree):
                 return tree.alternatives.contains { answers($0.steps) }

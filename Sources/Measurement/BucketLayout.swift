@@ -25,9 +25,23 @@ public enum BucketLayout {
 
     /// The bucket of `value`, which must not exceed `highestTrackableValue`.
     @inlinable @inline(__always)
-    public static func index(of value: UInt64) -> Int {
-        let octave = linearLeadingZeros &- (value | linearMask).leadingZeroBitCount
+    public static func index(of value: UInt64) -> Int { index(of: value, zeros: zeros(of: value)) }
+
+    /// Names the power of two that `value` lies in: 44 for the linear part, down to 17 for the last.
+    @inlinable @inline(__always)
+    static func zeros(of value: UInt64) -> Int { (value | linearMask).leadingZeroBitCount }
+
+    @inlinable @inline(__always)
+    static func index(of value: UInt64, zeros: Int) -> Int {
+        let octave = linearLeadingZeros &- zeros
         return (octave &<< halfMagnitude) &+ Int(truncatingIfNeeded: value &>> UInt64(octave &+ unitMagnitude))
+    }
+
+    /// The buckets of the values that `zeros` names.
+    static func indices(zeros: Int) -> Range<Int> {
+        let octave = linearLeadingZeros - zeros
+        let half = 1 << halfMagnitude
+        return (octave == 0 ? 0 : (octave + 1) * half)..<(octave + 2) * half
     }
 
     /// The smallest value of a bucket, in nanoseconds.

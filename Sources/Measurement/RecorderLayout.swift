@@ -68,14 +68,15 @@ public struct RecorderLayout: Sendable, Hashable, Codable {
     public var firstRequest: FirstRequest
     /// Nominal length of an interval, in nanoseconds.
     public var intervalNanoseconds: Int64
-    /// Octets of interval records each worker may keep. Beyond, older intervals are merged in pairs, so a long run keeps
-    /// all samples at a coarser grid. 96 MiB over two workers hold a day under the 200 MB a run may take.
+    /// Octets of interval records each worker may keep. Beyond, neighbouring intervals are merged in pairs, so a long run
+    /// keeps every sample on a coarser grid. While a pass of merging is under way a worker may hold half as much again, and
+    /// making the record of the run takes about as much once more.
     public var intervalOctets: Int
 
     public init(
         marks: [String] = [], steps: [StepDescription] = [], expectations: [Expectation] = [], outcomes: [String] = [],
         faults: [String] = [], firstRequest: FirstRequest = .invite, intervalNanoseconds: Int64 = 1_000_000_000,
-        intervalOctets: Int = 64 << 20
+        intervalOctets: Int = 32 << 20
     ) {
         self.marks = marks
         self.steps = steps

@@ -20,7 +20,10 @@ import SIPWire
     let outcomeCount: Int
 
     let counts: UnsafeMutablePointer<UInt32>
-    let touched: UnsafeMutablePointer<UInt32>
+    /// 64 flags for each delay: which powers of two (`BucketLayout.zeros`) the interval touched.
+    let touched: UnsafeMutablePointer<UInt8>
+    /// The same over the run.
+    let everTouched: UnsafeMutablePointer<UInt8>
     let totals: UnsafeMutablePointer<UInt64>
     let counters: UnsafeMutablePointer<UInt64>
     let countersBefore: UnsafeMutablePointer<UInt64>
@@ -62,7 +65,8 @@ import SIPWire
             return size
         }
         let countersAt = reserve(counterCount * 8)
-        let touchedAt = reserve(delays * 4)
+        let touchedAt = reserve(delays * 64)
+        let everTouchedAt = reserve(delays * 64)
         let stepsAt = reserve(layout.steps.count * 64)
         let beforeAt = reserve(counterCount * 8)
         let faultsAt = reserve(faultCount * 8)
@@ -80,7 +84,8 @@ import SIPWire
             (base + offset).assumingMemoryBound(to: type)
         }
         counters = part(countersAt, UInt64.self)
-        touched = part(touchedAt, UInt32.self)
+        touched = part(touchedAt, UInt8.self)
+        everTouched = part(everTouchedAt, UInt8.self)
         stepEvents = part(stepsAt, UInt64.self)
         countersBefore = part(beforeAt, UInt64.self)
         faults = part(faultsAt, UInt64.self)
@@ -115,7 +120,7 @@ import SIPWire
             countersBefore[counter] = counters[counter]
         }
         scratch.append(0)
-        for delay in 0..<layout.delayCount where touched[delay] != 0 { foldInterval(delay) }
+        for delay in 0..<layout.delayCount where wasTouched(delay) { foldInterval(delay) }
         scratch.append(0)
         intervals.append(scratch, startedAt: startedAt, endedAt: endedAt, liveRuns: liveRuns)
         lastClose = endedAt
@@ -124,16 +129,13 @@ import SIPWire
 
     func finish(at now: MonotonicInstant, liveRuns: Int) -> WorkerRecord {
         let anythingNew =
-            (0..<layout.delayCount).contains { touched[$0] != 0 }
+            (0..<layout.delayCount).contains(where: wasTouched)
             || (0..<Counter.allCases.count).contains { counters[$0] != countersBefore[$0] }
         if anythingNew { _ = closeInterval(startedAt: lastClose, endedAt: now, liveRuns: liveRuns) }
         return WorkerRecord(
             layout: layout, epoch: epoch,
             counters: Array(UnsafeBufferPointer(start: counters, count: Counter.allCases.count)),
-            delays: (0..<layout.delayCount).map { delay in
-                SparseHistogram(
-                    dense: UnsafeBufferPointer(start: totals + delay * BucketLayout.count, count: BucketLayout.count))
-            },
+            delays: (0..<layout.delayCount).map(total),
             stepEvents: Array(UnsafeBufferPointer(start: stepEvents, count: layout.steps.count * 8)),
             responses: Array(UnsafeBufferPointer(start: responses, count: Self.responseSlots)),
             faults: Array(UnsafeBufferPointer(start: faults, count: faultCount)),
@@ -157,19 +159,32 @@ import SIPWire
             previous = index
         }
         scratch.append(0)
-        touched[delay] = 0
+        for flag in delay << 6..<(delay + 1) << 6 {
+            everTouched[flag] |= touched[flag]
+            touched[flag] = 0
+        }
+    }
+
+    private func total(_ delay: Int) -> SparseHistogram {
+        let counts = totals + delay * BucketLayout.count
+        var buckets: [SparseHistogram.Bucket] = []
+        for zeros in (0..<64).reversed() where everTouched[delay << 6 + zeros] != 0 {
+            for index in BucketLayout.indices(zeros: zeros) where counts[index] != 0 {
+                buckets.append(SparseHistogram.Bucket(index: index, count: counts[index]))
+            }
+        }
+        return SparseHistogram(buckets: buckets)
     }
 
     /// Calls `body` with each non-empty bucket of the current interval, in order.
     private func forEachTouched(_ delay: Int, _ body: (Int) -> Void) {
         let source = counts + delay * Self.stride
-        var octaves = touched[delay]
-        while octaves != 0 {
-            let octave = octaves.trailingZeroBitCount
-            octaves &= octaves &- 1
-            var index = octave << BucketLayout.halfMagnitude
-            let end = index + (1 << BucketLayout.halfMagnitude)
-            while index < end {
+        let flags = touched + (delay << 6)
+        // More zeros are smaller values.
+        for zeros in (0..<64).reversed() where flags[zeros] != 0 {
+            let indices = BucketLayout.indices(zeros: zeros)
+            var index = indices.lowerBound
+            while index < indices.upperBound {
                 let eight = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<UInt32>.self)
                 if eight != SIMD8<UInt32>(repeating: 0) {
                     for lane in index..<index + 8 where source[lane] != 0 { body(lane) }
@@ -177,6 +192,10 @@ import SIPWire
                 index += 8
             }
         }
+    }
+
+    private func wasTouched(_ delay: Int) -> Bool {
+        UnsafeBufferPointer(start: touched + (delay << 6), count: 64).contains(1)
     }
 
     private func medianAndP99(of delay: DelayIndex) -> (median: UInt64, p99: UInt64) {

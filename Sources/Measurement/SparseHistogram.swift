@@ -21,10 +21,6 @@ public struct SparseHistogram: Sendable, Hashable {
         samples = buckets.reduce(0) { $0 &+ $1.count }
     }
 
-    init(dense: UnsafeBufferPointer<UInt64>) {
-        self.init(buckets: dense.indices.compactMap { dense[$0] == 0 ? nil : Bucket(index: $0, count: dense[$0]) })
-    }
-
     public var isEmpty: Bool { samples == 0 }
 
     public mutating func add(_ other: SparseHistogram) {

@@ -9,7 +9,7 @@ public struct WorkerRecorder: ~Copyable, @unchecked Sendable {
     // Sendable although it holds raw pointers: they lead to memory that only this value reaches, and it has one owner.
 
     @usableFromInline let counts: UnsafeMutablePointer<UInt32>
-    @usableFromInline let touched: UnsafeMutablePointer<UInt32>
+    @usableFromInline let touched: UnsafeMutablePointer<UInt8>
     @usableFromInline let counters: UnsafeMutablePointer<UInt64>
     @usableFromInline let stepEvents: UnsafeMutablePointer<UInt64>
     @usableFromInline let responses: UnsafeMutablePointer<UInt64>
@@ -27,6 +27,9 @@ public struct WorkerRecorder: ~Copyable, @unchecked Sendable {
         responses = storage.responses
     }
 
+    // Holds the struct together: the optimizer may not let go of `storage` while the pointers into it are in use.
+    deinit { withExtendedLifetime(storage) {} }
+
     /// Records one sample of a delay.
     ///
     /// A negative sample enters as 0 and one beyond 39 hours as 39 hours; both are counted.
@@ -34,9 +37,9 @@ public struct WorkerRecorder: ~Copyable, @unchecked Sendable {
     public mutating func record(_ delay: DelayIndex, nanoseconds: Int64) {
         var value = UInt64(bitPattern: nanoseconds)
         if _slowPath(value > BucketLayout.highestTrackableValue) { value = clamp(nanoseconds) }
-        let index = BucketLayout.index(of: value)
-        counts[delay.rawValue &* RecorderStorage.stride &+ index] &+= 1
-        touched[delay.rawValue] |= 1 &<< UInt32(truncatingIfNeeded: index &>> BucketLayout.halfMagnitude)
+        let zeros = BucketLayout.zeros(of: value)
+        counts[delay.rawValue &* RecorderStorage.stride &+ BucketLayout.index(of: value, zeros: zeros)] &+= 1
+        touched[delay.rawValue &<< 6 &+ zeros] = 1
     }
 
     @inlinable @inline(__always)

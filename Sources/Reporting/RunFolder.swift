@@ -22,11 +22,7 @@ public struct RunFolder {
     /// An existing folder, or one to be made at this path.
     public init(path: String) throws(ReportWriteError) {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw ReportWriteError(path: path, problem: Self.words(error))
-        }
+        try Self.makeFolder(path)
     }
 
     /// Makes `<parent>/<utc>-<scenario>`, with a number behind where two runs begin in the same second.
@@ -35,11 +31,7 @@ public struct RunFolder {
     ) throws(ReportWriteError) -> RunFolder {
         let stamp = utcText(startedAtUTCNanoseconds).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
         let name = scenario.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" }
-        do {
-            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
-        } catch {
-            throw ReportWriteError(path: parent, problem: words(error))
-        }
+        try makeFolder(parent)
         for number in 1...1_000 {
             let path = "\(parent)/\(stamp)-\(String(name.prefix(64)))" + (number == 1 ? "" : "-\(number)")
             // Exclusive: two commands started together must not share a folder.
@@ -128,12 +120,20 @@ public struct RunFolder {
         }
     }
 
-    private static func words(_ error: any Error) -> String {
-        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        if let underlying, underlying.domain == NSPOSIXErrorDomain {
-            return String(cString: strerror(Int32(underlying.code)))
-        }
-        return error.localizedDescription
+    /// With all folders above it; one that exists is fine.
+    private static func makeFolder(_ path: String) throws(ReportWriteError) {
+        if isDirectory(path) { return }
+        let above = (path as NSString).deletingLastPathComponent
+        if !above.isEmpty, above != path { try makeFolder(above) }
+        guard mkdir(path, 0o755) != 0 else { return }
+        let problem = String(cString: strerror(errno))
+        // Another command may have made it in between.
+        if !isDirectory(path) { throw ReportWriteError(path: path, problem: problem) }
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
 }
 

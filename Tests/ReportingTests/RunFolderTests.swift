@@ -91,7 +91,7 @@ import Testing
             #expect {
                 try RunFolder.create(in: path, scenario: "x", startedAtUTCNanoseconds: 0)
             } throws: { error in
-                "\(error)".hasPrefix("cannot write \(path)")
+                "\(error)" == "cannot write \(path): File exists"
             }
             #expect(throws: ReportWriteError.self) { try RunFolder(path: path + "/below") }
         }
