@@ -23,7 +23,7 @@
 ///
 /// (2xx and 300…699 leave calling and proceeding alike.) The proceeding state has no timer: how long a caller waits for
 /// a final response is the core's decision (RFC 3261 §9.1, §13.3.1.1). A zeroed value is an unused machine.
-public struct ClientInviteTransaction: Sendable {
+public struct ClientInviteTransaction: Sendable, BitwiseCopyable {
     enum State: UInt8 {
         case unused, calling, proceeding, completed, accepted, terminated
     }

@@ -19,7 +19,7 @@
 ///                        └───────────┘                    └────────────┘
 ///
 /// A zeroed value is an unused machine.
-public struct ClientNonInviteTransaction: Sendable {
+public struct ClientNonInviteTransaction: Sendable, BitwiseCopyable {
     enum State: UInt8 {
         case unused, trying, proceeding, completed, terminated
     }

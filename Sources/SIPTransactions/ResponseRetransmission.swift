@@ -29,7 +29,7 @@ public enum OnResponseAcknowledgement: Sendable {
 
 /// A 2xx to INVITE, sent again by the UAS core after T1, doubling up to T2, until its ACK comes or 64 × T1 have passed
 /// (RFC 3261 §13.3.1.4). On time-out the dialog stands, and the core should send BYE.
-public struct SuccessRetransmission: Sendable {
+public struct SuccessRetransmission: Sendable, BitwiseCopyable {
     private var backoff: Backoff
     private var isSending: Bool
 
@@ -72,7 +72,7 @@ public struct SuccessRetransmission: Sendable {
 
 /// A reliable provisional response, sent again after T1, doubling without a bound, until its PRACK comes or 64 × T1 have
 /// passed (RFC 3262 §3). On time-out the core should reject the INVITE with a 5xx.
-public struct ReliableProvisional: Sendable {
+public struct ReliableProvisional: Sendable, BitwiseCopyable {
     private var backoff: Backoff
     private var isSending: Bool
 

@@ -26,7 +26,7 @@
 /// A transport error informs the core and changes no state (RFC 6026 §8.8; RFC 3261's figure terminates here). Repeating a
 /// 2xx until its ACK is the core's work: see `SuccessRetransmission`. The 100 within 200 ms is the core's as well
 /// (RFC 3261 §17.2.1): it is a `respond(status: 100)`. A zeroed value is an unused machine.
-public struct ServerInviteTransaction: Sendable {
+public struct ServerInviteTransaction: Sendable, BitwiseCopyable {
     enum State: UInt8 {
         case unused, proceeding, completed, confirmed, accepted, terminated
     }

@@ -20,7 +20,7 @@
 ///
 /// A transport error informs the core and changes no state (RFC 3261 §17.2.4 as changed by RFC 6026 §8.8). A zeroed value is an
 /// unused machine.
-public struct ServerNonInviteTransaction: Sendable {
+public struct ServerNonInviteTransaction: Sendable, BitwiseCopyable {
     enum State: UInt8 {
         case unused, trying, proceeding, completed, terminated
     }
