@@ -1,7 +1,7 @@
 /// The base values of the transaction timers (RFC 3261 §17.1.1.1, table 4), in milliseconds, and what follows from them.
 ///
 /// One value serves all transactions of a run; machines take it as an argument instead of each keeping a copy.
-public struct TransactionTimers: Sendable, Hashable {
+public struct TransactionTimers: Sendable, BitwiseCopyable, Hashable {
     /// Round-trip estimate: the first retransmission interval.
     public var t1: UInt32
     /// The longest interval between retransmissions of non-INVITE requests and INVITE responses.
