@@ -20,8 +20,13 @@ final class Workshop: Sendable {
         return path
     }
 
-    /// All tests of a run share one cache, so that the language is compiled once.
-    static let cache = NSTemporaryDirectory() + "/carillon-test-cache-\(ProcessInfo.processInfo.processIdentifier)"
+    /// All tests of a run share one cache, so that the language is compiled once. It goes with the process.
+    static let cache: String = {
+        atexit { try? FileManager.default.removeItem(atPath: Workshop.cachePath) }
+        return cachePath
+    }()
+    private static let cachePath =
+        NSTemporaryDirectory() + "/carillon-test-cache-\(ProcessInfo.processInfo.processIdentifier)"
 
     static var environment: [String: String] {
         var environment = ProcessInfo.processInfo.environment
