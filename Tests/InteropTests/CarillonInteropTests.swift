@@ -112,4 +112,28 @@ struct CarillonInteropTests {
             #expect(try await traces.callIdentifiers().count == 50)
         }
     }
+
+    @Test(.enabled(if: PythonHistogram.isInstalled, "needs Python's hdrhistogram in .build/python"))
+    func pythonReadsOurHistogramLogWithEqualPercentiles() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let callee = start(try await CPeer.callee(on: port, calls: 2000))
+            let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 2000, rate: 1000))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            #expect(try await callee.exit(within: .seconds(60)) == 0)
+            let record = try CarillonCommand.Record(of: caller)
+            let read = try await PythonHistogram.read(record.folder.appendingPathComponent("intervals.hlog"))
+            let recorded = record.delays.filter { $0.samples > 0 }
+            #expect(Set(read.keys) == Set(recorded.map(\.name)))
+            #expect(read["sessionRequestDelay"]?.samples == 2000)
+            for delay in recorded {
+                let expected = PythonHistogram.Delay(
+                    samples: delay.samples, p50: try #require(delay.p50Nanoseconds),
+                    p90: try #require(delay.p90Nanoseconds),
+                    p99: try #require(delay.p99Nanoseconds), p999: try #require(delay.p999Nanoseconds),
+                    p9999: try #require(delay.p9999Nanoseconds), maximum: try #require(delay.maximumNanoseconds))
+                #expect(read[delay.name] == expected, "\(delay.name)")
+            }
+        }
+    }
 }

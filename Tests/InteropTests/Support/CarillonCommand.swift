@@ -50,10 +50,28 @@ enum CarillonCommand {
         return try await listening(process, on: port)
     }
 
-    /// The record that a run left in its folder.
+    /// The record that a run left in its folder: run.json of schema 1 (reports/README.md).
     struct Record {
         let folder: URL
-        private let tree: Any
+        private let contents: Contents
+
+        private struct Contents: Decodable {
+            var schema: Int
+            var counters: [String: Int]
+            var delays: [Delay]
+            var verdict: Verdict
+        }
+
+        struct Delay: Decodable {
+            var name: String
+            var samples: Int
+            var p50Nanoseconds, p90Nanoseconds, p99Nanoseconds, p999Nanoseconds, p9999Nanoseconds: Int?
+            var maximumNanoseconds: Int?
+        }
+
+        struct Verdict: Decodable {
+            var level: String
+        }
 
         init(of process: ChildProcess) throws {
             let root = process.folder.appendingPathComponent("record")
@@ -63,31 +81,34 @@ enum CarillonCommand {
                 throw InteropError("\(process.name) left no run.json: \(process.lastWords)")
             }
             folder = file.deletingLastPathComponent()
-            tree = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+            contents = try JSONDecoder().decode(Contents.self, from: Data(contentsOf: file))
+            guard contents.schema == 1 else { throw InteropError("run.json has schema \(contents.schema), expected 1") }
         }
+
+        var delays: [Delay] { contents.delays }
+        var verdict: String { contents.verdict.level }
 
         /// The run's total of a counter, by its name in run.json. Throws where no such key exists.
-        func total(_ name: String) throws -> Int {
-            guard let value = Self.find(name, in: tree) else { throw InteropError("run.json has no number \(name)") }
+        func total(_ counter: String) throws -> Int {
+            guard let value = contents.counters[counter] else { throw InteropError("run.json counts no \(counter)") }
             return value
         }
+    }
+}
 
-        /// Breadth first: the total stands above the intervals and parts.
-        private static func find(_ name: String, in root: Any) -> Int? {
-            var level = [root]
-            while !level.isEmpty {
-                var next: [Any] = []
-                for node in level {
-                    if let object = node as? [String: Any] {
-                        if let value = object[name] as? Int { return value }
-                        next += object.keys.sorted().compactMap { object[$0] }
-                    } else if let list = node as? [Any] {
-                        next += list
-                    }
-                }
-                level = next
-            }
-            return nil
-        }
+/// Python with the package hdrhistogram, where `.ci/python-histogram` could install it.
+enum PythonHistogram {
+    private static let interpreter = Repository.root.appendingPathComponent(".build/python/bin/python3").path
+
+    static var isInstalled: Bool { access(interpreter, X_OK) == 0 }
+
+    struct Delay: Decodable, Equatable {
+        var samples, p50, p90, p99, p999, p9999, maximum: Int
+    }
+
+    /// The delays of a `.hlog` by name, summed over its intervals.
+    static func read(_ log: URL) async throws -> [String: Delay] {
+        let text = try await outputOf([interpreter, Repository.fixture("read_hlog.py"), log.path])
+        return try JSONDecoder().decode([String: Delay].self, from: Data(text.utf8))
     }
 }
