@@ -42,21 +42,22 @@ let package = Package(
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("SIPTransactions", "SIPWire"),
-        room("SIPDialogs", "SIPTransactions", "SIPWire"),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
-        room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
+        room("CallEngine", "ScenarioDSL", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Reporting", "Measurement", "CallTraces"),
-        room("CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "Measurement", "Reporting"),
+        room(
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting", "SIPTransactions",
+            "SIPWire"),
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "Measurement", "Reporting", "ScenarioDSL", "ScenarioFiles",
-                "Scenarios", "SIPWire", argumentParser,
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "Reporting", "ScenarioDSL",
+                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
 

@@ -4,7 +4,7 @@ import Measurement
 extension MonotonicInstant {
     /// Reads CLOCK_MONOTONIC: about 25 ns. Workers read it once per batch.
     @inline(__always)
-    static func now() -> MonotonicInstant { MonotonicInstant(nanoseconds: clx_monotonic()) }
+    public static func now() -> MonotonicInstant { MonotonicInstant(nanoseconds: clx_monotonic()) }
 }
 
 /// Maps the kernel's receive stamps (CLOCK_REALTIME) to the monotonic clock.

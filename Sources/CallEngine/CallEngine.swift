@@ -106,7 +106,7 @@ public struct CallEngine: ~Copyable {
         // What can fail comes before anything of the engine exists.
         let slots = try SlotSlab(stride: bound.stride, capacity: settings.mostSlots)
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
-        var linger = try LingerTable(maximum: settings.mostLingering)
+        var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
         var flows = FlowTable()
         targetFlow = flows.flow(to: settings.target)
         timers = settings.timers

@@ -308,3 +308,39 @@ package enum LiveField: UInt8, Sendable {
     /// RSeq / RAck: response number and CSeq of the reliable provisional response (RFC 3262 §7.2).
     case rack
 }
+
+extension CallProgram {
+    public var partyNames: [String] { parties.map(\.name) }
+
+    /// What one run may take at most, in nanoseconds: its pauses and the limits of its waits, as far as they are known.
+    public func longestRun(settings given: [String: String]) -> Int64 {
+        var longest: Int64 = 35_000_000_000
+        for party in parties {
+            var sum: Int64 = 35_000_000_000
+            for instruction in instructions[party.entry..<party.end] where instruction.operation == .pause {
+                sum += bound(delays[Int(instruction.a)], given)
+            }
+            longest = max(longest, sum)
+        }
+        return min(longest, 86_400_000_000_000)
+    }
+
+    private func bound(_ plan: DelayPlan, _ given: [String: String]) -> Int64 {
+        switch plan {
+        case .fixed(let time): return time
+        case .uniform(_, let high): return high
+        case .exponential(let mean): return Int64(min(mean * 10, 4e15))
+        case .lognormal(let median, let sigma): return Int64(min(median * (1 + sigma * 10), 4e15))
+        case .weibull(_, let scale): return Int64(min(scale * 10, 4e15))
+        case .empirical(_, let delays): return delays.max() ?? 0
+        case .value(let node):
+            let tree = values.nodes[node]
+            guard tree.kind == .setting else { return 0 }
+            let name = String(decoding: values.texts[Int(tree.a)], as: UTF8.self)
+            guard let text = given[name] ?? settings.first(where: { $0.name == name })?.fallback,
+                let delay = DelayTree(parsing: text), let plan = DelayPlan(delay)
+            else { return 0 }
+            return bound(plan, given)
+        }
+    }
+}

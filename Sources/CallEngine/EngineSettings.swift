@@ -34,6 +34,8 @@ public struct EngineSettings: Sendable {
     public var arenaOctets: Int = 4 << 30
     /// Finished transactions that may linger at once.
     public var mostLingering: Int = 16_000_000
+    /// Finished transactions likely to linger at once, as far as the plan tells.
+    public var expectedLingering: Int = 1 << 16
     /// Messages that may wait in one call for the script to reach their Expect.
     public var mostInboxMessages = 16
     /// Overflow records (forks) per call.
