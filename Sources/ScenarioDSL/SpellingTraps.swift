@@ -1,4 +1,4 @@
-// Words and labels of other tools, a dot forgotten, a Bool where the call decides: each with its answer, none ever called.
+// Labels of other tools, a dot forgotten, a Bool where the call decides: each with its answer, none ever called.
 
 extension Capture {
     @available(
@@ -112,14 +112,6 @@ extension FirstOf {
     /// Not available.
     public init(timeout: Duration, @AlternativesBuilder of body: () -> Alternatives) { fatalError() }
 }
-
-@available(*, unavailable, renamed: "Expect") public typealias Receive = Expect
-@available(*, unavailable, renamed: "Expect") public typealias Recv = Expect
-@available(*, unavailable, renamed: "Pause") public typealias Wait = Pause
-@available(*, unavailable, renamed: "Pause") public typealias Sleep = Pause
-@available(*, unavailable, renamed: "HangUp") public typealias Hangup = HangUp
-@available(*, unavailable, renamed: "Repeat") public typealias Loop = Repeat
-@available(*, unavailable, renamed: "OnTimeout") public typealias Timeout = OnTimeout
 
 extension Message {
     @available(*, unavailable, renamed: "invite") public static var INVITE: Message { fatalError() }

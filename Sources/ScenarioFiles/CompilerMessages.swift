@@ -8,8 +8,10 @@ struct CompilerMessage {
     var text: String
     /// Texts of the notes below it, wherever they point.
     var notes: [String] = []
-    /// A sentence of the language itself.
+    /// A sentence of ours.
     var isOurs = false
+    /// It says what is wrong with the line whatever else is said about it.
+    var isCertain = false
 }
 
 struct CompilerMessages {
@@ -26,7 +28,12 @@ struct CompilerMessages {
         for line in output.split(separator: "\n") {
             guard let read = Self.read(line) else { continue }
             if read.kind == "note" {
-                if !messages.isEmpty { messages[messages.count - 1].notes.append(read.text) }
+                guard !messages.isEmpty else { continue }
+                messages[messages.count - 1].notes.append(read.text)
+                if read.text.hasPrefix("to match this opening '('"), read.path == path[...] {
+                    messages[messages.count - 1].line = read.line
+                    messages[messages.count - 1].column = read.column
+                }
             } else if read.path == path[...], read.kind == "error" || Self.warningCounts(read, self.source) {
                 messages.append(CompilerMessage(line: read.line, column: read.column, text: read.text))
             }
@@ -72,6 +79,9 @@ struct CompilerMessages {
             list = list.filter { $0.line < brace.line && !$0.text.contains("'}'") && !$0.text.contains("[#no-usage]") }
             list.append(brace)
         }
+        if let open = list.first(where: { $0.text.contains("unterminated string literal") }) {
+            list = list.filter { $0.line <= open.line }  // below, the compiler reads text as code and code as text
+        }
         list = list.map(toldAgain).filter { !$0.text.isEmpty }
         list = withoutConsequences(list)
         var lines = list.prefix(Self.shownAtMost).map(rendered)
@@ -104,6 +114,7 @@ struct CompilerMessages {
     }
 
     private func braceMistake() -> CompilerMessage? {
+        if messages.contains(where: { $0.text.contains("unterminated string literal") }) { return nil }
         let said = messages.first { $0.text.hasPrefix("expected '}'") || $0.text.hasPrefix("extraneous '}'") }
         guard let said, let mistake = source.braceMistake() else { return nil }
         switch mistake {
@@ -117,6 +128,11 @@ struct CompilerMessages {
             return CompilerMessage(
                 line: line, column: column,
                 text: "a '}' too many: it closes an outer block here, and what follows stands outside; remove it",
+                isOurs: true)
+        case .notOpened(let line):
+            return CompilerMessage(
+                line: line, column: source.indent(of: line) + 1,
+                text: "a '{' is missing at the end of this line: what is indented below would not belong to it",
                 isOurs: true)
         case .neverClosed(let line):
             return CompilerMessage(
@@ -133,6 +149,7 @@ struct CompilerMessages {
             "converting non-escaping value", "cannot be resolved without a contextual type",
         ]
         func rank(_ message: CompilerMessage) -> Int {
+            if message.isCertain { return -1 }
             if message.isOurs { return 0 }
             return noise.contains { message.text.contains($0) } ? 2 : 1
         }

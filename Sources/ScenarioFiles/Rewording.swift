@@ -3,9 +3,10 @@
 extension CompilerMessages {
     func toldAgain(_ message: CompilerMessage) -> CompilerMessage {
         var told = message
-        func ours(_ text: String) -> CompilerMessage {
+        func ours(_ text: String, certain: Bool = false) -> CompilerMessage {
             told.text = text
             told.isOurs = true
+            told.isCertain = certain
             return told
         }
         let text = message.text
@@ -17,8 +18,9 @@ extension CompilerMessages {
             told.column = column
             return ours("a comment begins with //, not with #")
         }
+        if let sentence = aboutLetters(message) { return ours(sentence, certain: true) }
         if let name = text.match(/cannot find (?:type )?'(\w+)' in scope/) { return ours(unknownName(name, message)) }
-        if let names = twoGroups(text, /type '(\w+)' has no member '(\w+)'/) {
+        if let names = twoGroups(text, /type '([\w.]+)\??' has no member '(\w+)'/) {
             return ours(unknownMember(names.1, of: names.0, text))
         }
         if let sentence = aboutArguments(message) ?? aboutValues(message) ?? aboutDeclarations(message) {
@@ -37,6 +39,10 @@ extension CompilerMessages {
             return "there is no 'nothing' here: ask whether a value is there, Require(.header(\"X\").exists)"
         default: break
         }
+        if let ours = WordUse.foreign[name] {
+            return "'\(name)' is called '\(ours)' here: \(WordUse.examples[ours] ?? ours)"
+        }
+        if WordUse.labels.contains(name) { return "a ':' is missing behind '\(name)': an argument's label ends in one" }
         let declared = source.declarations(of: name).filter { $0 != message.line }
         if let line = declared.first {
             return line > message.line
@@ -47,13 +53,17 @@ extension CompilerMessages {
         if let meant = nearest(to: name, among: source.declaredNames + WordUse.names) {
             return "there is no '\(name)' here: did you mean '\(meant)'?"
         }
-        return "there is no '\(name)' here: a misspelt word of the language, or a constant that no `let` declares"
+        return "there is no '\(name)' here: a text stands in quotes, \"\(name)\"; a name is declared by a `let`"
     }
 
     private func unknownMember(_ name: String, of type: String, _ text: String) -> String {
-        let meant = text.match(/did you mean '(\w+)'\?/).map { "; did you mean '.\($0)'?" } ?? ""
+        let near = text.match(/did you mean '(\w+)'\?/) ?? nearest(to: name, among: WordUse.members)
+        let meant = near.map { "; did you mean '.\($0)'?" } ?? ""
         switch type {
         case "Message":
+            if let status = WordUse.statuses[name.lowercased()] {
+                return "a response is its number: \(status), not .\(name)"
+            }
             return "there is no message '.\(name)'\(meant.isEmpty ? ":" : meant) a method without a word of its own is"
                 + " .method(\"\(name.uppercased())\")"
         case "Value", "Condition":
@@ -65,6 +75,7 @@ extension CompilerMessages {
         case "Delay", "Duration":
             return
                 "there is no time '.\(name)'\(meant.isEmpty ? ": write .milliseconds(200), .seconds(2), .minutes(1)" : meant)"
+        case "Party.Role": return "a party that is called says .answers, not .\(name)"
         case "Presence": return "a message is .required or .optional, not '.\(name)'"
         case "Ownership":
             return "a raw message owns .branch, .cseq, .tags or .everything, not '.\(name)'"
@@ -80,14 +91,7 @@ extension CompilerMessages {
         let callee = source.callee(line: message.line, column: message.column)
         let use = callee.flatMap { WordUse.examples[$0] }.map { ": write \($0)" } ?? ""
         let word = callee ?? "this word"
-        if text.contains("unterminated string literal") {
-            return "the text is not closed: a '\"' is missing on this line"
-        }
         if text.hasPrefix("expected ',' separator") {
-            if let sign = ["and": "&&", "or": "||", "not": "!"][source.word(line: message.line, column: message.column)]
-            {
-                return "'\(source.word(line: message.line, column: message.column))' is written \(sign)"
-            }
             if source.lacksRoundBracket(message.line) { return "a ')' is missing on this line" }
             return "a ',' is missing here: arguments are separated by commas\(use)"
         }
@@ -105,16 +109,54 @@ extension CompilerMessages {
                 text.hasPrefix("missing") ? "something is missing in the brackets of" : "too much in the brackets of"
             return use.isEmpty ? nil : "\(problem) \(word)\(use)"
         }
+        if text.hasPrefix("expected ')'") { return "a ')' is missing: the '(' of this line is never closed" }
+        if text.contains("static member"), text.contains("cannot be used on instance") {
+            return "a ',' is missing before this '.': arguments are separated by commas\(use)"
+        }
         if let labels = twoGroups(text, /incorrect argument labels? in call \(have '(.*)', expected '(.*)'\)/) {
-            return "the arguments of \(word) are called '\(labels.1)', not '\(labels.0)'\(use)"
+            if use.isEmpty { return "the arguments are called '\(labels.1)', not '\(labels.0)'" }
+            return "\(word) has other arguments\(use)"
         }
         if let label = text.match(/extraneous argument label '(\w+:)'/) { return "leave out '\(label)'\(use)" }
         if text.contains("trailing closure passed to parameter of type") || text.contains("extra trailing closure") {
+            if use.contains("{") { return "too much in the brackets of \(word)\(use)" }
             return "no block { … } belongs to this word\(use)"
         }
         if text.hasPrefix("consecutive statements on a line") {
+            if source.line(message.line).contains("} else {") { return "the second block of If is written `} else: {`" }
+            if let word = source.firstWord(message.line), let example = WordUse.examples[word],
+                !source.line(message.line).contains("\(word)(")
+            {
+                return "the brackets of \(word) are missing: write \(example)"
+            }
             return "one step per line; or something is missing between the two: a comma, a bracket"
         }
+        return nil
+    }
+
+    /// What the letters of the line alone show.
+    private func aboutLetters(_ message: CompilerMessage) -> String? {
+        let text = message.text
+        if text.contains("curly quote") { return "quotes are straight: \"…\"" }
+        if text.contains("single-quoted string") { return "a text stands in double quotes: \"…\"" }
+        if text.contains("unterminated string literal") {
+            return "the text is not closed: a '\"' is missing on this line"
+        }
+        if text.contains("is not a valid digit") {
+            return "a time carries its unit: .milliseconds(200), .seconds(2), .minutes(1)"
+        }
+        if text.contains("cannot find operator '..'") { return "a range is written with three dots: 400...699" }
+        let word = source.word(line: message.line, column: message.column)
+        if let sign = ["and": "&&", "or": "||", "not": "!"][word], text.hasPrefix("expected ','") {
+            return "'\(word)' is written \(sign)"
+        }
+        if text.contains("control flow statement cannot be used") {
+            return "nothing of Swift runs during a call: repeat with Repeat(3) { … }, decide with If(…) { … }"
+        }
+        if text.contains("cannot use explicit 'return'") {
+            return "a call ends with its last step, or before with Finish(\"outcome\") or Fail(\"reason\")"
+        }
+        if text.contains("cannot use optional chaining") { return "a message that may come is Expect(180, .optional)" }
         return nil
     }
 
@@ -145,9 +187,14 @@ extension CompilerMessages {
                 ("'MarkName'", "a mark, `let ringing = MarkName(\"ringing\")`"),
                 ("'SignalName'", "a signal, `let ready = SignalName(\"ready\")`"),
                 ("'DialogName'", "a dialog, `let second = DialogName(\"second\")`"),
+                ("'Media'", "a media stream, .audio(.pcmu, .pcma)"), ("'Codec'", "a codec, .pcmu"),
+                (
+                    "'Presence'",
+                    "nothing or .optional; several messages are a range, 200...299, or On(200, 202) in FirstOf"
+                ),
                 ("'Condition'", "a condition: compare a value, == \"…\", or ask whether it is there, .exists"),
             ]
-            for (type, what) in due where text.contains("argument type \(type)") { return "here stands \(what)" }
+            for (type, what) in due where text.contains("argument type \(type)") { return "here belongs \(what)" }
         }
         if text.contains("initializer 'init(_:from:otherwise:)' requires that") || text.contains("conform to 'Place'") {
             return "a value is kept in a variable: `let tag = Variable(\"tag\")`, then Capture(tag, from: …)"
@@ -198,6 +245,7 @@ extension CompilerMessages {
 
 /// The candidate that differs least, if it differs by a slip of the finger only.
 func nearest(to name: String, among candidates: [String]) -> String? {
+    if name.count >= 3, let longer = candidates.first(where: { $0 != name && $0.hasPrefix(name) }) { return longer }
     var best: (name: String, distance: Int)?
     for candidate in candidates where candidate != name {
         let distance = editDistance(Array(name.lowercased()), Array(candidate.lowercased()))

@@ -17,7 +17,8 @@ struct ScenarioCache {
 
     static func open(environment: [String: String]) throws(ScenarioFileError) -> ScenarioCache {
         var base: String?
-        if let given = environment["XDG_CACHE_HOME"], given.hasPrefix("/") {  // the specification ignores relative paths
+        // The XDG specification ignores relative paths.
+        if let given = environment["XDG_CACHE_HOME"], given.hasPrefix("/") {
             base = given
         } else if let home = environment["HOME"], home.hasPrefix("/") {
             base = home + "/.cache"

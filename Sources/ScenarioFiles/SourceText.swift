@@ -9,6 +9,8 @@ struct SourceText {
         case missing(line: Int, opened: Int)
         case extra(line: Int, column: Int)
         case neverClosed(line: Int)
+        /// The next line is indented deeper, as if this one opened a block.
+        case notOpened(line: Int)
     }
 
     init(_ text: String) {
@@ -59,9 +61,22 @@ struct SourceText {
             }
             index -= 1
         }
-        guard index > 0 else { return nil }
+        guard index > 0 else { return nearestWord(row, column) }
         let name = row[..<index].reversed().prefix { $0.isLetter || $0.isNumber }.reversed()
-        return name.isEmpty ? nil : String(name)
+        return name.isEmpty ? nearestWord(row, column) : String(name)
+    }
+
+    /// The last word of the language left of this column.
+    private func nearestWord(_ row: [Character], _ column: Int) -> String? {
+        let before = row.prefix(max(0, column - 1))
+        let words = before.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map { String($0) }
+        return words.last { WordUse.examples[$0] != nil }
+    }
+
+    /// The first letters of the line.
+    func firstWord(_ number: Int) -> String? {
+        let word = line(number).drop { $0 == " " || $0 == "\t" }.prefix { $0.isLetter }
+        return word.isEmpty ? nil : String(word)
     }
 
     /// The letters that begin at this place.
@@ -85,10 +100,17 @@ struct SourceText {
     /// The first place where braces and indentation disagree.
     func braceMistake() -> BraceMistake? {
         var open: [(line: Int, indent: Int)] = []
+        var above: (line: Int, indent: Int, last: Character)?
+        var roundBrackets = 0
         for (index, row) in code.enumerated() {
             let number = index + 1
             guard let first = row.first(where: { $0 != " " && $0 != "\t" }) else { continue }
             let indent = indent(of: number)
+            if let above, above.last == ")", roundBrackets == 0, indent > above.indent, first != ".", first != "{" {
+                return .notOpened(line: above.line)
+            }
+            above = (number, indent, row.last { $0 != " " && $0 != "\t" } ?? first)
+            roundBrackets += row.count { $0 == "(" } - row.count { $0 == ")" }
             if let top = open.last, first == "}" ? indent < top.indent : indent <= top.indent {
                 return .missing(line: number, opened: top.line)
             }

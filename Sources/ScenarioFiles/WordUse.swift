@@ -52,5 +52,32 @@ enum WordUse {
         "matching": ##".matching(#"expires=(\d+)"#)"##,
     ]
 
+    /// Members that stand behind a dot.
+    static let members = [
+        "header", "parameter", "matching", "length", "exists", "contains", "hasPrefix", "body", "status", "method",
+        "sdp",
+        "uri", "user", "host", "port", "domain", "target", "seconds", "milliseconds", "minutes", "hours", "exponential",
+        "uniform", "lognormal", "weibull", "empirical", "audio", "video", "optional", "everything",
+    ]
+
+    /// Words of other tools.
+    static let foreign = [
+        "Receive": "Expect", "Recv": "Expect", "Wait": "Pause", "Sleep": "Pause", "Loop": "Repeat", "For": "Repeat",
+        "Timeout": "OnTimeout", "Log": "Mark", "Check": "Require", "Assert": "Require", "Else": "If",
+        "Switch": "FirstOf", "Case": "On", "Stop": "Finish", "Ack": "Send", "Bye": "HangUp", "Invite": "Send",
+    ]
+
+    static let labels: Set<String> = [
+        "within", "from", "to", "answering", "reason", "requestURI", "owning", "otherwise", "mean", "median", "sigma",
+        "shape", "scale", "direction", "port", "payload", "default", "digits", "nth",
+    ]
+
+    /// Names that other tools give to responses.
+    static let statuses: [String: Int] = [
+        "trying": 100, "ringing": 180, "progress": 183, "sessionprogress": 183, "ok": 200, "accepted": 202,
+        "unauthorized": 401, "forbidden": 403, "notfound": 404, "proxyauthenticationrequired": 407, "timeout": 408,
+        "busy": 486, "busyhere": 486, "requestterminated": 487, "cancelled": 487, "notacceptable": 488, "decline": 603,
+    ]
+
     static let names: [String] = examples.keys.filter { $0.first?.isUppercase == true }.sorted()
 }

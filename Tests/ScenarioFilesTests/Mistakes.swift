@@ -158,7 +158,19 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("round bracket forgotten", ".minutes(5))", ".minutes(5)", says: "')' is missing"),
         Mistake("quote forgotten", "\"lunch\")", "\"lunch)", says: "'\"' is missing"),
         Mistake("a reason without its label", "Send(603)", "Send(603, \"No\")", says: "Send("),
+        Mistake("brackets forgotten", "Send(180)", "Send 180", says: "brackets of Send are missing"),
+        Mistake("unit without a dot", ".milliseconds(200)", "200ms", says: "unit", ".milliseconds(200)"),
+        Mistake("name of a response", "180, .optional", ".ringing, .optional", says: "its number: 180"),
+        Mistake("curly quotes", "\"bob\"", "“bob”", says: "quotes are straight"),
+        Mistake(
+            "round bracket over the line", "Send(.ack)\n", "Send(.ack\n", at: "Send(.ack\n", says: "')' is missing"),
         // Braces and comments.
+        Mistake(
+            "brace not opened", "Party(\"bob\", .answers) {", "Party(\"bob\", .answers)",
+            says: "'{' is missing at the end"),
+        Mistake(
+            "Swift's else", "Pause(.milliseconds(200))\n        }",
+            "Pause(.milliseconds(200))\n        } else { Pause(hold) }", at: "} else {", says: "} else: {"),
         Mistake(
             "brace of a party forgotten", "        Expect(200)\n    }\n", "        Expect(200)\n",
             at: "    Party(\"bob\"",
