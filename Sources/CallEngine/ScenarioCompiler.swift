@@ -154,6 +154,10 @@ package struct ScenarioCompiler {
     }
 
     mutating func step(_ at: Spot, _ text: String) -> Int {
+        // The same line may be compiled on several ways to it; it is one step all the same.
+        if let known = program.steps.lastIndex(where: { $0.at == at && $0.party == partyIndex && $0.text == text }) {
+            return known
+        }
         program.steps.append(StepPlan(at: at, party: partyIndex, text: text))
         return program.steps.count - 1
     }
