@@ -33,30 +33,43 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinuxSockets"),
+        .target(name: "CChildProcess"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
         room("SIPWire"),
+        tests("SIPWireTests", "SIPWire"),
+        .executableTarget(
+            name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("SIPTransactions", "SIPWire"),
-        room("SIPDialogs", "SIPTransactions", "SIPWire"),
         room("ScenarioDSL"),
-        room("Measurement", "CZlib", histogram),
+        room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
-        room("CallEngine", "ScenarioDSL", "SIPDialogs", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
+        room("CallEngine", "ScenarioDSL", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
-        room("ScenarioFiles", "ScenarioDSL", "CLinuxSockets"),
+        room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Reporting", "Measurement", "CallTraces"),
-        room("CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "Measurement", "Reporting"),
+        room(
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting", "SIPTransactions",
+            "SIPWire"),
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "Measurement", "Reporting", "ScenarioDSL", "ScenarioFiles",
-                "Scenarios", "SIPWire", argumentParser,
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "Reporting", "ScenarioDSL",
+                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
 
+        tests("SIPTransactionsTests", "SIPTransactions"),
+        tests("CallEngineTests", "CallEngine", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"),
+        tests("MeasurementTests", "Measurement", "SIPWire", histogram),
+        tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
+        tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),
+        tests("BlasterTests", "Blaster", "CallEngine", "CLinuxSockets", "Measurement", "SIPWire"),
         .testTarget(
             name: "InteropTests", path: "Tests/InteropTests", exclude: ["Fixtures"], swiftSettings: strict),
+        tests("ScenarioDSLTests", "ScenarioDSL", "Scenarios"),
+        tests("ScenarioFilesTests", "ScenarioFiles", "ScenarioDSL", "Scenarios"),
     ]
 )

@@ -1,5 +1,7 @@
 import CallTraces
+import Glibc
 import Measurement
+import SIPTransactions
 import SIPWire
 
 /// What happened to a flow, told to the engine by its transport.
@@ -18,48 +20,252 @@ public enum FlowEvent: Sendable {
 /// random number. Bytes and time go in; messages come out in `outbound`.
 ///
 /// The same engine runs under sockets (`Blaster`) and under a seeded simulated network (tests).
+///
+/// ```
+/// receive ─► scan ─► find the slot ─► transaction machine ─► event ─► script until it waits ─► outbound
+/// advance ─► timers that are due ───────────┘
+/// startRun ──────────────────────────────────────────────────────┘
+/// ```
 public struct CallEngine: ~Copyable {
     /// Messages to send. The caller flushes and empties it after each batch of `receive`, `advance` or `startRun`.
     public var outbound: OutboundLog
+    public var recorder: WorkerRecorder
+    public var traces: TraceArena
+
+    let settings: EngineSettings
+    let timers: TransactionTimers
+    let bound: BoundProgram
+    let expectationOfInstruction: [Int: Int]
+    var slots: SlotSlab
+    var wheel: TimerWheel
+    var arena: LearnedArena
+    var linger: LingerTable
+    var flows: FlowTable
+    var scanner: MessageScanner
+    let targetFlow: Flow
+    let acceptedQueue: Int
+    let completedQueue: Int
+    let repeatedQueue: Int
 
     /// Runs in progress: from the first request to the last dialog's final answer. Lingering transactions do not count.
-    public private(set) var liveRuns: Int
+    public internal(set) var liveRuns = 0
+    /// Runs that ended, in any way.
+    public internal(set) var endedRuns: UInt64 = 0
+    /// Runs that answering parties began: what `serve --calls` counts.
+    public internal(set) var servedRuns: UInt64 = 0
+    /// When the last message came or went.
+    public internal(set) var lastActivity = MonotonicInstant.zero
+
+    /// What a progress line shows of the last interval.
+    public internal(set) var lastGlance = IntervalGlance()
+    var intervalStart: MonotonicInstant
+    let epoch: MonotonicInstant
+    var now: MonotonicInstant
+    /// Milliseconds since the epoch, rounded up: a timer never fires early.
+    var tick: Tick = 0
+    /// When the message at hand came.
+    var received: MonotonicInstant
+    var source = TransportAddress(ipv4: 0, port: 0)
+
+    /// The message at hand; nil between messages. Scanned last, so `scanner` speaks of it.
+    var hand: UnsafeRawPointer?
+    var handCount = 0
+    /// What responses to the request at hand repeat of it; made on first use.
+    let echoScratch: UnsafeMutableRawPointer
+    var echoIsMade = false
+    /// Values of the message rendered last, for the trace.
+    let valueScratch: UnsafeMutableRawPointer
+    var valueCount = 0
+    /// Texts computed for one value.
+    let textScratch: UnsafeMutableRawPointer
+    var textUsed = 0
+    let answerCache: AnswerCache
+    var drainCursor: UInt32 = 0
+    /// The message at hand comes from an inbox; `taken` are the blocks of such, given back when the script rests.
+    var handIsQueued = false
+    var taken: [UInt32] = []
+    /// Of failed runs that are still being ended, by owner's slot.
+    var verdicts: [UInt32: TraceVerdict] = [:]
+    /// Legs that take a later request without a tag, by Call-ID and From tag. Empty unless a party has such a step.
+    var legs: [UInt64: UInt32] = [:]
+    /// Parties that wait for a signal, by owner's slot.
+    var signalWaiters: [UInt32: [UInt32]] = [:]
+
+    static let scratchOctets = 4 << 17
+
+    /// - Parameters:
+    ///   - recorder: made with `program.recorderLayout()`.
+    ///   - epoch: time zero of the protocol timers; not after the first `now`.
+    /// - Throws: when the address space for the tables is not to be had.
+    public init(
+        program: borrowing CallProgram, settings: EngineSettings, recorder: consuming WorkerRecorder,
+        traces: consuming TraceArena, epoch: MonotonicInstant
+    ) throws {
+        let plan = ExpectationPlan(program)
+        let bound = BoundProgram(program, settings, expectations: plan.ofWait)
+        // What can fail comes before anything of the engine exists.
+        let slots = try SlotSlab(stride: bound.stride, capacity: settings.mostSlots)
+        let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
+        var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
+        var flows = FlowTable()
+        targetFlow = flows.flow(to: settings.target)
+        timers = settings.timers
+        acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
+        completedQueue = linger.queue(lasting: max(timers.d(reliable: false), 1)) ?? 0
+        repeatedQueue = linger.queue(lasting: max(timers.j(reliable: false), 1)) ?? 0
+        if !traces.isOff {
+            for template in 0..<bound.templateCount {
+                traces.registerTemplate(id: UInt16(template), segments: bound.traceSegments(template))
+            }
+        }
+        wheel = TimerWheel(slots: slots, offset: SlotHeader.linkOffset)
+        self.settings = settings
+        self.bound = bound
+        self.slots = slots
+        self.arena = arena
+        self.linger = linger
+        self.flows = flows
+        self.recorder = recorder
+        self.traces = traces
+        self.epoch = epoch
+        expectationOfInstruction = plan.ofInstruction
+        outbound = OutboundLog()
+        scanner = MessageScanner()
+        now = epoch
+        received = epoch
+        intervalStart = epoch
+        echoScratch = .allocate(byteCount: OutboundLog.longestMessage, alignment: 16)
+        valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
+        textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
+        answerCache = AnswerCache()
+    }
+
+    deinit {
+        echoScratch.deallocate()
+        valueScratch.deallocate()
+        textScratch.deallocate()
+        answerCache.deallocate()
+    }
+
+    // MARK: time
+
+    @inline(__always)
+    mutating func setTime(_ instant: MonotonicInstant) {
+        if instant > now { now = instant }
+        tick = Tick(truncatingIfNeeded: (now.nanoseconds &- epoch.nanoseconds &+ 999_999) / 1_000_000)
+    }
 
     /// When `advance` must be called next; `.distantFuture` when no timer runs.
-    public var nextDeadline: MonotonicInstant { .distantFuture }
-
-    init() {
-        outbound = OutboundLog()
-        liveRuns = 0
+    public var nextDeadline: MonotonicInstant {
+        let earliest = min(wheel.earliest, linger.nextExpiry)
+        if earliest == .never { return .distantFuture }
+        return epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
     }
+
+    /// Where a flow leads.
+    public func address(of flow: Flow) -> TransportAddress { flows.address(flow) }
+
+    /// Call slots in use: parties of live runs and what still ends after them.
+    public var liveSlots: Int { Int(slots.live) }
+
+    // MARK: starting
 
     /// Starts one run of the scenario: the party that an arrival creates executes until it waits.
     ///
     /// - Parameters:
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
-    /// - Returns: false when no call slot is free (counted as `noSlot`).
-    public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool { false }
+    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`).
+    public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
+        setTime(now)
+        recorder.count(.arrivalsDue)
+        guard bound.initiator >= 0, let slot = allocateSlot(party: bound.initiator, run: number, due: due) else {
+            recorder.count(.runsWithoutSlot)
+            return false
+        }
+        recorder.count(.runsStarted)
+        recorder.record(.startLateness, nanoseconds: now.nanoseconds(since: due))
+        liveRuns += 1
+        hand = nil
+        let header = self.header(slot)
+        header.pointee.flags.insert(.countedLive)
+        run(slot, header)
+        settleTimers(slot)
+        return true
+    }
 
-    /// One datagram, or one framed message of a stream.
-    ///
-    /// - Parameters:
-    ///   - source: where it came from.
-    ///   - received: the kernel's receive stamp mapped to the monotonic clock, or `now`.
-    public mutating func receive(
-        _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
-        now: MonotonicInstant
-    ) {}
+    public mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant) {
+        recorder.count(.arrivalsDue)
+        recorder.recordNotStarted(latenessNanoseconds: now.nanoseconds(since: due))
+    }
 
-    /// Fires the timers that are due, a bounded number; call again when `nextDeadline` is still not in the future.
-    public mutating func advance(to now: MonotonicInstant) {}
+    public mutating func recordBlocked() {
+        recorder.count(.arrivalsDue)
+        recorder.count(.runsBlocked)
+    }
 
-    public mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant) {}
+    mutating func allocateSlot(party: Int, run: UInt64, due: MonotonicInstant) -> UInt32? {
+        guard let slot = slots.allocate() else { return nil }
+        let pointer = slots.pointer(slot)
+        let generation = slots.generation(slot)
+        memset(pointer + 4, 0, bound.stride - 4)
+        wheel.prepare(slot)
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        header.pointee.generation = generation
+        header.pointee.stepDeadline = .never
+        header.pointee.programCounter = bound.parties[party].entry
+        header.pointee.party = UInt8(truncatingIfNeeded: party)
+        header.pointee.phase = .waiting
+        header.pointee.run = run
+        header.pointee.due = due.nanoseconds
+        header.pointee.owner = slot
+        header.pointee.legs = 1
+        return slot
+    }
 
-    /// Where a flow leads.
-    public func address(of flow: Flow) -> TransportAddress { TransportAddress(ipv4: 0, port: 0) }
+    // MARK: records of a slot
 
-    /// Cancels or hangs up up to `count` runs in progress; drained runs are an outcome of their own.
-    /// - Returns: how many are still to be drained.
-    public mutating func drain(_ count: Int, now: MonotonicInstant) -> Int { 0 }
+    @inline(__always)
+    func header(_ slot: UInt32) -> UnsafeMutablePointer<SlotHeader> {
+        slots.pointer(slot).assumingMemoryBound(to: SlotHeader.self)
+    }
+
+    @inline(__always)
+    func party(_ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeMutablePointer<BoundProgram.Party> {
+        bound.parties + Int(header.pointee.party)
+    }
+
+    @inline(__always)
+    func dialog(_ header: UnsafeMutablePointer<SlotHeader>, _ number: Int) -> UnsafeMutablePointer<DialogRecord> {
+        (UnsafeMutableRawPointer(header) + SlotHeader.size + number &* DialogRecord.size)
+            .assumingMemoryBound(to: DialogRecord.self)
+    }
+
+    @inline(__always)
+    func client(_ header: UnsafeMutablePointer<SlotHeader>, _ number: Int) -> UnsafeMutablePointer<ClientRecord> {
+        (UnsafeMutableRawPointer(header) + Int(party(header).pointee.clientOffset) + number &* ClientRecord.size)
+            .assumingMemoryBound(to: ClientRecord.self)
+    }
+
+    @inline(__always)
+    func server(_ header: UnsafeMutablePointer<SlotHeader>, _ number: Int) -> UnsafeMutablePointer<ServerRecord> {
+        (UnsafeMutableRawPointer(header) + Int(party(header).pointee.serverOffset) + number &* ServerRecord.size)
+            .assumingMemoryBound(to: ServerRecord.self)
+    }
+
+    @inline(__always)
+    func callWord(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> UInt64 {
+        UInt64(settings.worker) &<< 56 | UInt64(slot) &<< 32 | UInt64(header.pointee.generation)
+    }
+
+    @inline(__always)
+    func templates(_ header: UnsafeMutablePointer<SlotHeader>, dialog: Int) -> BoundProgram.DialogTemplates {
+        bound.dialogTemplates[Int(party(header).pointee.firstDialog) &+ dialog]
+    }
+
+    /// The slot that owns this slot's run, itself where it is gone.
+    @inline(__always)
+    func owner(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeMutablePointer<SlotHeader> {
+        header.pointee.owner == slot ? header : self.header(header.pointee.owner)
+    }
 }

@@ -1,0 +1,77 @@
+// Reads one message again and again, so that callgrind can say what one reading costs: see ../scanner-cost.sh.
+//
+//     ScannerCost WHAT COUNT      WHAT: ok (scan a 200 OK), branch, tag, invite (scan an INVITE with SDP)
+import Glibc
+import SIPWire
+
+let okResponse = """
+    SIP/2.0 200 OK\r
+    Via: SIP/2.0/UDP 127.0.0.1:15061;branch=z9hG4bK-00000042-0000000000000001-1;received=127.0.0.1\r
+    From: "caller" <sip:caller@127.0.0.1:15061>;tag=c0000004200000001\r
+    To: "callee" <sip:callee@127.0.0.1:15060>;tag=s0000004200000001\r
+    Call-ID: 00000042-0000000000000001@127.0.0.1\r
+    CSeq: 1 INVITE\r
+    Contact: <sip:callee@127.0.0.1:15060;transport=UDP>\r
+    User-Agent: somebody/1.0.17\r
+    Content-Type: application/sdp\r
+    Content-Length: 5\r
+    \r
+    v=0\r
+
+    """
+
+let invite = """
+    INVITE sip:callee@127.0.0.1:15060 SIP/2.0\r
+    Via: SIP/2.0/UDP 127.0.0.1:15061;rport;branch=z9hG4bK-00000042-0000000000000001-1\r
+    Max-Forwards: 70\r
+    From: "caller" <sip:caller@127.0.0.1:15061>;tag=c0000004200000001\r
+    To: <sip:callee@127.0.0.1:15060>\r
+    Call-ID: 00000042-0000000000000001@127.0.0.1\r
+    CSeq: 1 INVITE\r
+    Contact: <sip:caller@127.0.0.1:15061;transport=UDP>\r
+    Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE\r
+    Supported: 100rel, timer\r
+    Content-Type: application/sdp\r
+    Content-Length: 129\r
+    \r
+    v=0\r
+    o=caller 1 1 IN IP4 127.0.0.1\r
+    s=-\r
+    c=IN IP4 127.0.0.1\r
+    t=0 0\r
+    m=audio 6000 RTP/AVP 0 8\r
+    a=rtpmap:0 PCMU/8000\r
+    a=sendrecv\r
+
+    """
+
+func measure(_ what: String, _ count: Int) -> Int {
+    var text = what == "invite" ? invite : okResponse
+    return text.withUTF8 { bytes in
+        let octets = UnsafeRawBufferPointer(bytes)
+        var scanner = MessageScanner()
+        guard scanner.scan(octets) == .message else { return -1 }
+        let base = octets.baseAddress!
+        var sum = 0
+        switch what {
+        case "ok", "invite":
+            for _ in 0..<count {
+                guard scanner.scan(octets) == .message else { return -1 }
+                sum &+= Int(scanner.index.statusCode)
+            }
+        case "branch":
+            for _ in 0..<count { sum &+= Int(topmostBranch(base, scanner.index.topmostVia).length) }
+        case "tag":
+            for _ in 0..<count { sum &+= Int(tagParameter(base, scanner.index.from).length) }
+        default: return -1
+        }
+        return sum
+    }
+}
+
+let arguments = CommandLine.arguments
+guard arguments.count == 3, let count = Int(arguments[2]), measure(arguments[1], count) >= 0 else {
+    print("usage: ScannerCost ok|invite|branch|tag COUNT")
+    exit(64)
+}
+if arguments[2] == "0" { print((arguments[1] == "invite" ? invite : okResponse).utf8.count) }

@@ -1,0 +1,52 @@
+import CallEngine
+import Measurement
+import SIPWire
+
+/// What a worker asks of its engine. `CallEngine` is the one that is run; tests put smaller ones in its place.
+///
+/// A worker is generic over it so that the loop is compiled against the concrete engine: no call of this protocol goes
+/// through a witness table in a run.
+public protocol LoadEngine: ~Copyable, SendableMetatype {
+    var liveRuns: Int { get }
+    var nextDeadline: MonotonicInstant { get }
+    /// The outbound log is half full: flush before anything else.
+    var wantsFlush: Bool { get }
+
+    mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
+        now: MonotonicInstant)
+    mutating func advance(to now: MonotonicInstant)
+    mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant)
+    mutating func sendFailed(
+        to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant)
+    mutating func drain(_ count: Int, now: MonotonicInstant) -> Int
+    func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int?
+
+    mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant)
+    mutating func recordBlocked()
+    mutating func closeInterval(now: MonotonicInstant)
+    mutating func countTransport(_ counters: TransportCounters)
+
+    /// Sends the outbound log and empties it when all of it has left.
+    mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome
+    /// Gives up the outbound log.
+    mutating func discardOutbound(through socket: inout UDPSocket)
+}
+
+extension CallEngine: FlowAddresses {}
+
+extension CallEngine: LoadEngine {
+    public var wantsFlush: Bool { outbound.wantsFlush }
+
+    public mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome {
+        let outcome = socket.send(outbound, to: self)
+        if case .sent = outcome { outbound.removeAll() }
+        return outcome
+    }
+
+    public mutating func discardOutbound(through socket: inout UDPSocket) {
+        socket.discard(outbound)
+        outbound.removeAll()
+    }
+}

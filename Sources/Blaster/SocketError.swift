@@ -1,0 +1,36 @@
+import Glibc
+import SIPWire
+
+/// A socket that could not be made ready, before a run starts.
+public struct SocketError: Error, Equatable, CustomStringConvertible {
+    public enum Operation: Sendable, Equatable { case open, localAddress, buffers, memory }
+
+    public var operation: Operation
+    public var address: TransportAddress
+    public var errno: Int32
+
+    public var description: String {
+        let reason = String(cString: strerror(errno))
+        switch operation {
+        case .open: return "cannot bind UDP \(address.text): \(reason)"
+        case .localAddress: return "cannot read the local address of UDP \(address.text): \(reason)"
+        case .buffers: return "cannot set the buffers of UDP \(address.text): \(reason)"
+        case .memory: return "no memory for the batches of UDP \(address.text)"
+        }
+    }
+}
+
+extension TransportAddress {
+    /// `127.0.0.1:5060`, `[::1]:5060`.
+    var text: String {
+        if !isIPv6 {
+            return "\(ipv4 >> 24).\(ipv4 >> 16 & 255).\(ipv4 >> 8 & 255).\(ipv4 & 255):\(port)"
+        }
+        var octets = (high.bigEndian, low.bigEndian)
+        let capacity = Int(INET6_ADDRSTRLEN)
+        let name = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+            inet_ntop(AF_INET6, &octets, buffer.baseAddress, socklen_t(capacity)).map { String(cString: $0) }
+        }
+        return "[\(name ?? "?")]:\(port)"
+    }
+}

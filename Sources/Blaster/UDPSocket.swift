@@ -1,0 +1,246 @@
+import CLinuxSockets
+import CallEngine
+import Glibc
+import Measurement
+import SIPWire
+
+/// Where a flow leads: what a socket needs to know of an engine to send its log.
+public protocol FlowAddresses: ~Copyable {
+    func address(of flow: Flow) -> TransportAddress
+}
+
+/// One bound, non-blocking UDP socket with everything a worker needs to move batches: prepared receive and send headers,
+/// segmentation both ways where the kernel has it, receive stamps and the error queue.
+///
+/// Used by one thread at a time. Nothing is allocated after `init`.
+public struct UDPSocket: ~Copyable {
+    public struct Options: Sendable {
+        /// Octets asked for received datagrams. Rule: datagrams/s × longest stall × 1280 octets.
+        public var receiveBuffer = 16 << 20
+        public var sendBuffer = 4 << 20
+        /// UDP_SEGMENT and UDP_GRO where the kernel has them. Off, every datagram is a send of its own, in order.
+        public var segmentation = true
+        /// The most messages that leave in one `send`, so that a peer's buffer is not overrun by one round of ours.
+        public var burst = 512
+
+        public init() {}
+    }
+
+    /// One received message; its octets are valid until the next `receiveBatch`.
+    public struct Message {
+        public var octets: UnsafeRawBufferPointer
+        public var source: TransportAddress
+        /// CLOCK_REALTIME when the kernel took it in; 0 when unknown. Segments of one buffer share its stamp.
+        public var stamp: Int64
+    }
+
+    /// A flow whose message did not leave.
+    public struct Failure {
+        public var flow: Flow
+        public var event: FlowEvent
+    }
+
+    public enum SendOutcome {
+        /// Everything has left; the caller empties the log.
+        case sent
+        /// The burst is spent; the rest leaves by the next `send`.
+        case burstSpent
+        /// The send buffer is full; the rest is tried again by the next `send`.
+        case blocked
+    }
+
+    /// Buffers of one receive call.
+    static let batch = 64
+    /// Failures kept between two `takeFailure`s; more are counted only.
+    static let mostFailures = 64
+
+    public let localAddress: TransportAddress
+    public internal(set) var counters = TransportCounters()
+    /// An ICMP error was met by a send or receive: the error queue has something.
+    public internal(set) var hasErrors = false
+
+    let descriptor: Int32
+    let receiver: OpaquePointer
+    let sender: OpaquePointer
+    let burst: Int
+
+    // Receiving: where in the batch the next message is.
+    private var received = 0
+    private var current = 0
+    private var offset: UInt32 = 0
+
+    // Sending: see UDPSocket+Send.swift.
+    var grouping = SegmentGrouping()
+    let order: UnsafeMutablePointer<UInt32>
+    let headerMessages: UnsafeMutablePointer<UInt16>
+    let failures: UnsafeMutablePointer<Failure>
+    var failureCount = 0
+    /// Segmented sends are used for messages up to this length; 0 switches them off.
+    var largestSegment: Int
+    /// Entries of the log before this one have been arranged into windows.
+    var arranged = 0
+    var windowCount = 0
+    /// Messages of the window that have left or failed.
+    var windowSent = 0
+    var headerCount = 0
+    var headersSent = 0
+    var attempts = 0
+
+    /// Opens and binds.
+    /// - Parameter local: port 0 lets the kernel choose; `localAddress` tells what it chose.
+    public init(binding local: TransportAddress, options: Options = Options()) throws(SocketError) {
+        var name = clx_address(local)
+        let descriptor = clx_udp_open(&name)
+        guard descriptor >= 0 else { throw SocketError(operation: .open, address: local, errno: -descriptor) }
+        var receiveBuffer: Int32 = 0
+        var sendBuffer: Int32 = 0
+        var failed = clx_udp_set_buffers(
+            descriptor, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &receiveBuffer,
+            &sendBuffer)
+        guard failed == 0 else {
+            clx_close(descriptor)
+            throw SocketError(operation: .buffers, address: local, errno: -failed)
+        }
+        failed = clx_local_address(descriptor, &name)
+        guard failed == 0 else {
+            clx_close(descriptor)
+            throw SocketError(operation: .localAddress, address: local, errno: -failed)
+        }
+        guard let receiver = clx_receiver_create(descriptor, UInt32(Self.batch)) else {
+            clx_close(descriptor)
+            throw SocketError(operation: .memory, address: local, errno: ENOMEM)
+        }
+        let window = UInt32(SegmentGrouping.window)
+        guard let sender = clx_sender_create(descriptor, window, window) else {
+            clx_receiver_destroy(receiver)
+            clx_close(descriptor)
+            throw SocketError(operation: .memory, address: local, errno: ENOMEM)
+        }
+        self.descriptor = descriptor
+        self.receiver = receiver
+        self.sender = sender
+        localAddress = TransportAddress(name)
+        burst = max(1, options.burst)
+        largestSegment = 0
+        if options.segmentation {
+            if clx_udp_can_segment(descriptor) != 0 { largestSegment = Int(UInt16.max) }
+            _ = clx_udp_set_gro(descriptor, 1)
+        }
+        order = .allocate(capacity: SegmentGrouping.window)
+        headerMessages = .allocate(capacity: SegmentGrouping.window)
+        failures = .allocate(capacity: Self.mostFailures)
+        counters.receiveBufferOctets = UInt64(receiveBuffer)
+    }
+
+    deinit {
+        clx_receiver_destroy(receiver)
+        clx_sender_destroy(sender)
+        clx_close(descriptor)
+        order.deallocate()
+        headerMessages.deallocate()
+        failures.deallocate()
+    }
+
+    /// Segmented sends are in use.
+    public var segments: Bool { largestSegment > 0 }
+
+    // MARK: Receiving
+
+    /// Takes up to 64 buffers without waiting; their messages come from `nextMessage`.
+    /// - Returns: the number of buffers, 0 when there is nothing.
+    public mutating func receiveBatch() -> Int {
+        current = 0
+        offset = 0
+        received = 0
+        let count = clx_receiver_receive(receiver)
+        guard count > 0 else {
+            // A pending ICMP error is told once by the next call on the socket.
+            if count < 0 { hasErrors = true }
+            return 0
+        }
+        received = Int(count)
+        counters.receiveBatches &+= 1
+        counters.receiveOverflow = max(counters.receiveOverflow, UInt64(clx_receiver_drops(receiver)))
+        return received
+    }
+
+    /// The next message of the batch; nil ends it.
+    @inline(__always)
+    public mutating func nextMessage() -> Message? {
+        while current < received {
+            let datagram = clx_receiver_datagrams(receiver)! + current
+            let length = datagram.pointee.length
+            let segment = datagram.pointee.segment
+            if datagram.pointee.truncated != 0 {
+                counters.truncated &+= 1
+                current &+= 1
+                continue
+            }
+            let start = offset
+            var end = length
+            if segment != 0 {
+                end = min(start &+ segment, length)
+                if start == 0 { counters.coalescedBuffers &+= 1 }
+            }
+            if end == length {
+                current &+= 1
+                offset = 0
+            } else {
+                offset = end
+            }
+            counters.datagramsReceived &+= 1
+            counters.octetsReceived &+= UInt64(end &- start)
+            return Message(
+                octets: UnsafeRawBufferPointer(start: datagram.pointee.octets + Int(start), count: Int(end &- start)),
+                source: TransportAddress(datagram.pointee.source), stamp: datagram.pointee.stamp)
+        }
+        return nil
+    }
+
+    // MARK: Errors
+
+    /// The next entry of the error queue, or false when it is empty.
+    public mutating func readError(into error: inout clx_error) -> Bool {
+        guard clx_udp_read_error(descriptor, &error) == 1 else {
+            hasErrors = false
+            return false
+        }
+        // Origin 1 is local: the failed send told so itself.
+        if error.origin > 1 { counters.refusals &+= 1 }
+        return true
+    }
+
+    /// A flow whose message did not leave, since the last call.
+    public mutating func takeFailure() -> Failure? {
+        guard failureCount > 0 else { return nil }
+        failureCount &-= 1
+        return failures[failureCount]
+    }
+
+    /// Reads the kernel's own drop counter, which knows also of drops after the last received datagram.
+    public mutating func readOverflow() {
+        var drops: UInt32 = 0
+        if clx_udp_drops(descriptor, &drops) == 0 {
+            counters.receiveOverflow = max(counters.receiveOverflow, UInt64(drops))
+        }
+    }
+}
+
+extension TransportAddress {
+    @inline(__always)
+    init(_ address: clx_address) {
+        self.init(ipv6High: address.high, ipv6Low: address.low, port: address.port)
+        isIPv6 = address.is_ipv6 != 0
+    }
+}
+
+extension clx_address {
+    @inline(__always)
+    init(_ address: TransportAddress) {
+        self.init()
+        high = address.high
+        low = address.low
+        port = address.port
+        is_ipv6 = address.isIPv6 ? 1 : 0
+    }
+}

@@ -1,0 +1,114 @@
+import Measurement
+import SIPWire
+
+// What a worker does twenty times a second: intervals, requests from outside, the run's end, its progress snapshot.
+extension Worker where Engine: ~Copyable {
+    /// From tick to tick. Also how long a request to stop may go unseen.
+    private static var tickInterval: Int64 { 50_000_000 }
+    /// While draining, so that the drain rate is carried out in small portions.
+    private static var drainTickInterval: Int64 { 10_000_000 }
+    private static var reachabilityLimit: Int64 { 1_000_000_000 }
+
+    /// - Returns: false when the worker is to leave.
+    mutating func tick(_ now: MonotonicInstant) -> Bool {
+        let elapsed = now.nanoseconds(since: lastTick)
+        lastTick = now
+        stamps.refresh(now: now)
+        if now >= nextInterval {
+            engine.closeInterval(now: now)
+            // After a stall the missed intervals are one long one.
+            repeat { nextInterval = nextInterval.advanced(byNanoseconds: plan.interval) } while nextInterval <= now
+        }
+        judgeReachability(now, isLast: false)
+        let isLeaving = !advancePhase(now, elapsed: elapsed)
+        publish(now)
+        nextTick = min(
+            now.advanced(byNanoseconds: phase == .draining ? Self.drainTickInterval : Self.tickInterval), nextInterval)
+        return !isLeaving
+    }
+
+    /// - Returns: false when the worker is to leave.
+    private mutating func advancePhase(_ now: MonotonicInstant, elapsed: Int64) -> Bool {
+        if control.isAbortRequested { return false }
+        let isStopped = control.isStopRequested || words.pointee.stop.load(ordering: .relaxed) != 0
+        if phase == .loading && (isStopped || isPlanExhausted) { enter(.settling, now) }
+        if phase == .settling {
+            if engine.liveRuns == 0 {
+                enter(.done, now)
+            } else if isStopped || now.nanoseconds(since: phaseStart) > plan.settleLimit {
+                enter(.draining, now)
+                undrained = engine.liveRuns
+            }
+        }
+        if phase == .draining { drain(now, elapsed: elapsed) }
+        if phase == .done {
+            if !isCountedDone {
+                isCountedDone = true
+                words.pointee.done.wrappingAdd(1, ordering: .relaxed)
+            }
+            // Until all are done: a worker that others' requests come through must not leave before them, and the last
+            // retransmissions are answered meanwhile.
+            return words.pointee.done.load(ordering: .relaxed) < plan.workersInUse
+                || now.nanoseconds(since: phaseStart) < plan.lingerAfterEnd
+        }
+        return true
+    }
+
+    private mutating func drain(_ now: MonotonicInstant, elapsed: Int64) {
+        if engine.liveRuns == 0 {
+            enter(.done, now)
+            return
+        }
+        if undrained > 0 {
+            drainRemainder += plan.drainRate / Double(plan.workersInUse) * Double(elapsed) * 1e-9
+            // A stall must not become a burst.
+            drainRemainder = min(drainRemainder, max(64, plan.drainRate / 10))
+            let portion = Int(drainRemainder)
+            if portion > 0 {
+                drainRemainder -= Double(portion)
+                undrained = engine.drain(portion, now: now)
+            }
+            // The limit counts from the last one hung up.
+            phaseStart = now
+        } else if now.nanoseconds(since: phaseStart) > plan.drainLimit {
+            enter(.done, now)
+        }
+    }
+
+    private mutating func enter(_ next: RunPhase, _ now: MonotonicInstant) {
+        phase = next
+        phaseStart = now
+    }
+
+    /// Nothing is there when within a second of the first datagram sent something was refused and nothing came.
+    mutating func judgeReachability(_ now: MonotonicInstant, isLast: Bool) {
+        guard result.reachability == .unknown else { return }
+        let counters = socket.counters
+        if counters.datagramsReceived > 0 || lastReceived != .zero {
+            result.reachability = .reachable
+            return
+        }
+        if firstSent == .zero && (counters.datagramsSent > 0 || counters.sendsFailed > 0) { firstSent = now }
+        guard firstSent != .zero, isLast || now.nanoseconds(since: firstSent) >= Self.reachabilityLimit else { return }
+        if counters.refusals > 0 || counters.sendsFailed > 0 { result.reachability = .refused }
+    }
+
+    func publish(_ now: MonotonicInstant) {
+        let counters = socket.counters
+        progress.pointee.started.store(result.started, ordering: .relaxed)
+        progress.pointee.notStarted.store(result.notStarted, ordering: .relaxed)
+        progress.pointee.blocked.store(result.blocked, ordering: .relaxed)
+        progress.pointee.noSlot.store(result.noSlot, ordering: .relaxed)
+        progress.pointee.liveRuns.store(UInt64(engine.liveRuns), ordering: .relaxed)
+        progress.pointee.datagramsReceived.store(counters.datagramsReceived, ordering: .relaxed)
+        progress.pointee.datagramsSent.store(counters.datagramsSent, ordering: .relaxed)
+        progress.pointee.receiveOverflow.store(counters.receiveOverflow, ordering: .relaxed)
+        let working = max(0, busy &+ now.nanoseconds(since: mark))
+        progress.pointee.busyNanoseconds.store(UInt64(working), ordering: .relaxed)
+        progress.pointee.elapsedNanoseconds.store(
+            UInt64(max(0, now.nanoseconds(since: start))), ordering: .relaxed)
+        progress.pointee.phase.store(phase.rawValue, ordering: .relaxed)
+        progress.pointee.reachability.store(result.reachability.rawValue, ordering: .relaxed)
+        progress.pointee.lastReceived.store(lastReceived.nanoseconds, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,426 @@
+import CLinuxSockets
+import CallEngine
+import Glibc
+import Measurement
+import SIPWire
+
+/// One thread's loop and everything in it: receive a batch, give it to the engine, fire timers, start what is due, send,
+/// wait. Nothing here is shared but the words it is handed; nothing is allocated after `init`.
+struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
+    /// Arrivals started in one round, so that after a stall a backlog and the answers to it take turns.
+    private static var arrivalsPerRound: Int { 64 }
+    /// Calls of `advance` in one round; each fires a bounded number of timers.
+    private static var advancesPerRound: Int { 64 }
+    /// Half a batch: with so much coming, the next look finds more.
+    private static var muchWork: Int { 32 }
+    /// How long a full send buffer is tried again before its messages are given up.
+    private static var blockedLimit: Int64 { 100_000_000 }
+    private static var errorsPerRound: Int { 64 }
+
+    let index: Int
+    let plan: RunPlan
+    let cap: Int
+    var socket: UDPSocket
+    var engine: Engine
+    let words: UnsafeMutablePointer<RunWords>
+    let progress: UnsafeMutablePointer<ProgressWords>
+    let control: RunControl
+
+    // Arrivals.
+    private var schedule: ArrivalSchedule?
+    /// Due time of the next scheduled arrival; `.distantFuture` when there is none.
+    private var nextDue = MonotonicInstant.distantFuture
+    private var nextNumber: UInt64 = 0
+    /// Of a closed load: the next run's number; `lastNumber` ends it.
+    private var closedNumber: UInt64 = 0
+    private var lastNumber: UInt64 = 0
+
+    // Hand-over. Worker 0 has a producer for each other worker, those have a consumer.
+    private let producers: UnsafeMutablePointer<HandOverRing.Producer>?
+    private let events: UnsafePointer<Int32>
+    private var consumer: HandOverRing.Consumer?
+
+    // The state of the loop, shared with Worker+Phases.swift.
+    var start = MonotonicInstant.zero
+    var phase = RunPhase.loading
+    var phaseStart = MonotonicInstant.zero
+    var lastTick = MonotonicInstant.zero
+    var nextTick = MonotonicInstant.zero
+    var nextInterval = MonotonicInstant.zero
+    var firstSent = MonotonicInstant.zero
+    var lastReceived = MonotonicInstant.zero
+    var drainRemainder = 0.0
+    var undrained = 0
+    var isCountedDone = false
+    var stamps = StampClock()
+    var result: WorkerResult
+    private var governor: WaitGovernor
+    private var lastWake = MonotonicInstant.zero
+    /// Since when the worker has been working; earlier work is in the counters.
+    var mark = MonotonicInstant.zero
+    var busy: Int64 = 0
+    /// Something was done since `mark`; only spinning needs to know.
+    private var hasWorked = false
+    private var waits: UInt64 = 0
+    /// The due time of the arrival that is waited for without sleeping.
+    private var meeting = MonotonicInstant.zero
+    private var blockedSince = MonotonicInstant.distantFuture
+    private var handedOver: UInt64 = 0
+    private var handOverOverflow: UInt64 = 0
+    private var failure = clx_error()
+
+    init(
+        index: Int, plan: RunPlan, socket: consuming UDPSocket, engine: consuming Engine, control: RunControl,
+        words: UnsafeMutablePointer<RunWords>, progress: UnsafeMutablePointer<ProgressWords>,
+        rings: UnsafePointer<HandOverRing>, events: UnsafePointer<Int32>
+    ) {
+        self.index = index
+        self.plan = plan
+        self.control = control
+        self.words = words
+        self.progress = progress
+        self.events = events
+        cap = plan.concurrency(ofWorker: index)
+        result = WorkerResult(index: index, localAddress: socket.localAddress)
+        self.socket = socket
+        self.engine = engine
+
+        let workers = plan.workersInUse
+        switch plan.load {
+        case .open(let rate, let process, _):
+            schedule = ArrivalSchedule(
+                rate: rate, process: process, durationNanoseconds: plan.duration, calls: plan.calls, seed: plan.seed,
+                worker: index, workers: workers)
+        case .closed:
+            closedNumber = UInt64(index)
+            lastNumber = plan.calls ?? .max
+        case .none: break
+        }
+        governor = WaitGovernor(plan.wait, load: plan.load, workers: workers)
+
+        if plan.spreadsPublishedPort && index == 0 && workers > 1 {
+            let producers = UnsafeMutablePointer<HandOverRing.Producer>.allocate(capacity: workers)
+            for i in 0..<workers { (producers + i).initialize(to: HandOverRing.Producer(rings[i])) }
+            self.producers = producers
+        } else {
+            producers = nil
+            if plan.spreadsPublishedPort && workers > 1 { consumer = HandOverRing.Consumer(rings[index]) }
+        }
+    }
+
+    deinit { producers?.deallocate() }
+
+    // MARK: The loop
+
+    /// Runs from the plan's start until the worker may leave.
+    mutating func run(from start: MonotonicInstant) {
+        begin(at: start)
+        var now = MonotonicInstant.now()
+        mark = now
+        lastWake = now
+        while true {
+            let buffers = socket.receiveBatch()
+            now = .now()
+            var done = 0
+            if buffers > 0 {
+                done = takeBatch(now)
+                now = .now()
+            }
+            if consumer != nil { done &+= takeHandedOver(now) }
+            advanceTimers(now)
+            if phase == .loading { done &+= startDue(now) }
+            var isClear = flush(now)
+            if socket.hasErrors || socket.failureCount > 0 {
+                tellFailures(now)
+                isClear = false
+            }
+            if now >= nextTick {
+                if !tick(now) { break }
+                isClear = false
+            }
+            governor.count(done, now: now)
+            if done > 0 { hasWorked = true }
+            if !isClear {
+                if blockedSince != .distantFuture { waitForRoom() }
+                continue
+            }
+            let isDue = engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
+            if done >= Self.muchWork || isDue { continue }
+            if governor.isPrecise && isMeetingArrival(now) {
+                spin(after: done, now)
+            } else {
+                wait(after: done, now)
+            }
+        }
+        finish()
+    }
+
+    private mutating func begin(at start: MonotonicInstant) {
+        self.start = start
+        phaseStart = start
+        lastTick = start
+        nextTick = start
+        nextInterval = start.advanced(byNanoseconds: plan.interval)
+        takeNextArrival()
+        if let duration = plan.duration, duration <= 0 { nextDue = .distantFuture }
+    }
+
+    private mutating func takeNextArrival() {
+        if let arrival = schedule?.next() {
+            nextNumber = arrival.number
+            nextDue = start.advanced(byNanoseconds: arrival.due)
+        } else {
+            nextDue = .distantFuture
+        }
+    }
+
+    /// No arrival will come any more.
+    var isPlanExhausted: Bool {
+        switch plan.load {
+        case .open: return nextDue == .distantFuture
+        case .closed:
+            if closedNumber >= lastNumber { return true }
+            if let duration = plan.duration { return lastTick.nanoseconds(since: start) >= duration }
+            return false
+        case .none:
+            if let duration = plan.duration { return lastTick.nanoseconds(since: start) >= duration }
+            return false
+        }
+    }
+
+    private mutating func takeBatch(_ now: MonotonicInstant) -> Int {
+        var count = 0
+        let workers = plan.workersInUse
+        while let message = socket.nextMessage() {
+            count &+= 1
+            if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
+                if producers[owner].push(message.octets, from: message.source, stamp: message.stamp) {
+                    handedOver &+= 1
+                } else {
+                    handOverOverflow &+= 1
+                }
+                continue
+            }
+            engine.receive(
+                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            if engine.wantsFlush { makeRoom(now) }
+        }
+        lastReceived = now
+        if let producers {
+            for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
+        }
+        return count
+    }
+
+    private mutating func takeHandedOver(_ now: MonotonicInstant) -> Int {
+        var count = 0
+        // No more than a batch, so that the socket gets its turn.
+        while count < UDPSocket.batch, let message = consumer!.take() {
+            count &+= 1
+            engine.receive(
+                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            if engine.wantsFlush { makeRoom(now) }
+        }
+        if count > 0 { lastReceived = now }
+        return count
+    }
+
+    private mutating func advanceTimers(_ now: MonotonicInstant) {
+        var turns = 0
+        while engine.nextDeadline <= now && turns < Self.advancesPerRound && !engine.wantsFlush {
+            engine.advance(to: now)
+            turns &+= 1
+        }
+    }
+
+    /// Starts the runs that are due. Arrivals are never queued: late ones are dropped, and so are those beyond the cap.
+    private mutating func startDue(_ now: MonotonicInstant) -> Int {
+        var started = 0
+        if case .closed = plan.load {
+            while engine.liveRuns < cap, closedNumber < lastNumber, started < Self.arrivalsPerRound, !engine.wantsFlush
+            {
+                guard engine.startRun(number: closedNumber, due: now, now: now) else {
+                    result.noSlot &+= 1
+                    break
+                }
+                closedNumber &+= UInt64(plan.workersInUse)
+                started &+= 1
+            }
+        } else {
+            while nextDue <= now, started < Self.arrivalsPerRound, !engine.wantsFlush {
+                if now.nanoseconds(since: nextDue) > plan.catchUpLimit {
+                    engine.recordNotStarted(due: nextDue, now: now)
+                    result.notStarted &+= 1
+                } else if engine.liveRuns >= cap {
+                    engine.recordBlocked()
+                    result.blocked &+= 1
+                } else if engine.startRun(number: nextNumber, due: nextDue, now: now) {
+                    started &+= 1
+                } else {
+                    result.noSlot &+= 1
+                }
+                takeNextArrival()
+            }
+        }
+        result.started &+= UInt64(started)
+        return started
+    }
+
+    // MARK: Sending
+
+    /// - Returns: everything has left.
+    private mutating func flush(_ now: MonotonicInstant) -> Bool {
+        switch engine.flush(through: &socket) {
+        case .sent:
+            blockedSince = .distantFuture
+            return true
+        case .burstSpent:
+            blockedSince = .distantFuture
+            return false
+        case .blocked:
+            if blockedSince == .distantFuture {
+                blockedSince = now
+            } else if now.nanoseconds(since: blockedSince) > Self.blockedLimit {
+                engine.discardOutbound(through: &socket)
+                blockedSince = .distantFuture
+            }
+            return false
+        }
+    }
+
+    /// The log is half full in the middle of a batch. A full send buffer ends the effort: the log's second half takes the
+    /// rest of the batch, and what does not fit is refused and counted by the log.
+    private mutating func makeRoom(_ now: MonotonicInstant) {
+        while engine.wantsFlush {
+            switch engine.flush(through: &socket) {
+            case .sent, .burstSpent: continue
+            case .blocked: return
+            }
+        }
+    }
+
+    /// Tells the engine of sends that failed and of ICMP answers.
+    private mutating func tellFailures(_ now: MonotonicInstant) {
+        while let failure = socket.takeFailure() { engine.flow(failure.flow, did: failure.event, now: now) }
+        guard socket.hasErrors else { return }
+        for _ in 0..<Self.errorsPerRound {
+            guard socket.readError(into: &failure) else { return }
+            // Origin 1 is this machine's own refusal to send: told by the send.
+            guard failure.origin > 1 else { continue }
+            let destination = TransportAddress(failure.destination)
+            let code = failure.error
+            let length = Int(failure.length)
+            withUnsafeBytes(of: &failure.octets) { octets in
+                engine.sendFailed(
+                    to: destination, quoted: UnsafeRawBufferPointer(rebasing: octets[0..<min(length, octets.count)]),
+                    errno: code, now: now)
+            }
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Nothing is ready: waits as the rate commands. Time spent here is not work.
+    private mutating func wait(after done: Int, _ now: MonotonicInstant) {
+        switch governor.mode {
+        case .spin: spin(after: done, now)
+        case .event: if done == 0 { waitForEvent(most: .max) }
+        case .moderated: if done == 0 || !governor.isLongest { waitModerated() }
+        }
+    }
+
+    /// Looks again at once. Rounds that find nothing are waiting: work ended where this one began.
+    private mutating func spin(after done: Int, _ now: MonotonicInstant) {
+        if done > 0 { return }
+        if hasWorked { busy &+= now.nanoseconds(since: mark) }
+        hasWorked = false
+        mark = now
+        clx_relax()
+    }
+
+    /// The next arrival is so near that it is waited for without sleeping.
+    private mutating func isMeetingArrival(_ now: MonotonicInstant) -> Bool {
+        guard phase == .loading && nextDue != .distantFuture else { return false }
+        if nextDue == meeting { return true }
+        guard nextDue.nanoseconds &- governor.lead <= now.nanoseconds else { return false }
+        // Until it is due: a lead that changes meanwhile must not make many short sleeps of it.
+        meeting = nextDue
+        return true
+    }
+
+    private mutating func waitModerated() {
+        let now = MonotonicInstant.now()
+        // From wake to wake; a round that took longer still leaves the peer a moment to fill a batch.
+        var wake = max(lastWake.nanoseconds &+ governor.quantum, now.nanoseconds &+ governor.quantum / 4)
+        if governor.isPrecise && phase == .loading && nextDue.nanoseconds &- governor.lead <= wake {
+            wake = nextDue.nanoseconds &- governor.lead
+            meeting = nextDue
+        }
+        busy &+= now.nanoseconds(since: mark)
+        waits &+= 1
+        clx_sleep_until(wake)
+        mark = .now()
+        lastWake = mark
+        governor.wokeLate(by: mark.nanoseconds &- wake)
+    }
+
+    /// The send buffer is full: the device needs a moment.
+    private mutating func waitForRoom() {
+        waitForEvent(most: 200_000)
+    }
+
+    private mutating func waitForEvent(most: Int64) {
+        let now = MonotonicInstant.now()
+        var until = min(nextTick.nanoseconds, engine.nextDeadline.nanoseconds)
+        if phase == .loading && nextDue != .distantFuture {
+            until = min(until, nextDue.nanoseconds &- (governor.isPrecise ? governor.lead : 0))
+        }
+        let timeout = min(until &- now.nanoseconds, most)
+        guard timeout > 0 else { return }
+        let event = events[index]
+        if consumer != nil && !consumer!.prepareToSleep() { return }
+        busy &+= now.nanoseconds(since: mark)
+        waits &+= 1
+        let ready = clx_wait(socket.descriptor, event, timeout)
+        mark = .now()
+        lastWake = mark
+        if ready == 0 {
+            governor.wokeLate(by: mark.nanoseconds &- now.nanoseconds &- timeout)
+            if governor.isPrecise && nextDue.nanoseconds &- mark.nanoseconds <= 2 &* governor.lead { meeting = nextDue }
+        }
+        if ready & Int32(CLX_READY_ERROR) != 0 { socket.hasErrors = true }
+        if consumer != nil {
+            consumer!.awake()
+            if ready & Int32(CLX_READY_EVENT) != 0 { clx_event_clear(event) }
+        }
+    }
+
+    // MARK: The end
+
+    private mutating func finish() {
+        _ = engine.flush(through: &socket)
+        let now = MonotonicInstant.now()
+        busy &+= now.nanoseconds(since: mark)
+        mark = now
+        socket.readOverflow()
+        result.counters = currentCounters(now)
+        result.abandonedRuns = engine.liveRuns
+        judgeReachability(now, isLast: true)
+        engine.closeInterval(now: now)
+        engine.countTransport(result.counters)
+        publish(now)
+    }
+
+    func currentCounters(_ now: MonotonicInstant) -> TransportCounters {
+        var counters = socket.counters
+        counters.handedOver = handedOver
+        counters.handOverOverflow = handOverOverflow
+        counters.waits = waits
+        counters.busyNanoseconds = UInt64(max(0, busy))
+        counters.elapsedNanoseconds = UInt64(max(0, now.nanoseconds(since: start)))
+        counters.cpuNanoseconds = UInt64(max(0, clx_thread_cpu()))
+        counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
+        counters.clockSteps = stamps.steps
+        return counters
+    }
+}

@@ -1,0 +1,47 @@
+import CLinuxSockets
+import Glibc
+
+/// A POSIX thread that runs one body and ends. Foundation's Thread is not for here, and tasks of the concurrency runtime
+/// must not block; a worker does nothing else.
+struct WorkerThread {
+    private let thread: pthread_t
+
+    /// What is handed through the C entry point, which takes one pointer: retained for it, released by the thread.
+    private final class Box {
+        let body: @Sendable () -> Void
+        let name: String
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.body = body
+            self.name = name
+        }
+    }
+
+    struct CannotStart: Error { var errno: Int32 }
+
+    /// - Parameter name: at most 15 characters, shown by ps and perf.
+    init(name: String, body: @escaping @Sendable () -> Void) throws(CannotStart) {
+        let box = Unmanaged.passRetained(Box(name: name, body: body))
+        var thread = pthread_t()
+        // Signals are for the thread that waits for the workers: a thread inherits the mask it is created under.
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        let failed = pthread_create(
+            &thread, nil,
+            { context in
+                let box = Unmanaged<Box>.fromOpaque(context!).takeRetainedValue()
+                clx_name_thread(box.name)
+                box.body()
+                return nil
+            }, box.toOpaque())
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+        guard failed == 0 else {
+            box.release()
+            throw CannotStart(errno: failed)
+        }
+        self.thread = thread
+    }
+
+    func join() { pthread_join(thread, nil) }
+}

@@ -1,2 +1,0 @@
-#include "CLinuxSockets.h"
-int clx_placeholder(void) { return 0; }

@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/udp.h>
+#include <unistd.h>
+
+#include "Addresses.h"
+
+static int set_flag(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) ? -errno : 0;
+}
+
+int clx_udp_open(const clx_address *local) {
+  clx_name name;
+  socklen_t length = clx_name_from_address(&name, local);
+  int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  // Stamps and the drop counter are conveniences: a kernel without them is still usable, and says so by their absence.
+  set_flag(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  set_flag(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+  int failed;
+  if (local->is_ipv6) {
+    failed = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (!failed) failed = set_flag(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+  } else {
+    failed = set_flag(fd, IPPROTO_IP, IP_RECVERR, 1);
+  }
+  if (!failed && bind(fd, &name.any, length)) failed = -errno;
+  if (failed) {
+    close(fd);
+    return failed;
+  }
+  return fd;
+}
+
+int clx_local_address(int fd, clx_address *address) {
+  clx_name name;
+  socklen_t length = sizeof name;
+  if (getsockname(fd, &name.any, &length)) return -errno;
+  clx_address_from_name(address, &name);
+  return 0;
+}
+
+static int set_buffer(int fd, int force, int option, int octets, int *effective) {
+  if (octets > 0 && setsockopt(fd, SOL_SOCKET, force, &octets, sizeof octets) &&
+      setsockopt(fd, SOL_SOCKET, option, &octets, sizeof octets))
+    return -errno;
+  socklen_t length = sizeof *effective;
+  return getsockopt(fd, SOL_SOCKET, option, effective, &length) ? -errno : 0;
+}
+
+int clx_udp_set_buffers(int fd, int receive, int send, int *effective_receive, int *effective_send) {
+  int failed = set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receive, effective_receive);
+  return failed ? failed : set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, send, effective_send);
+}
+
+int clx_udp_can_segment(int fd) {
+  int segment = 0;
+  socklen_t length = sizeof segment;
+  return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &length) == 0;
+}
+
+int clx_udp_set_gro(int fd, int on) { return set_flag(fd, SOL_UDP, UDP_GRO, on); }
+
+int clx_udp_drops(int fd, uint32_t *drops) {
+  uint32_t memory[SK_MEMINFO_VARS];
+  socklen_t length = sizeof memory;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length)) return -errno;
+  if (length <= SK_MEMINFO_DROPS * sizeof memory[0]) return -ENOTSUP;
+  *drops = memory[SK_MEMINFO_DROPS];
+  return 0;
+}
+
+int clx_close(int fd) { return close(fd) ? -errno : 0; }

@@ -1,0 +1,439 @@
+import CallTraces
+import Glibc
+import Measurement
+import ScenarioDSL
+import SIPWire
+
+/// A program with its addresses and settings filled in: what one worker executes. Flat tables behind raw pointers, made once
+/// when the worker starts, freed with it.
+struct BoundProgram: ~Copyable {
+    /// One piece of a message.
+    struct Piece {
+        var kind: Kind
+        var argument: UInt16
+        /// Of a literal: where it stands in `literals`.
+        var offset: UInt32
+        var length: UInt32
+
+        enum Kind: UInt8 {
+            case literal
+            case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
+            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack
+        }
+    }
+
+    struct Template {
+        var firstPiece: UInt32
+        var pieceCount: UInt16
+        var dialog: UInt8
+        var method: Method
+        var status: UInt16
+        var isPure: Bool
+        var opensDialog: Bool
+        /// Octets of its literals: with the live parts, what a message of it takes at least.
+        var literalOctets: UInt32
+        /// Method token, in `literals`, for a method that is `.other`.
+        var methodOffset: UInt32
+        var methodLength: UInt16
+        /// The request URI is the same in every message of it.
+        var hasConstantURI: Bool
+    }
+
+    struct Wait {
+        var kind: WaitPlan.Kind
+        var firstAlternative: UInt32
+        var alternativeCount: UInt16
+        var dialog: UInt8
+        var awaited: Int8
+        var limit: UInt32
+        var limitAfterProvisional: UInt32
+        var timeout: Int32
+        var signal: Int16
+        var step: UInt16
+        /// Position in `RecorderLayout.expectations`.
+        var expectation: UInt16
+    }
+
+    struct Choice {
+        var kind: Alternative.Kind
+        var method: Method
+        var dialog: UInt8
+        var client: Int8
+        var server: Int8
+        var low: UInt16
+        var high: UInt16
+        var step: UInt16
+        var target: UInt16
+        var methodText: Int32
+    }
+
+    struct Party {
+        var entry: UInt16
+        var answers: Bool
+        var isPlayed: Bool
+        var scenario: UInt16
+        var dialogs: UInt8
+        var clients: UInt8
+        var servers: UInt8
+        var marks: UInt16
+        var variables: UInt16
+        var loops: UInt16
+        var dialogOffset: Int32
+        var clientOffset: Int32
+        var serverOffset: Int32
+        var markOffset: Int32
+        var variableOffset: Int32
+        var loopOffset: Int32
+        var firstDialog: UInt32
+        /// Bit set of `Method` that its first wait takes; bit 15 (`other`) with `firstOther`.
+        var firstMethods: UInt32
+        var takesAnyMethod: Bool
+        /// Bit set of `Method` that some wait of it takes.
+        var wantedMethods: UInt32
+        /// A later wait takes a request that comes without a tag (a second REGISTER, an INVITE with credentials): the leg
+        /// is found by Call-ID and From tag.
+        var takesLaterInitial: Bool
+    }
+
+    struct DialogTemplates {
+        var acknowledge: Int32
+        var bye: Int32
+        var cancel: Int32
+        var isServer: Bool
+        var learnsEarly: Bool
+        var hasInvite: Bool
+    }
+
+    let literals: UnsafeMutablePointer<UInt8>
+    let pieces: UnsafeMutablePointer<Piece>
+    let templates: UnsafeMutablePointer<Template>
+    let instructions: UnsafeMutablePointer<Instruction>
+    let waits: UnsafeMutablePointer<Wait>
+    let choices: UnsafeMutablePointer<Choice>
+    let parties: UnsafeMutablePointer<Party>
+    let dialogTemplates: UnsafeMutablePointer<DialogTemplates>
+    let nodes: UnsafeMutablePointer<ValuePool.Node>
+    let children: UnsafeMutablePointer<Int32>
+    /// Texts of the pool, settings and party URIs: offset and length in `literals`.
+    let texts: UnsafeMutablePointer<OctetRange>
+    let textCount: Int
+    /// For the `setting` node's text number: its value.
+    let settingValues: UnsafeMutablePointer<OctetRange>
+    let templateCount: Int
+    let partyCount: Int
+    let stride: Int
+    let initiator: Int
+    let domain: OctetRange
+    let target: OctetRange
+    let localHost: OctetRange
+    let localPort: OctetRange
+    let localHostPort: OctetRange
+    let nonceDigits: OctetRange
+    let partyURIs: UnsafeMutablePointer<OctetRange>
+    let partyNames: UnsafeMutablePointer<OctetRange>
+    /// Reached only by those who draw a pause or match a pattern.
+    let delays: [DelayPlan]
+    let patterns: [Regex<AnyRegexOutput>]
+
+    deinit {
+        literals.deallocate()
+        pieces.deallocate()
+        templates.deallocate()
+        instructions.deallocate()
+        waits.deallocate()
+        choices.deallocate()
+        parties.deallocate()
+        dialogTemplates.deallocate()
+        nodes.deallocate()
+        children.deallocate()
+        texts.deallocate()
+        settingValues.deallocate()
+        partyURIs.deallocate()
+        partyNames.deallocate()
+    }
+
+    init(_ program: borrowing CallProgram, _ settings: EngineSettings, expectations: [Int]) {
+        var text = TextRegion()
+        let hostText = settings.advertisedHost ?? Self.host(settings.local)
+        let portText = String(settings.local.port)
+        let hostPortText = "\(hostText):\(portText)"
+        let domainText = settings.domain ?? settings.targetText
+        localHost = text.add(hostText)
+        localPort = text.add(portText)
+        localHostPort = text.add(hostPortText)
+        domain = text.add(domainText)
+        target = text.add(settings.targetText)
+        nonceDigits = text.add(settings.nonce.description)
+
+        let initiator = program.initiator ?? -1
+        self.initiator = initiator
+        let firstAnswerer = program.parties.firstIndex { $0.answers }
+        func uri(_ party: Int, at host: String) -> String {
+            if party == initiator, let own = settings.callerURI { return own }
+            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            return "sip:\(program.parties[party].name)@\(host)"
+        }
+        func requestURI(_ party: Int) -> String {
+            // `--to` is where the call is meant to go; without it the callee's name at the target.
+            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            return "sip:\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
+        }
+        func value(of setting: String) -> String {
+            if let given = settings.settings[setting] { return given }
+            return program.settings.first { $0.name == setting }?.fallback ?? ""
+        }
+        let extra = settings.extraHeaders.map { $0 + "\r\n" }.joined()
+        func fill(_ field: BoundField) -> String {
+            switch field {
+            case .localHostPort: hostPortText
+            case .localHost: hostText
+            case .localPort: portText
+            case .nonce: settings.nonce.description
+            case .domain: domainText
+            case .target: settings.targetText
+            case .user(let name): name
+            case .partyURI(let party): uri(party, at: domainText)
+            case .calleeURI(let party): requestURI(party)
+            case .setting(let name): value(of: name)
+            case .extraHeaders: extra
+            case .version: "Carillon"
+            }
+        }
+
+        // Templates: bound fields become text, neighbouring texts one literal.
+        var allPieces: [Piece] = []
+        var allTemplates: [Template] = []
+        for source in program.templates {
+            let first = allPieces.count
+            var pending: [UInt8] = []
+            var literalOctets = 0
+            func flush(_ pieces: inout [Piece], _ text: inout TextRegion) {
+                guard !pending.isEmpty else { return }
+                let range = text.add(pending)
+                pieces.append(Piece(kind: .literal, argument: 0, offset: range.offset, length: range.length))
+                literalOctets += pending.count
+                pending = []
+            }
+            for segment in source.segments {
+                switch segment {
+                case .text(let octets): pending += octets
+                case .bound(let field): pending += fill(field).utf8
+                case .live(let field, let argument):
+                    flush(&allPieces, &text)
+                    allPieces.append(
+                        Piece(kind: Self.kind(field), argument: UInt16(clamping: argument), offset: 0, length: 0))
+                }
+            }
+            flush(&allPieces, &text)
+            let method = text.add(source.methodText)
+            let uriIsText: Bool =
+                switch source.segments.dropFirst().first {
+                case .live(.remoteTarget, _)?, .live(.value, _)?: false
+                default: true
+                }
+            allTemplates.append(
+                Template(
+                    firstPiece: UInt32(first), pieceCount: UInt16(allPieces.count - first),
+                    dialog: UInt8(source.dialog), method: source.method, status: source.status, isPure: source.isPure,
+                    opensDialog: source.opensDialog, literalOctets: UInt32(literalOctets), methodOffset: method.offset,
+                    methodLength: UInt16(method.length), hasConstantURI: uriIsText))
+        }
+
+        var textRanges: [OctetRange] = []
+        var settingRanges: [OctetRange] = []
+        for octets in program.values.texts {
+            textRanges.append(text.add(octets))
+            let name = String(decoding: octets, as: UTF8.self)
+            if name.hasPrefix("\u{1}party:"), let party = Int(name.dropFirst(7)) {
+                settingRanges.append(text.add(uri(party, at: domainText)))
+            } else if program.settings.contains(where: { $0.name == name }) || settings.settings[name] != nil {
+                settingRanges.append(text.add(value(of: name)))
+            } else {
+                settingRanges.append(.none)
+            }
+        }
+        let uris = program.parties.indices.map { text.add(uri($0, at: domainText)) }
+        let names = program.parties.map { text.add($0.name) }
+
+        /// A pause given by a setting is known now.
+        func resolve(_ plan: DelayPlan) -> DelayPlan {
+            guard case .value(let node) = plan else { return plan }
+            let tree = program.values.nodes[node]
+            guard tree.kind == .setting || tree.kind == .text else { return plan }
+            let name = String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self)
+            guard let delay = DelayTree(parsing: tree.kind == .setting ? value(of: name) : name) else { return plan }
+            return DelayPlan(delay) ?? plan
+        }
+        /// What a pause can take at most, as far as that is known.
+        func bound(_ plan: DelayPlan) -> Int64 {
+            switch resolve(plan) {
+            case .fixed(let time): return time
+            case .uniform(_, let high): return high
+            case .exponential(let mean): return Int64(mean * 20)
+            case .lognormal(let median, let sigma): return Int64(min(median * exp(sigma * 4), 4e18))
+            case .weibull(let shape, let scale): return Int64(min(scale * pow(20, 1 / shape), 4e18))
+            case .empirical(_, let delays): return delays.max() ?? 0
+            case .value: return 0
+            }
+        }
+
+        let allWaits = program.waits.enumerated().map { number, plan -> Wait in
+            let extra = plan.peerPauses.reduce(Int64(0)) { $0.addingReportingOverflow(bound($1)).partialValue }
+            return Wait(
+                kind: plan.kind, firstAlternative: UInt32(plan.firstAlternative),
+                alternativeCount: UInt16(plan.alternativeCount), dialog: UInt8(plan.dialog),
+                awaited: Int8(clamping: plan.awaited),
+                limit: UInt32(clamping: Int64(plan.limit) + max(extra, 0) / 1_000_000),
+                limitAfterProvisional: plan.limitAfterProvisional, timeout: Int32(plan.timeout),
+                signal: Int16(plan.signal), step: UInt16(clamping: plan.step),
+                expectation: UInt16(clamping: expectations[number]))
+        }
+        let allChoices = program.alternatives.map {
+            Choice(
+                kind: $0.kind, method: $0.method, dialog: UInt8($0.dialog), client: Int8(clamping: $0.client),
+                server: Int8(clamping: $0.server), low: $0.low, high: $0.high, step: UInt16(clamping: $0.step),
+                target: UInt16(clamping: $0.target), methodText: Int32($0.methodText))
+        }
+        var allDialogs: [DialogTemplates] = []
+        let allParties = program.parties.map { party -> Party in
+            let first = allDialogs.count
+            allDialogs += party.dialogs.map {
+                DialogTemplates(
+                    acknowledge: Int32($0.acknowledge), bye: Int32($0.bye), cancel: Int32($0.cancel),
+                    isServer: $0.isServer, learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
+            }
+            let layout = party.layout
+            var methods: UInt32 = 0
+            var wanted: UInt32 = 0
+            var initialWaits = 0
+            for instruction in program.instructions[party.entry..<party.end] where instruction.operation == .wait {
+                let wait = program.waits[Int(instruction.a)]
+                for number in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
+                    let one = program.alternatives[number]
+                    switch one.kind {
+                    case .response: continue
+                    case .request:
+                        wanted |= 1 << UInt32(one.method.rawValue)
+                        switch one.method {
+                        case .register, .options, .message, .publish, .invite, .subscribe, .other: initialWaits += 1
+                        default: break
+                        }
+                    case .anyRequest:
+                        wanted = .max
+                        initialWaits += 1
+                    }
+                }
+            }
+            let loops = program.instructions[party.entry..<party.end].contains { $0.operation == .loopStart }
+            for name in party.firstMethods { methods |= 1 << UInt32(Method(token: name).rawValue) }
+            return Party(
+                entry: UInt16(party.entry), answers: party.answers,
+                isPlayed: settings.plays?.contains(party.name) ?? true, scenario: UInt16(party.scenario),
+                dialogs: UInt8(layout.dialogs), clients: UInt8(layout.clients), servers: UInt8(layout.servers),
+                marks: UInt16(layout.marks), variables: UInt16(layout.variables), loops: UInt16(layout.loops),
+                dialogOffset: Int32(layout.dialogOffset), clientOffset: Int32(layout.clientOffset),
+                serverOffset: Int32(layout.serverOffset), markOffset: Int32(layout.markOffset),
+                variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
+                firstDialog: UInt32(first), firstMethods: methods,
+                takesAnyMethod: party.firstMethods.contains("*"), wantedMethods: wanted,
+                takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))
+        }
+
+        literals = text.copy()
+        pieces = Self.copy(allPieces)
+        templates = Self.copy(allTemplates)
+        instructions = Self.copy(program.instructions)
+        waits = Self.copy(allWaits)
+        choices = Self.copy(allChoices)
+        parties = Self.copy(allParties)
+        dialogTemplates = Self.copy(allDialogs)
+        nodes = Self.copy(program.values.nodes)
+        children = Self.copy(program.values.children)
+        texts = Self.copy(textRanges)
+        textCount = textRanges.count
+        settingValues = Self.copy(settingRanges)
+        partyURIs = Self.copy(uris)
+        partyNames = Self.copy(names)
+        templateCount = allTemplates.count
+        partyCount = allParties.count
+        stride = program.stride
+        delays = program.delays.map(resolve)
+        // The checker has compiled each of them before.
+        patterns = program.values.patterns.compactMap { try? Regex($0) }
+    }
+
+    /// A template as the trace rebuilds it.
+    func traceSegments(_ template: Int) -> [TraceTemplateSegment] {
+        let t = templates[template]
+        return (0..<Int(t.pieceCount)).compactMap { number -> TraceTemplateSegment? in
+            let piece = pieces[Int(t.firstPiece) + number]
+            switch piece.kind {
+            case .literal:
+                return .literal(
+                    Array(UnsafeBufferPointer(start: literals + Int(piece.offset), count: Int(piece.length))))
+            case .branch, .localTag, .ownCallID: return .fixed(CallToken.width)
+            case .bodyLength: return .fixed(5)
+            case .bodyStart: return nil
+            default: return .variable
+            }
+        }
+    }
+
+    private static func host(_ address: TransportAddress) -> String {
+        withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
+            let count = address.write(to: buffer.baseAddress!, withPort: false)
+            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[0..<count]), as: UTF8.self)
+        }
+    }
+
+    private static func copy<T>(_ array: [T]) -> UnsafeMutablePointer<T> {
+        let memory = UnsafeMutablePointer<T>.allocate(capacity: max(array.count, 1))
+        array.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { memory.initialize(from: base, count: source.count) }
+        }
+        return memory
+    }
+
+    private static func kind(_ field: LiveField) -> Piece.Kind {
+        switch field {
+        case .branch: .branch
+        case .localTag: .localTag
+        case .ownCallID: .ownCallID
+        case .learnedCallID: .learnedCallID
+        case .cseq: .cseq
+        case .remoteTag: .remoteTag
+        case .remoteTarget: .remoteTarget
+        case .routes: .routes
+        case .learnedLocalIdentity: .learnedLocalIdentity
+        case .learnedRemoteIdentity: .learnedRemoteIdentity
+        case .echo: .echo
+        case .value: .value
+        case .bodyLength: .bodyLength
+        case .bodyStart: .bodyStart
+        case .rack: .rack
+        }
+    }
+
+    /// Texts put one after the other.
+    private struct TextRegion {
+        var octets: [UInt8] = []
+
+        mutating func add(_ string: String) -> OctetRange { add(Array(string.utf8)) }
+
+        mutating func add(_ more: [UInt8]) -> OctetRange {
+            let offset = octets.count
+            octets += more
+            return OctetRange(offset: UInt32(offset), length: UInt32(more.count))
+        }
+
+        func copy() -> UnsafeMutablePointer<UInt8> {
+            // A few octets of room behind, so that whole words may be read at the end.
+            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: octets.count + 16)
+            memory.initialize(repeating: 0, count: octets.count + 16)
+            octets.withUnsafeBufferPointer { source in
+                if let base = source.baseAddress { memory.update(from: base, count: source.count) }
+            }
+            return memory
+        }
+    }
+}

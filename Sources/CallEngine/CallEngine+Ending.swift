@@ -1,0 +1,311 @@
+import CallTraces
+import Glibc
+import Measurement
+import SIPTransactions
+import SIPWire
+
+extension CallEngine {
+    // MARK: failing
+
+    /// The run has failed at the instruction at hand: reported once per run, then ended cleanly towards the peer.
+    mutating func fail(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ got: FailureEvidence, _ dialogNumber: Int,
+        detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) {
+        let run = owner(slot, header)
+        if !run.pointee.flags.contains(.failed) {
+            run.pointee.flags.insert(.failed)
+            report(slot, header, run, got, dialogNumber, detail)
+        }
+        close(slot, header)
+    }
+
+    private mutating func report(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ run: UnsafeMutablePointer<SlotHeader>,
+        _ got: FailureEvidence, _ dialogNumber: Int, _ detail: UnsafeRawBufferPointer
+    ) {
+        let number = Int(header.pointee.programCounter)
+        let instruction = bound.instructions[number]
+        var step = Int(instruction.step)
+        var expectation = expectationOfInstruction[number] ?? 0
+        var since = header.pointee.stepStarted
+        if instruction.operation == .wait {
+            step = Int(bound.waits[Int(instruction.a)].step)
+            expectation = Int(bound.waits[Int(instruction.a)].expectation)
+        } else if instruction.operation == .pause {
+            expectation = expectationOfInstruction[number] ?? 0
+        } else {
+            since = tick
+        }
+        recorder.countStep(step, .failed)
+        let after = Int64(tick &- min(since, tick)) &* 1_000_000
+        let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
+        let server = templates(header, dialog: dialogNumber).isServer
+        withUnsafeTemporaryAllocation(byteCount: 512, alignment: 8) { room in
+            let base = room.baseAddress!
+            var callID = OctetWriter(base)
+            var tag = OctetWriter(base + 256)
+            let token = CallToken(
+                call: callWord(slot, header),
+                part: UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.incarnation & 0xFFF))
+            if server {
+                if dialog.pointee.learned != 0 {
+                    let block = arena.pointer(.init(raw: dialog.pointee.learned))
+                    let learned = block.load(as: LearnedDialog.self)
+                    callID.write(block + LearnedDialog.size, min(Int(learned.callIDLength), 250))
+                    tag.write(block + Int(learned.tagOffset), min(Int(learned.tagLength), 250))
+                }
+            } else {
+                callID.write(bound.literals, bound.nonceDigits)
+                callID.write("-")
+                callID.write(token)
+                tag.write(token)
+            }
+            recorder.fail(
+                FailureReport(
+                    run: run.pointee.run, step: step, expectation: expectation, got: got, detail: detail,
+                    callID: UnsafeRawBufferPointer(start: base, count: callID.count),
+                    fromTag: UnsafeRawBufferPointer(start: base + 256, count: tag.count), local: settings.local,
+                    remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
+        }
+        if !traces.isOff {
+            traces.markFailure(run.pointee.trace)
+            verdicts[header.pointee.owner] = TraceVerdict(
+                step: UInt32(step), expected: UInt32(expectation), got: Self.code(got), afterNanoseconds: after)
+        }
+    }
+
+    /// What came instead, as one number: the trace's comment is made from it.
+    static func code(_ got: FailureEvidence) -> UInt32 {
+        switch got {
+        case .response(let status): UInt32(status)
+        case .request(let method): 1000 + UInt32(method.rawValue)
+        case .timeout: 2000
+        case .transport(let errno): 3000 + UInt32(clamping: errno)
+        case .value: 4000
+        case .malformed(let fault): 5000 + UInt32(fault)
+        case .declared: 6000
+        case .exhausted: 7000
+        }
+    }
+
+    // MARK: closing
+
+    /// The script has ended, well or not. What it left open is ended: a pending INVITE cancelled, a call hung up, a request
+    /// answered; then the slot is free.
+    mutating func close(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        guard header.pointee.phase == .waiting else { return }
+        header.pointee.phase = .closing
+        header.pointee.flags.remove(.pausing)
+        emptyInbox(header)
+        // What is ended for the script has as long as a transaction may last, twice: an INVITE and its BYE.
+        header.pointee.stepDeadline = tick &+ 2 &* timers.timeout &+ 1000
+        let plan = party(header)
+        for number in 0..<Int(plan.pointee.servers) {
+            let record = server(header, number)
+            guard record.pointee.isActive, record.pointee.status < 200 else { continue }
+            if record.pointee.echo == 0, hand != nil {
+                makeEcho()
+                let echo = echoScratch.load(as: RequestEcho.self)
+                record.pointee.echo = arena.store(UnsafeRawBufferPointer(start: echoScratch, count: echo.total)).raw
+            }
+            let drained = owner(slot, header).pointee.flags.contains(.drained)
+            respond(drained ? 480 : 500, to: record, slot, header)
+        }
+        for number in 0..<Int(plan.pointee.dialogs) { closeDialog(number, slot, header) }
+        closeIfDone(slot, header)
+    }
+
+    private mutating func closeDialog(
+        _ number: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        let plan = templates(header, dialog: number)
+        guard plan.hasInvite else { return }
+        let dialog = self.dialog(header, number)
+        if let invite = pendingInvite(header, number) {
+            if invite.pointee.provisionalSeen { cancelPending(invite, number, slot, header) }
+            return
+        }
+        guard dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 else { return }
+        if !plan.isServer, dialog.pointee.ackSerial == 0, plan.acknowledge >= 0 {
+            acknowledge(Int(plan.acknowledge), dialog: number, slot, header)
+        }
+        guard !awaitsAck(header, number), !hasActive(.bye, header, number), plan.bye >= 0 else { return }
+        guard let record = freeClient(header) else { return }
+        sendClosing(Int(plan.bye), .bye, record, number, slot, header)
+    }
+
+    private mutating func cancelPending(
+        _ invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        let plan = templates(header, dialog: number)
+        guard plan.cancel >= 0, !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
+            let record = freeClient(header)
+        else { return }
+        header.pointee.flags.insert(.cancelled)
+        sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
+    }
+
+    private mutating func sendClosing(
+        _ template: Int, _ method: Method, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        _ = sendRequest(template, record: number, dialog: dialogNumber, slot, header)
+    }
+
+    private func freeClient(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
+        for number in 0..<Int(party(header).pointee.clients) where !client(header, number).pointee.isActive {
+            return number
+        }
+        return nil
+    }
+
+    private func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+        for number in 0..<Int(party(header).pointee.clients) {
+            let record = client(header, number)
+            if record.pointee.isActive, record.pointee.method == method, Int(record.pointee.dialog) == dialogNumber {
+                return true
+            }
+        }
+        return false
+    }
+
+    private func awaitsAck(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+        for number in 0..<Int(party(header).pointee.servers) {
+            let record = server(header, number)
+            if record.pointee.isActive, record.pointee.awaitsAck, Int(record.pointee.dialog) == dialogNumber {
+                return true
+            }
+        }
+        return false
+    }
+
+    mutating func deliverWhileClosing(
+        _ event: CallEvent, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        switch event {
+        case .response(_, _, let dialog), .request(_, _, let dialog): closeDialog(dialog, slot, header)
+        case .noAck(let dialog):
+            // RFC 3261 §13.3.1.4: without an ACK the session is ended all the same.
+            closeDialog(dialog, slot, header)
+        case .noResponse(_, let dialog): self.dialog(header, dialog).pointee.state = .terminated
+        case .refused, .signal: break
+        }
+        closeIfDone(slot, header)
+    }
+
+    mutating func closeIfDone(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        guard header.pointee.phase == .closing else { return }
+        let plan = party(header)
+        for number in 0..<Int(plan.pointee.clients) where client(header, number).pointee.isActive { return }
+        for number in 0..<Int(plan.pointee.servers) where server(header, number).pointee.isActive { return }
+        endLeg(slot, header)
+    }
+
+    /// The party is done. The run ends with its last party.
+    private mutating func endLeg(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        let ownerSlot = header.pointee.owner
+        let run = self.header(ownerSlot)
+        run.pointee.legs -= 1
+        if ownerSlot != slot { freeSlot(slot, header) } else { header.pointee.phase = .settled }
+        header.pointee.stepDeadline = .never
+        if run.pointee.legs == 0 {
+            if run.pointee.phase == .settled {
+                endRun(ownerSlot, run)
+            } else {
+                run.pointee.legs = 0
+            }
+        }
+    }
+
+    private mutating func endRun(_ slot: UInt32, _ run: UnsafeMutablePointer<SlotHeader>) {
+        let flags = run.pointee.flags
+        if flags.contains(.countedLive) {
+            liveRuns -= 1
+            endedRuns += 1
+            if flags.contains(.failed) {
+                recorder.count(.runsFailed)
+            } else if flags.contains(.drained) {
+                recorder.count(.runsDrained)
+            } else {
+                recorder.count(.runsSucceeded)
+            }
+            if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
+        }
+        if !traces.isOff {
+            if flags.contains(.failed) {
+                traces.endFailed(
+                    &run.pointee.trace,
+                    verdict: verdicts.removeValue(forKey: slot)
+                        ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
+            } else {
+                traces.endWell(&run.pointee.trace)
+            }
+        }
+        if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
+        freeSlot(slot, run)
+    }
+
+    /// A run that never came to anything (an initial request its party does not take).
+    mutating func freeRun(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        header.pointee.phase = .closing
+        closeIfDone(slot, header)
+    }
+
+    mutating func freeSlot(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        wheel.cancel(slot)
+        if header.pointee.phase == .orphan {
+            release(&orphanRecord(header).pointee.frozen)
+        } else {
+            let plan = party(header)
+            if plan.pointee.takesLaterInitial { forgetLeg(header) }
+            for number in 0..<Int(plan.pointee.dialogs) { release(&dialog(header, number).pointee.learned) }
+            for number in 0..<Int(plan.pointee.clients) { release(&client(header, number).pointee.frozen) }
+            for number in 0..<Int(plan.pointee.servers) {
+                release(&server(header, number).pointee.echo)
+                release(&server(header, number).pointee.frozen)
+            }
+            for number in 0..<Int(plan.pointee.variables) { forget(number, header) }
+            if header.pointee.inbox != 0 { emptyInbox(header) }
+        }
+        header.pointee.phase = .free
+        slots.free(slot)
+    }
+
+    private mutating func forgetLeg(_ header: UnsafeMutablePointer<SlotHeader>) {
+        let dialog = self.dialog(header, 0)
+        guard dialog.pointee.learned != 0 else { return }
+        let block = arena.pointer(.init(raw: dialog.pointee.learned))
+        let learned = block.load(as: LearnedDialog.self)
+        legs.removeValue(
+            forKey: legKey(
+                block + LearnedDialog.size, Int(learned.callIDLength), tagHash: dialog.pointee.remoteTagHash))
+    }
+
+    // MARK: draining
+
+    /// Cancels or hangs up up to `count` runs in progress; drained runs are an outcome of their own.
+    /// - Returns: how many are still to be drained.
+    public mutating func drain(_ count: Int, now: MonotonicInstant) -> Int {
+        setTime(now)
+        hand = nil
+        var left = count
+        while left > 0, let slot = slots.nextLive(from: drainCursor) {
+            drainCursor = slot &+ 1
+            let header = self.header(slot)
+            guard header.pointee.phase == .waiting, header.pointee.owner == slot else { continue }
+            if !header.pointee.flags.contains(.failed) { header.pointee.flags.insert(.drained) }
+            close(slot, header)
+            if slots.isLive(slot) { settleTimers(slot) }
+            left -= 1
+        }
+        if left > 0 { drainCursor = 0 }
+        return liveRuns
+    }
+
+    /// Runs still live when the worker stops: cut off.
+    public mutating func cutOff() {
+        recorder.count(.runsCutOff, by: liveRuns)
+    }
+}

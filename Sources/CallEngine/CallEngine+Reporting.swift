@@ -1,0 +1,56 @@
+import Measurement
+import SIPWire
+
+extension CallEngine {
+    /// Ends a measuring interval here and starts the next.
+    public mutating func closeInterval(now: MonotonicInstant) {
+        lastGlance = recorder.closeInterval(startedAt: intervalStart, endedAt: now, liveRuns: liveRuns)
+        intervalStart = now
+    }
+
+    /// Takes the transport's figures into the record, once, when the run ends.
+    public mutating func countTransport(_ counters: TransportCounters) {
+        func add(_ counter: Counter, _ value: UInt64) { recorder.count(counter, by: Int(clamping: value)) }
+        add(.sendsRefused, counters.sendsFailed)
+        add(.sendsDropped, counters.sendsDropped)
+        add(.sendsWouldBlock, counters.sendsBlocked)
+        add(.receiveOverflows, counters.receiveOverflow)
+        add(.handOvers, counters.handedOver)
+        add(.handOversRefused, counters.handOverOverflow)
+        add(.busyNanoseconds, counters.busyNanoseconds)
+        add(.wallNanoseconds, counters.elapsedNanoseconds)
+        add(.cpuNanoseconds, counters.cpuNanoseconds)
+        add(.lingerEvictions, linger.evicted)
+        add(.traceCuts, traces.counts.messagesCutByFullArena)
+    }
+
+    /// Which of `workers` owns the run that an initial request on a published port creates, by hash of Call-ID and From
+    /// tag; nil for anything else, which stays with whom it came to.
+    ///
+    /// Reads no state of the engine: a quick look, not a scan.
+    public func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int? {
+        guard workers > 1, let base = message.baseAddress, message.count > 16 else { return nil }
+        // "SIP/" begins a response.
+        if base.loadUnaligned(as: UInt32.self) == 0x2F50_4953 { return nil }
+        var scanner = MessageScanner(mostHeaders: 128)
+        guard scanner.scan(message) == .message, scanner.index.isRequest else { return nil }
+        let index = scanner.index
+        if tagParameter(base, index.to).length > 0 { return nil }
+        var hash = Self.hash(base + Int(index.callID.offset), Int(index.callID.length), seed: 0)
+        let tag = tagParameter(base, index.from)
+        hash = Self.hash(base + Int(tag.offset), Int(tag.length), seed: hash)
+        // A run of ours knows its worker: all parties of one run live there.
+        if let token = settings.nonce.token(ofCallID: base + Int(index.callID.offset), length: Int(index.callID.length)) {
+            return Int(token.worker) % workers
+        }
+        return Int(hash % UInt64(workers))
+    }
+
+    /// Takes out what was recorded. The engine records nothing after this.
+    public mutating func takeRecord(at now: MonotonicInstant) -> WorkerRecord {
+        var other = WorkerRecorder(layout: RecorderLayout(), epoch: now)
+        swap(&other, &recorder)
+        traces.close()
+        return other.finish(at: now, liveRuns: liveRuns)
+    }
+}

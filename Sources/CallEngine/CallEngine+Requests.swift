@@ -1,0 +1,949 @@
+import CallTraces
+import Glibc
+import Measurement
+import SIPTransactions
+import SIPWire
+
+extension CallEngine {
+    mutating func receiveRequest() {
+        guard let base = hand else { return }
+        let index = scanner.index
+        let toTag = tagParameter(base, index.to)
+        if toTag.length > 0 {
+            receiveInDialog(toTag)
+            return
+        }
+        let key = serverKey(index.method)
+        if index.method == .cancel {
+            receiveCancel(nil)
+            return
+        }
+        if let entry = linger.find(key), receiveAgain(key, entry.pointee) { return }
+        if index.method == .ack {
+            recorder.count(.strayRequests)
+            return
+        }
+        receiveInitial(key)
+    }
+
+    // MARK: which transaction
+
+    /// Branch, sent-by and method of the request at hand (RFC 3261 §17.2.3). A CANCEL and an ACK to a refusal are asked for
+    /// with the INVITE's method.
+    func serverKey(_ method: Method) -> UInt64 {
+        guard let base = hand else { return 0 }
+        let via = scanner.index.topmostVia
+        let branch = topmostBranch(base, via)
+        if branch.length > 7 {
+            // The branch is unique by itself where it has the cookie; sent-by guards against two clients that share it.
+            let hash = Self.hash(base + Int(branch.offset), Int(branch.length), seed: UInt64(method.rawValue) &+ 1)
+            let sentBy = Self.hash(
+                base + Int(via.offset), min(Int(branch.offset &- via.offset), 64), seed: hash)
+            return sentBy | 1
+        }
+        // RFC 2543 peers: the whole identity of the request.
+        let index = scanner.index
+        var hash = Self.hash(base + Int(via.offset), Int(via.length), seed: UInt64(method.rawValue) &+ 1)
+        hash = Self.hash(base + Int(index.callID.offset), Int(index.callID.length), seed: hash)
+        hash = Self.hash(base + Int(index.from.offset), Int(index.from.length), seed: hash)
+        return (hash ^ UInt64(index.cseqNumber)) | 1
+    }
+
+    /// What the linger table keeps of a server transaction, from the moment its request came.
+    private func serverPayload(
+        _ call: UInt64, dialog: Int, server: Int, template: UInt16, incarnation: UInt16, party: UInt8
+    ) -> LingerTable.Payload {
+        .init(
+            first: call,
+            second: UInt64(template) | UInt64(UInt8(truncatingIfNeeded: dialog)) &<< 16
+                | UInt64(UInt8(truncatingIfNeeded: server)) &<< 24 | UInt64(incarnation) &<< 32
+                | UInt64(party) &<< 48 | 1 &<< 63,
+            third: UInt64(scanner.index.cseqNumber))
+    }
+
+    /// A request whose key is known: a retransmission. Returns false when the entry is none of a server transaction.
+    private mutating func receiveAgain(_ key: UInt64, _ payload: LingerTable.Payload) -> Bool {
+        guard payload.second &>> 63 == 1 else { return false }
+        let isInvite = scanner.index.method == .invite
+        recorder.count(isInvite ? .inviteRetransmissionsReceived : .requestRetransmissionsReceived)
+        let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
+        let generation = UInt32(truncatingIfNeeded: payload.first)
+        let number = Int(payload.second &>> 24 & 0xFF)
+        if let pointer = slots.find(slot, generation: generation) {
+            let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+            if header.pointee.phase == .orphan {
+                recorder.count(.responseRetransmissionsSent)
+                transmitAgain(
+                    orphanRecord(header).pointee.frozen, flow: Flow(index: dialog(header, 0).pointee.flow), slot: slot,
+                    nil)
+                return true
+            }
+            trace(slot, header)
+            if number < Int(party(header).pointee.servers) {
+                let record = server(header, number)
+                if record.pointee.isActive, record.pointee.key == key {
+                    repeatResponse(slot, header, record, asked: true)
+                    return true
+                }
+            }
+        }
+        // Timers J and L: answered from its own headers. A repeated INVITE is absorbed (RFC 6026 §7.1).
+        let template = UInt16(truncatingIfNeeded: payload.second)
+        guard !isInvite, template != 0xFFFF else { return true }
+        answerAgain(template, payload)
+        return true
+    }
+
+    private mutating func answerAgain(_ template: UInt16, _ payload: LingerTable.Payload) {
+        let place = outbound.reserve()
+        guard let place, let base = hand else {
+            recorder.count(.sendsDropped)
+            return
+        }
+        _ = base
+        makeEcho()
+        let plan = bound.templates[Int(template)]
+        // No value of the call is left: only a template of literals and the request's own headers can be made again.
+        var out = OctetWriter(place)
+        for number in 0..<Int(plan.pieceCount) {
+            let piece = bound.pieces[Int(plan.firstPiece) + number]
+            switch piece.kind {
+            case .literal: out.write(UnsafeRawPointer(bound.literals) + Int(piece.offset), Int(piece.length))
+            case .echo:
+                let echo = echoScratch.load(as: RequestEcho.self)
+                let octets = UnsafeRawPointer(echoScratch) + RequestEcho.size
+                out.write(octets, Int(echo.headLength))
+                if echo.needsTag != 0 {
+                    out.write(";tag=")
+                    out.write(
+                        CallToken(
+                            call: payload.first,
+                            part: UInt16(truncatingIfNeeded: payload.second &>> 16 & 0xF) &<< 12
+                                | UInt16(truncatingIfNeeded: payload.second &>> 32) & 0xFFF))
+                }
+                out.write(
+                    octets + Int(echo.headLength),
+                    Int(echo.tailLength) &+ (piece.argument != 0 ? Int(echo.routesLength) : 0))
+            default: return
+            }
+        }
+        recorder.count(.responseRetransmissionsSent)
+        commit(place, out.count, flow: responseFlow(), slot: .max, nil, again: true)
+    }
+
+    // MARK: in a dialog
+
+    private mutating func receiveInDialog(_ toTag: OctetRange) {
+        guard let base = hand else { return }
+        let index = scanner.index
+        guard toTag.length == UInt32(CallToken.width), let token = CallToken(base + Int(toTag.offset)),
+            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        else {
+            receiveOutsideCall()
+            return
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        let plan = party(header)
+        let dialogNumber = token.dialog
+        guard header.pointee.phase != .orphan, dialogNumber < Int(plan.pointee.dialogs),
+            token.serial == dialog(header, dialogNumber).pointee.incarnation & 0xFFF,
+            isOurs(callIDOf: token.slot, header, dialogNumber)
+        else {
+            receiveOutsideCall()
+            return
+        }
+        trace(token.slot, header)
+        let dialog = self.dialog(header, dialogNumber)
+        if dialog.pointee.remoteTagHash != 0, tagHash(index.from) != dialog.pointee.remoteTagHash {
+            if index.method != .ack { answerStatelessly(481) }
+            recorder.count(.strayRequests)
+            return
+        }
+        switch index.method {
+        case .ack:
+            receiveAck(token.slot, header, dialogNumber)
+        case .cancel:
+            receiveCancel((token.slot, header))
+        default:
+            let key = serverKey(index.method)
+            // A number not higher than the last one is a retransmission, or out of order (RFC 3261 §12.2.2).
+            if dialog.pointee.remoteCSeq != 0, index.cseqNumber <= dialog.pointee.remoteCSeq {
+                if let entry = linger.find(key), receiveAgain(key, entry.pointee) {
+                    settleTimers(token.slot)
+                    return
+                }
+                if index.cseqNumber < dialog.pointee.remoteCSeq {
+                    answerStatelessly(500)
+                    recorder.countUnexpectedRequest(answeredWith: 500)
+                    return
+                }
+            }
+            dialog.pointee.remoteCSeq = index.cseqNumber
+            accept(key, token.slot, header, dialogNumber)
+        }
+        settleTimers(token.slot)
+    }
+
+    /// A request with a tag that leads to no call: a repeat after the call's end, or a stray.
+    private mutating func receiveOutsideCall() {
+        let method = scanner.index.method
+        if method == .ack {
+            recorder.count(.ackRetransmissionsReceived)
+            return
+        }
+        let key = serverKey(method)
+        if let entry = linger.find(key), receiveAgain(key, entry.pointee) { return }
+        recorder.count(.strayRequests)
+        traceStray(.noCall)
+        if method == .cancel {
+            answerStatelessly(481)
+            return
+        }
+        answerStatelessly(481)
+        recorder.countUnexpectedRequest(answeredWith: 481)
+    }
+
+    private mutating func receiveAck(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) {
+        let plan = party(header)
+        let cseq = scanner.index.cseqNumber
+        for number in 0..<Int(plan.pointee.servers) {
+            let record = server(header, number)
+            guard record.pointee.isActive, record.pointee.method == .invite, record.pointee.cseq == cseq,
+                record.pointee.dialog == UInt8(truncatingIfNeeded: dialogNumber), record.pointee.status >= 200
+            else { continue }
+            if record.pointee.awaitsAck {
+                finish(record)
+                deliver(.request(.ack, server: -1, dialog: dialogNumber), slot, header)
+            } else {
+                // The ACK to a refusal belongs to the transaction (RFC 3261 §17.2.1); Timer I absorbs more of them, and so
+                // does the linger table.
+                finish(record)
+                if header.pointee.phase == .closing { closeIfDone(slot, header) }
+            }
+            return
+        }
+        recorder.count(.ackRetransmissionsReceived)
+    }
+
+    /// A request that opens a transaction in a call: finds it a record and tells the script.
+    private mutating func accept(
+        _ key: UInt64, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) {
+        let method = scanner.index.method
+        guard let number = serverRecord(for: method, slot, header, dialogNumber, key) else {
+            answerUnexpected(slot, header, dialogNumber, key)
+            return
+        }
+        deliver(.request(method, server: number, dialog: dialogNumber), slot, header)
+    }
+
+    /// The record that the wait at hand keeps such a request in; nil when it does not take it.
+    private mutating func serverRecord(
+        for method: Method, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int,
+        _ key: UInt64
+    ) -> Int? {
+        guard header.pointee.phase == .waiting else { return nil }
+        if !header.pointee.flags.contains(.pausing) {
+            let instruction = bound.instructions[Int(header.pointee.programCounter)]
+            if instruction.operation == .wait, let choice = choice(forRequest: method, Int(instruction.a), dialogNumber) {
+                let number = Int(bound.choices[choice].server)
+                guard number >= 0, number < Int(party(header).pointee.servers) else { return nil }
+                let record = server(header, number)
+                if !record.pointee.isActive {
+                    open(record, key, method, slot, header, dialogNumber, number)
+                    return number
+                }
+            }
+        }
+        // A later step may want it: it waits in the inbox, unanswered, when the script has such a step at all.
+        return nil
+    }
+
+    mutating func open(
+        _ record: UnsafeMutablePointer<ServerRecord>, _ key: UInt64, _ method: Method, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ number: Int
+    ) {
+        record.pointee.key = key
+        record.pointee.cseq = scanner.index.cseqNumber
+        record.pointee.method = method
+        record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
+        record.pointee.template = 0xFFFF
+        record.pointee.status = 0
+        record.pointee.echo = 0
+        record.pointee.frozen = 0
+        record.pointee.awaitsAck = false
+        record.pointee.isActive = true
+        record.pointee.flow = responseFlow().index
+        if method == .invite {
+            var machine = ServerInviteTransaction()
+            machine.start(reliable: false)
+            store(machine, record)
+        } else {
+            var machine = ServerNonInviteTransaction()
+            machine.start(reliable: false)
+            store(machine, record)
+        }
+        linger.insert(
+            key,
+            serverPayload(
+                callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
+                incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
+            queue: repeatedQueue, now: tick)
+    }
+
+    /// The transaction needs its record no more; what repeats of its request come is the linger table's.
+    mutating func finish(_ record: UnsafeMutablePointer<ServerRecord>) {
+        release(&record.pointee.echo)
+        release(&record.pointee.frozen)
+        record.pointee.isActive = false
+        record.pointee.awaitsAck = false
+    }
+
+    // MARK: CANCEL
+
+    private mutating func receiveCancel(_ known: (UInt32, UnsafeMutablePointer<SlotHeader>)?) {
+        let key = serverKey(.cancel)
+        if let entry = linger.find(key), receiveAgain(key, entry.pointee) { return }
+        let inviteKey = serverKey(.invite)
+        guard let entry = linger.find(inviteKey), entry.pointee.second &>> 63 == 1 else {
+            recorder.count(.strayRequests)
+            answerStatelessly(481)
+            return
+        }
+        let payload = entry.pointee
+        let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
+        guard let pointer = slots.find(slot, generation: UInt32(truncatingIfNeeded: payload.first)) else {
+            answerStatelessly(481)
+            recorder.count(.strayRequests)
+            return
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        if known == nil { trace(slot, header) }
+        let number = Int(payload.second &>> 24 & 0xFF)
+        let dialogNumber = Int(payload.second &>> 16 & 0xF)
+        let record = number < Int(party(header).pointee.servers) ? server(header, number) : nil
+        let isPending = record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.status < 200 } ?? false
+        if isPending, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
+            deliver(.request(.cancel, server: cancel, dialog: dialogNumber), slot, header)
+            settleTimers(slot)
+            return
+        }
+        // RFC 3261 §9.2: answered 200 in any case; an INVITE without a final response gets its 487.
+        linger.insert(
+            key,
+            serverPayload(
+                payload.first, dialog: dialogNumber, server: 255, template: 0xFFFF,
+                incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
+            queue: repeatedQueue, now: tick)
+        answer(200, token: CallToken(call: payload.first, part: UInt16(dialogNumber) &<< 12))
+        recorder.countUnexpectedRequest(answeredWith: 200)
+        if isPending, let record {
+            respond(487, to: record, slot, header)
+            fail(slot, header, .request(.cancel), dialogNumber)
+        }
+        settleTimers(slot)
+    }
+
+    // MARK: the first request of a party
+
+    /// What a leg is found by when its peer sends without a tag.
+    func legKey(_ callID: UnsafeRawPointer, _ count: Int, tagHash: UInt32) -> UInt64 {
+        Self.hash(callID, count, seed: UInt64(tagHash))
+    }
+
+    /// A request without a tag for a leg that lives: a second REGISTER, an INVITE with credentials.
+    private mutating func receiveLaterInitial(_ key: UInt64) -> Bool {
+        guard !legs.isEmpty, let base = hand else { return false }
+        let index = scanner.index
+        let found = legKey(base + Int(index.callID.offset), Int(index.callID.length), tagHash: tagHash(index.from))
+        guard let slot = legs[found], slots.isLive(slot) else { return false }
+        let header = self.header(slot)
+        guard header.pointee.phase == .waiting else { return false }
+        trace(slot, header)
+        let dialogNumber = waitDialog(header)
+        let dialog = self.dialog(header, dialogNumber)
+        dialog.pointee.remoteCSeq = index.cseqNumber
+        if index.method == .invite, dialog.pointee.state == .terminated || dialog.pointee.state == .none {
+            dialog.pointee.incarnation = (dialog.pointee.incarnation &+ 1) & 0x7FF
+            dialog.pointee.state = .none
+            learn(header, dialogNumber, fromResponse: false)
+            dialog.pointee.state = .early
+        }
+        accept(key, slot, header, dialogNumber)
+        settleTimers(slot)
+        return true
+    }
+
+    private mutating func receiveInitial(_ key: UInt64) {
+        guard let base = hand else { return }
+        if receiveLaterInitial(key) { return }
+        let method = scanner.index.method
+        guard let number = answeringParty(method) else {
+            answerWithoutParty(method)
+            return
+        }
+        // The run that caused it, when that is ours: its Call-ID says so.
+        let callID = scanner.index.callID
+        var owner: UInt32 = .max
+        var run: UInt64 = servedRuns
+        var due = now
+        if let token = settings.nonce.token(ofCallID: base + Int(callID.offset), length: Int(callID.length)),
+            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        {
+            let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+            owner = header.pointee.owner
+            let head = self.header(owner)
+            if head.pointee.phase == .settled && head.pointee.legs == 0 { owner = .max }
+            if owner != .max {
+                run = head.pointee.run
+                due = MonotonicInstant(nanoseconds: head.pointee.due)
+            }
+        }
+        guard let slot = allocateSlot(party: number, run: run, due: due) else {
+            recorder.count(.runsWithoutSlot)
+            answerStatelessly(503)
+            return
+        }
+        let header = self.header(slot)
+        if owner != .max {
+            header.pointee.owner = owner
+            self.header(owner).pointee.legs += 1
+            recorder.count(.legsJoined)
+        } else {
+            liveRuns += 1
+            servedRuns += 1
+            recorder.count(.runsStarted)
+            header.pointee.flags.insert(.countedLive)
+            if bound.initiator >= 0 && bound.parties[bound.initiator].isPlayed {
+                recorder.count(.legsUnjoined)
+                header.pointee.flags.insert(.unjoined)
+            }
+        }
+        trace(slot, header)
+        // Up to its first wait the party executes what needs no message; then that wait takes this request.
+        let kept = hand
+        hand = nil
+        self.run(slot, header)
+        hand = kept
+        guard header.pointee.phase == .waiting else {
+            answerStatelessly(500)
+            settleTimers(slot)
+            return
+        }
+        let dialogNumber = waitDialog(header)
+        let dialog = self.dialog(header, dialogNumber)
+        dialog.pointee.remoteCSeq = scanner.index.cseqNumber
+        dialog.pointee.remoteTagHash = tagHash(scanner.index.from)
+        learn(header, dialogNumber, fromResponse: false)
+        if party(header).pointee.takesLaterInitial {
+            let range = scanner.index.callID
+            legs[
+                legKey(base + Int(range.offset), Int(range.length), tagHash: dialog.pointee.remoteTagHash)] = slot
+        }
+        if method == .invite || method == .subscribe { dialog.pointee.state = .early }
+        guard let record = serverRecord(for: method, slot, header, dialogNumber, key) else {
+            answerStatelessly(500)
+            freeRun(slot, header)
+            return
+        }
+        deliver(.request(method, server: record, dialog: dialogNumber), slot, header)
+        settleTimers(slot)
+    }
+
+    private func waitDialog(_ header: UnsafeMutablePointer<SlotHeader>) -> Int {
+        let instruction = bound.instructions[Int(header.pointee.programCounter)]
+        return instruction.operation == .wait ? Int(bound.waits[Int(instruction.a)].dialog) : 0
+    }
+
+    /// The party that an initial request brings to life: by the user of its request URI where that is a party's name, else
+    /// the first that begins with this method.
+    private func answeringParty(_ method: Method) -> Int? {
+        guard let base = hand else { return nil }
+        let uri = URIView(base, scanner.index.requestURI)
+        let bit: UInt32 = 1 &<< UInt32(method.rawValue)
+        var found: Int?
+        for number in 0..<bound.partyCount {
+            let party = bound.parties[number]
+            guard party.answers, party.isPlayed, party.takesAnyMethod || party.firstMethods & bit != 0 else { continue }
+            let name = bound.partyNames[number]
+            if uri.user.length == name.length,
+                memcmp(base + Int(uri.user.offset), bound.literals + Int(name.offset), Int(name.length)) == 0
+            {
+                return number
+            }
+            if found == nil { found = number }
+        }
+        return found
+    }
+
+    private mutating func answerWithoutParty(_ method: Method) {
+        let status: UInt16 =
+            switch method {
+            case .options: 200
+            case .bye, .cancel, .notify, .prack, .update, .info, .refer: 481
+            case .other: 501
+            default: 405
+            }
+        recorder.countUnexpectedRequest(answeredWith: Int(status))
+        traceStray(.noCall)
+        answerStatelessly(status)
+    }
+
+    /// A request in the dialog that no step takes now: kept for a later step that wants it, else answered sensibly.
+    private mutating func answerUnexpected(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ key: UInt64
+    ) {
+        let method = scanner.index.method
+        if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
+            keepInInbox(slot, header, dialogNumber)
+        {
+            return
+        }
+        let dialog = self.dialog(header, dialogNumber)
+        var status: UInt16
+        switch method {
+        case .options, .info, .message: status = 200
+        case .bye: status = 200
+        case .invite: status = hasPendingInvite(header, dialogNumber) ? 491 : 488
+        case .update: status = 488
+        case .prack, .notify: status = 481
+        case .refer: status = 603
+        case .other: status = 501
+        default: status = 405
+        }
+        if header.pointee.phase == .closing && method != .bye { status = 481 }
+        recorder.countUnexpectedRequest(answeredWith: Int(status))
+        linger.insert(
+            key,
+            serverPayload(
+                callWord(slot, header), dialog: dialogNumber, server: 255, template: 0xFFFF,
+                incarnation: dialog.pointee.incarnation, party: header.pointee.party), queue: repeatedQueue, now: tick)
+        answerStatelessly(status)
+        guard method == .bye else { return }
+        dialog.pointee.state = .terminated
+        if header.pointee.phase == .waiting {
+            fail(slot, header, .request(.bye), dialogNumber)
+        } else if header.pointee.phase == .closing {
+            closeIfDone(slot, header)
+        }
+    }
+
+    private func hasPendingInvite(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+        let plan = party(header)
+        for number in 0..<Int(plan.pointee.clients) {
+            let record = client(header, number)
+            if record.pointee.isActive, record.pointee.method == .invite, Int(record.pointee.dialog) == dialogNumber {
+                return true
+            }
+        }
+        for number in 0..<Int(plan.pointee.servers) {
+            let record = server(header, number)
+            if record.pointee.isActive, record.pointee.method == .invite, Int(record.pointee.dialog) == dialogNumber {
+                return true
+            }
+        }
+        return false
+    }
+
+    // MARK: responding
+
+    /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4).
+    mutating func responseFlow() -> Flow {
+        guard let base = hand else { return targetFlow }
+        let via = ViaValue(base, scanner.index.topmostVia)
+        if via.rport != nil { return flows.flow(to: source) }
+        // The packet's own address, at the port of sent-by: what `received` would say.
+        var address = source
+        address.port = via.port == 0 ? 5060 : via.port
+        return flows.flow(to: address)
+    }
+
+    /// Makes `RequestEcho` of the request at hand, once.
+    mutating func makeEcho() {
+        guard !echoIsMade, let base = hand else { return }
+        echoIsMade = true
+        let index = scanner.index
+        var out = OctetWriter(echoScratch + RequestEcho.size)
+        var isTopmost = true
+        var number = 0
+        while let found = scanner.number(of: .via, from: number) {
+            let value = scanner.header(found).value
+            if isTopmost {
+                writeTopmostVia(base, value, &out)
+                isTopmost = false
+            } else {
+                out.write("Via: ")
+                out.write(base + Int(value.offset), Int(value.length))
+                out.write("\r\n")
+            }
+            number = found &+ 1
+        }
+        out.write("From: ")
+        out.write(base + Int(index.from.offset), Int(index.from.length))
+        out.write("\r\nTo: ")
+        out.write(base + Int(index.to.offset), Int(index.to.length))
+        let head = out.count
+        out.write("\r\nCall-ID: ")
+        out.write(base + Int(index.callID.offset), Int(index.callID.length))
+        out.write("\r\nCSeq: ")
+        out.writeNumber(UInt64(index.cseqNumber))
+        out.write(" ")
+        out.write(base + Int(index.cseqMethodRange.offset), Int(index.cseqMethodRange.length))
+        out.write("\r\n")
+        let tail = out.count &- head
+        number = 0
+        if index.has(.recordRoute) {
+            while let found = scanner.number(of: .recordRoute, from: number) {
+                let value = scanner.header(found).value
+                out.write("Record-Route: ")
+                out.write(base + Int(value.offset), Int(value.length))
+                out.write("\r\n")
+                number = found &+ 1
+            }
+        }
+        let echo = RequestEcho(
+            headLength: UInt16(clamping: head), tailLength: UInt16(clamping: tail),
+            routesLength: UInt16(clamping: out.count &- head &- tail),
+            needsTag: tagParameter(base, index.to).length == 0 ? 1 : 0)
+        echoScratch.storeBytes(of: echo, as: RequestEcho.self)
+    }
+
+    /// The topmost Via with `received` and `rport` where they are due (RFC 3261 §18.2.1, RFC 3581 §4).
+    private func writeTopmostVia(_ base: UnsafeRawPointer, _ value: OctetRange, _ out: inout OctetWriter) {
+        out.write("Via: ")
+        let via = ViaValue(base, value)
+        let rport = via.rport
+        let host = TransportAddress(base, host: via.host, port: 0)
+        let differs = host.map { $0.high != source.high || $0.low != source.low } ?? true
+        guard via.isWellFormed, rport != nil || differs else {
+            out.write(base + Int(value.offset), Int(value.length))
+            out.write("\r\n")
+            return
+        }
+        var first = value.length
+        if let rport, rport.length == 0 {
+            // Up to and with "rport", its value, and the rest.
+            first = rport.offset &- value.offset
+            if rport.offset == 0 { first = value.length }
+        }
+        if rport != nil, rport!.length == 0, let at = Self.find("rport", base, value) {
+            first = UInt32(at &+ 5)
+            out.write(base + Int(value.offset), Int(first))
+            out.write("=")
+            out.writeNumber(UInt64(source.port))
+        } else {
+            first = via.parameters.length == 0 ? value.length : via.parameters.offset &- value.offset
+            out.write(base + Int(value.offset), Int(first))
+        }
+        if via.received == nil {
+            out.write(";received=")
+            withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
+                let count = source.write(to: buffer.baseAddress!, withPort: false)
+                out.write(UnsafeRawPointer(buffer.baseAddress!), count)
+            }
+        }
+        out.write(base + Int(value.offset) + Int(first), Int(value.length) &- Int(first))
+        out.write("\r\n")
+    }
+
+    private static func find(_ text: StaticString, _ base: UnsafeRawPointer, _ range: OctetRange) -> Int? {
+        let found = findOctets(
+            base + Int(range.offset), Int(range.length), text.utf8Start, text.utf8CodeUnitCount)
+        return found.map { UnsafeRawPointer($0) - (base + Int(range.offset)) }
+    }
+
+    /// Answers the request at hand without keeping anything of it (RFC 3261 §8.2.7).
+    mutating func answerStatelessly(_ status: UInt16) {
+        guard scanner.index.method != .ack, let base = hand else { return }
+        // The tag must be the same for every repeat of the request.
+        let range = scanner.index.callID
+        let hash = Self.hash(base + Int(range.offset), Int(range.length), seed: UInt64(settings.nonce.value))
+        answer(status, token: CallToken(call: hash | 0xFF &<< 56, part: 0))
+    }
+
+    private mutating func answer(_ status: UInt16, token: CallToken) {
+        guard let place = outbound.reserve() else {
+            recorder.count(.sendsDropped)
+            return
+        }
+        makeEcho()
+        let echo = echoScratch.load(as: RequestEcho.self)
+        let octets = UnsafeRawPointer(echoScratch) + RequestEcho.size
+        var out = OctetWriter(place)
+        out.write("SIP/2.0 ")
+        out.writeNumber(UInt64(status))
+        out.write(" ")
+        let reason = StatusCode.reasonPhrase(status)
+        out.write(reason)
+        out.write("\r\n")
+        out.write(octets, Int(echo.headLength))
+        if echo.needsTag != 0 {
+            out.write(";tag=")
+            out.write(token)
+        }
+        out.write(octets + Int(echo.headLength), Int(echo.tailLength))
+        if status == 405 || status == 501 || (status == 200 && scanner.index.method == .options) {
+            out.write("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH\r\n")
+        }
+        out.write("Content-Length: 0\r\n\r\n")
+        recorder.countResponseSent(status: Int(status), method: scanner.index.method)
+        let flow = responseFlow()
+        commit(place, out.count, flow: flow, slot: .max, nil, again: false)
+    }
+
+    /// Our own final response to an INVITE that the script leaves open.
+    mutating func respond(
+        _ status: UInt16, to record: UnsafeMutablePointer<ServerRecord>, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        guard record.pointee.isActive, record.pointee.echo != 0, let place = outbound.reserve() else { return }
+        let block = UnsafeRawPointer(arena.pointer(.init(raw: record.pointee.echo)))
+        let echo = block.load(as: RequestEcho.self)
+        let octets = block + RequestEcho.size
+        var out = OctetWriter(place)
+        out.write("SIP/2.0 ")
+        out.writeNumber(UInt64(status))
+        out.write(" ")
+        out.write(StatusCode.reasonPhrase(status))
+        out.write("\r\n")
+        out.write(octets, Int(echo.headLength))
+        if echo.needsTag != 0 {
+            out.write(";tag=")
+            let incarnation = dialog(header, Int(record.pointee.dialog)).pointee.incarnation & 0xFFF
+            out.write(
+                CallToken(call: callWord(slot, header), part: UInt16(record.pointee.dialog) &<< 12 | incarnation))
+        }
+        out.write(octets + Int(echo.headLength), Int(echo.tailLength))
+        out.write("Content-Length: 0\r\n\r\n")
+        recorder.countResponseSent(status: Int(status), method: record.pointee.method)
+        release(&record.pointee.frozen)
+        record.pointee.frozen = keep(UnsafeRawBufferPointer(start: place, count: out.count))
+        record.pointee.template = 0xFFFF
+        record.pointee.status = status
+        commit(place, out.count, flow: Flow(index: record.pointee.flow), slot: slot, header, again: false)
+        if record.pointee.method == .invite {
+            var machine = serverInviteMachine(record)
+            _ = machine.respond(status: status, now: tick, timers: timers)
+            store(machine, record)
+        } else {
+            finish(record)
+        }
+    }
+
+    /// Sends the last response of a transaction again.
+    mutating func repeatResponse(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ServerRecord>,
+        asked: Bool
+    ) {
+        guard record.pointee.status != 0 else { return }
+        // A 2xx to an INVITE is repeated by its own timer alone (RFC 6026 §7.1: the repeated INVITE is absorbed).
+        if asked && record.pointee.awaitsAck { return }
+        recorder.count(.responseRetransmissionsSent)
+        let flow = Flow(index: record.pointee.flow)
+        if record.pointee.frozen != 0 {
+            transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
+            return
+        }
+        guard record.pointee.template != 0xFFFF else { return }
+        let echo: UnsafeRawPointer
+        if record.pointee.echo != 0 {
+            echo = UnsafeRawPointer(arena.pointer(.init(raw: record.pointee.echo)))
+        } else {
+            makeEcho()
+            echo = UnsafeRawPointer(echoScratch)
+        }
+        let dialogNumber = Int(record.pointee.dialog)
+        transmit(
+            Int(record.pointee.template),
+            Speaker(
+                slot: slot, header: header, dialog: dialog(header, dialogNumber), dialogNumber: dialogNumber, serial: 0,
+                cseq: 0, echo: echo), flow: flow, again: true)
+    }
+
+    @inline(__always)
+    func serverInviteMachine(_ record: UnsafeMutablePointer<ServerRecord>) -> ServerInviteTransaction {
+        UnsafeRawPointer(record).loadUnaligned(as: ServerInviteTransaction.self)
+    }
+
+    @inline(__always)
+    func successMachine(_ record: UnsafeMutablePointer<ServerRecord>) -> SuccessRetransmission {
+        UnsafeRawPointer(record).loadUnaligned(as: SuccessRetransmission.self)
+    }
+
+    @inline(__always)
+    func store<Machine: BitwiseCopyable>(_ machine: Machine, _ record: UnsafeMutablePointer<ServerRecord>) {
+        UnsafeMutableRawPointer(record).storeBytes(of: machine, as: Machine.self)
+    }
+
+    // MARK: learning
+
+    /// Where in-dialog requests go: request URI, Route lines and address, from Contact and Record-Route of the message at
+    /// hand (RFC 3261 §12.1). The texts stand in `textScratch` or in the message until the next use of either.
+    mutating func learnPath(reversed: Bool) -> (
+        target: UnsafeRawBufferPointer, routes: UnsafeRawBufferPointer, next: TransportAddress?
+    ) {
+        guard let base = hand else { return (.init(start: nil, count: 0), .init(start: nil, count: 0), nil) }
+        let index = scanner.index
+        var target = OctetRange.none
+        if index.contact.length > 0 {
+            target = NameAddress(base, index.contact, inList: true).uri
+        }
+        if target.length == 0 {
+            // A peer without Contact: its identity is all there is.
+            target = NameAddress(base, reversed ? index.to : index.from).uri
+        }
+        var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
+        guard index.has(.recordRoute) else {
+            return (targetText, .init(start: nil, count: 0), URIView(base, target).address())
+        }
+        var routes: [OctetRange] = []
+        var number = 0
+        while let found = scanner.number(of: .recordRoute, from: number), routes.count < 64 {
+            var list = NameAddressList(base, scanner.header(found).value)
+            while let one = list.next(), routes.count < 64 { routes.append(one.uri) }
+            number = found &+ 1
+        }
+        if reversed { routes.reverse() }
+        routes.removeAll { $0.length == 0 }
+        guard let first = routes.first else {
+            return (targetText, .init(start: nil, count: 0), URIView(base, target).address())
+        }
+        let view = URIView(base, first)
+        let next = view.address()
+        var out = OctetWriter(textScratch)
+        if !view.isLooseRouter {
+            // A strict router wants its own URI as the request URI and the target as the last Route (§12.2.1.1).
+            routes.removeFirst()
+            routes.append(target)
+            targetText = UnsafeRawBufferPointer(start: base + Int(first.offset), count: Int(first.length))
+        }
+        for route in routes where out.count &+ Int(route.length) < 60_000 {
+            out.write("Route: <")
+            out.write(base + Int(route.offset), Int(route.length))
+            out.write(">\r\n")
+        }
+        return (targetText, UnsafeRawBufferPointer(start: textScratch, count: out.count), next)
+    }
+
+    /// Learns tag, remote target, route set (and on the called side identities and Call-ID) from the message at hand.
+    mutating func learn(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, fromResponse: Bool) {
+        guard let base = hand else { return }
+        let index = scanner.index
+        let dialog = self.dialog(header, dialogNumber)
+        let path = learnPath(reversed: fromResponse)
+        let tag: OctetRange
+        let identity: OctetRange
+        var callID = OctetRange.none
+        var local = OctetRange.none
+        if fromResponse {
+            tag = tagParameter(base, index.to)
+            if templates(header, dialog: dialogNumber).isServer {
+                // A target refresh by our own re-INVITE: identities stay, the target moves.
+                refreshTarget(dialog, path.target, path.next)
+                return
+            }
+            // The route set is fixed by the first response that makes the dialog; a 2xx may only move the target.
+            if dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 {
+                refreshTarget(dialog, path.target, path.next)
+                return
+            }
+            identity = tag
+        } else {
+            tag = tagParameter(base, index.from)
+            identity = index.from
+            callID = index.callID
+            local = index.to
+        }
+        if fromResponse { dialog.pointee.remoteTagHash = tagHash(index.to) }
+        store(
+            dialog, callID: callID, identity: identity, local: local, tag: tag, target: path.target,
+            routes: path.routes)
+        dialog.pointee.flow = (path.next.map { flows.flow(to: $0) } ?? flows.flow(to: source)).index
+    }
+
+    private mutating func store(
+        _ dialog: UnsafeMutablePointer<DialogRecord>, callID: OctetRange, identity: OctetRange, local: OctetRange,
+        tag: OctetRange, target: UnsafeRawBufferPointer, routes: UnsafeRawBufferPointer
+    ) {
+        guard let base = hand else { return }
+        // The target is mostly the very URI of the peer's identity: then it is not kept twice.
+        var shared = -1
+        if identity.length >= target.count, target.count > 0 {
+            let found = findOctets(base + Int(identity.offset), Int(identity.length), target.baseAddress!, target.count)
+            if let found { shared = UnsafeRawPointer(found) - (base + Int(identity.offset)) }
+        }
+        let total =
+            LearnedDialog.size &+ Int(callID.length) &+ Int(identity.length) &+ Int(local.length) &+ routes.count
+            &+ (shared < 0 ? target.count : 0)
+        guard total < 65_536 else {
+            recorder.count(.overflowRefusals)
+            return
+        }
+        if dialog.pointee.learned != 0, arena.capacity(.init(raw: dialog.pointee.learned)) < total {
+            release(&dialog.pointee.learned)
+        }
+        if dialog.pointee.learned == 0 {
+            dialog.pointee.learned = arena.allocate(total).raw
+            guard dialog.pointee.learned != 0 else {
+                recorder.count(.overflowRefusals)
+                return
+            }
+        }
+        let block = arena.pointer(.init(raw: dialog.pointee.learned))
+        var out = OctetWriter(block + LearnedDialog.size)
+        out.write(base + Int(callID.offset), Int(callID.length))
+        let identityAt = LearnedDialog.size &+ out.count
+        out.write(base + Int(identity.offset), Int(identity.length))
+        out.write(base + Int(local.offset), Int(local.length))
+        out.write(routes.baseAddress, routes.count)
+        var targetAt = identityAt &+ shared
+        if shared < 0 {
+            targetAt = LearnedDialog.size &+ out.count
+            out.write(target.baseAddress, target.count)
+        }
+        block.storeBytes(
+            of: LearnedDialog(
+                callIDLength: UInt16(truncatingIfNeeded: callID.length),
+                identityLength: UInt16(truncatingIfNeeded: identity.length),
+                localLength: UInt16(truncatingIfNeeded: local.length),
+                routesLength: UInt16(truncatingIfNeeded: routes.count),
+                tagOffset: UInt16(truncatingIfNeeded: identityAt &+ Int(tag.offset &- identity.offset)),
+                tagLength: UInt16(truncatingIfNeeded: tag.length),
+                targetOffset: UInt16(truncatingIfNeeded: targetAt),
+                targetLength: UInt16(truncatingIfNeeded: target.count)), as: LearnedDialog.self)
+    }
+
+    /// The peer's new Contact after a target refresh (RFC 3261 §12.2.1.2); the route set stays.
+    mutating func refreshTarget(
+        _ dialog: UnsafeMutablePointer<DialogRecord>, _ target: UnsafeRawBufferPointer, _ next: TransportAddress?
+    ) {
+        guard scanner.index.contact.length > 0, dialog.pointee.learned != 0, let octets = target.baseAddress else {
+            return
+        }
+        let old = arena.pointer(.init(raw: dialog.pointee.learned))
+        var learned = old.load(as: LearnedDialog.self)
+        if Int(learned.targetLength) == target.count,
+            memcmp(old + Int(learned.targetOffset), octets, target.count) == 0
+        {
+            return
+        }
+        let keep = learned.routesOffset &+ Int(learned.routesLength)
+        guard keep &+ target.count < 65_536 else { return }
+        let handle = arena.allocate(keep &+ target.count)
+        guard !handle.isNone else {
+            recorder.count(.overflowRefusals)
+            return
+        }
+        let block = arena.pointer(handle)
+        memcpy(block, old, keep)
+        memcpy(block + keep, octets, target.count)
+        learned.targetOffset = UInt16(truncatingIfNeeded: keep)
+        learned.targetLength = UInt16(truncatingIfNeeded: target.count)
+        block.storeBytes(of: learned, as: LearnedDialog.self)
+        release(&dialog.pointee.learned)
+        dialog.pointee.learned = handle.raw
+        if learned.routesLength == 0, let next { dialog.pointee.flow = flows.flow(to: next).index }
+    }
+}

@@ -1,0 +1,585 @@
+import Glibc
+import Measurement
+import SIPTransactions
+import SIPWire
+
+/// What a transaction tells the script.
+enum CallEvent {
+    /// A response to the request of that client record. The message is at hand.
+    case response(status: UInt16, client: Int, dialog: Int)
+    /// A request; it is kept in that server record (-1 for ACK). The message is at hand.
+    case request(Method, server: Int, dialog: Int)
+    /// No final response in time (Timer B or F).
+    case noResponse(client: Int, dialog: Int)
+    /// No ACK in time (Timer H, or RFC 3261 §13.3.1.4).
+    case noAck(dialog: Int)
+    /// The transport said no.
+    case refused(errno: Int32)
+    case signal(Int)
+}
+
+extension CallEngine {
+    mutating func receiveResponse() {
+        let status = scanner.index.statusCode
+        guard let base = hand else { return }
+        let branch = topmostBranch(base, scanner.index.topmostVia)
+        guard let token = settings.nonce.token(ofBranch: base + Int(branch.offset), length: Int(branch.length)),
+            token.worker == settings.worker
+        else {
+            receiveRawResponse(status)
+            return
+        }
+        guard let pointer = slots.find(token.slot, generation: token.generation) else {
+            receiveLateResponse(token, status)
+            return
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        trace(token.slot, header)
+        let plan = party(header)
+        let dialogNumber = token.dialog
+        guard dialogNumber < Int(plan.pointee.dialogs) else {
+            recorder.count(.strayResponses)
+            return
+        }
+        guard isOurs(callIDOf: token.slot, header, dialogNumber), isOurFromTag(token.slot, header, dialogNumber) else {
+            recorder.count(.strayResponses)
+            return
+        }
+        let method = scanner.index.cseqMethod
+        var number = 0
+        while number < Int(plan.pointee.clients) {
+            let record = client(header, number)
+            if record.pointee.isActive, record.pointee.serial == token.serial,
+                record.pointee.dialog == UInt8(truncatingIfNeeded: dialogNumber), record.pointee.method == method,
+                record.pointee.cseq == scanner.index.cseqNumber
+            {
+                receive(status, token.slot, header, number, record)
+                settleTimers(token.slot)
+                return
+            }
+            number &+= 1
+        }
+        receiveRepeatedResponse(status, token.slot, header, dialogNumber)
+        settleTimers(token.slot)
+    }
+
+    /// A response to a transaction in flight.
+    private mutating func receive(
+        _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ number: Int,
+        _ record: UnsafeMutablePointer<ClientRecord>
+    ) {
+        let dialogNumber = Int(record.pointee.dialog)
+        recorder.countResponse(status: Int(status), method: record.pointee.method)
+        if record.pointee.method == .invite {
+            var machine = inviteMachine(record)
+            let effect = machine.receive(status: status, now: tick, timers: timers)
+            store(machine, record)
+            switch effect {
+            case .deliver:
+                if status < 200 {
+                    record.pointee.provisionalSeen = true
+                    header.pointee.flags.insert(.provisionalSeen)
+                    measureSessionRequest(header, record, status)
+                    let plan = templates(header, dialog: dialogNumber)
+                    if plan.learnsEarly && status > 100 { learn(header, dialogNumber, fromResponse: true) }
+                    noteReliableProvisional(header, dialogNumber, status)
+                } else {
+                    measureSessionRequest(header, record, status)
+                    finishInvite(status, slot, header, record)
+                    learn(header, dialogNumber, fromResponse: true)
+                    let dialog = self.dialog(header, dialogNumber)
+                    if dialog.pointee.state != .confirmed { dialog.pointee.state = .confirmed }
+                }
+                deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
+            case .deliverAndAcknowledge:
+                measureSessionRequest(header, record, status)
+                acknowledgeRefusal(slot, header, record)
+                finishInvite(status, slot, header, record)
+                let dialog = self.dialog(header, dialogNumber)
+                if dialog.pointee.state == .early || dialog.pointee.state == .none { dialog.pointee.state = .terminated }
+                deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
+            case .acknowledgeAgain, .deliver2xxRepeat, .absorb:
+                recorder.count(.responseRetransmissionsReceived)
+            }
+            return
+        }
+        var machine = nonInviteMachine(record)
+        let effect = machine.receive(status: status, now: tick, timers: timers)
+        store(machine, record)
+        guard effect == .deliver else {
+            recorder.count(.responseRetransmissionsReceived)
+            return
+        }
+        if status >= 200 {
+            measureTransaction(header, record, status)
+            let dialog = self.dialog(header, dialogNumber)
+            switch record.pointee.method {
+            case .bye: dialog.pointee.state = .terminated
+            case .subscribe, .refer:
+                if status < 300 && dialog.pointee.state == .none {
+                    learn(header, dialogNumber, fromResponse: true)
+                    dialog.pointee.state = .confirmed
+                }
+            case .update: if status < 300 { learn(header, dialogNumber, fromResponse: true) }
+            default: break
+            }
+            release(record)
+        } else {
+            record.pointee.provisionalSeen = true
+        }
+        deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
+    }
+
+    /// The INVITE transaction has its final response: what comes later is answered from the linger table
+    /// (RFC 6026: Timer M for a 2xx, Timer D for the rest), and the record is free.
+    private mutating func finishInvite(
+        _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>,
+        _ record: UnsafeMutablePointer<ClientRecord>
+    ) {
+        let dialog = self.dialog(header, Int(record.pointee.dialog))
+        dialog.pointee.inviteCSeq = record.pointee.cseq
+        recorder.countSessionAnswer(status: Int(status))
+        if status >= 300 {
+            let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
+            lingerClient(slot, header, part, template: record.pointee.template, acknowledges: true, serial: record.pointee.serial, queue: completedQueue)
+        }
+        release(record)
+    }
+
+    mutating func release(_ record: UnsafeMutablePointer<ClientRecord>) {
+        release(&record.pointee.frozen)
+        record.pointee.isActive = false
+    }
+
+    /// Keys of our own transactions: which branch, wherever its slot went.
+    @inline(__always)
+    func clientKey(_ call: UInt64, _ part: UInt16) -> UInt64 {
+        var x = call ^ (UInt64(part) &<< 48 | 0x5A5A)
+        x = (x ^ (x &>> 31)) &* 0xBF58_476D_1CE4_E5B9
+        return (x ^ (x &>> 29)) | 1
+    }
+
+    mutating func lingerClient(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ part: UInt16, template: UInt16,
+        acknowledges: Bool, serial: UInt16, queue: Int
+    ) {
+        let call = callWord(slot, header)
+        let dialog = Int(part &>> 12)
+        linger.insert(
+            clientKey(call, part),
+            .init(
+                first: call,
+                second: UInt64(part) | UInt64(serial) &<< 16 | UInt64(template) &<< 32 | (acknowledges ? 1 &<< 48 : 0)
+                    | UInt64(header.pointee.party) &<< 56,
+                third: UInt64(self.dialog(header, dialog).pointee.remoteTagHash)
+                    | UInt64(self.dialog(header, dialog).pointee.inviteCSeq) &<< 32),
+            queue: queue, now: tick)
+    }
+
+    /// A response whose transaction has had its final response, while its call lives.
+    private mutating func receiveRepeatedResponse(
+        _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) {
+        if scanner.index.cseqMethod == .invite {
+            let dialog = self.dialog(header, dialogNumber)
+            if status < 200 {
+                // A proxy with several workers brings a 180 after its 200: late, and no harm.
+                recorder.count(.provisionalsAbsorbed)
+                return
+            }
+            if status < 300, scanner.index.cseqNumber == dialog.pointee.inviteCSeq {
+                let hash = tagHash(scanner.index.to)
+                if dialog.pointee.remoteTagHash == hash {
+                    recorder.count(.responseRetransmissionsReceived)
+                    acknowledgeAgain(slot, header, dialogNumber)
+                } else {
+                    answerFork(slot: slot, header, dialogNumber)
+                }
+                return
+            }
+            if status >= 300 {
+                recorder.count(.responseRetransmissionsReceived)
+                acknowledgeFromLinger(status)
+                return
+            }
+        }
+        recorder.count(.responseRetransmissionsReceived)
+    }
+
+    /// The ACK of a 2xx, again: the one that was sent (RFC 3261 §13.2.2.4).
+    mutating func acknowledgeAgain(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) {
+        let dialog = self.dialog(header, dialogNumber)
+        // Not acknowledged yet, or never to be: the script says when.
+        guard dialog.pointee.ackSerial != 0, dialog.pointee.learned != 0 else { return }
+        recorder.count(.ackRetransmissionsSent)
+        transmit(
+            Int(dialog.pointee.ackTemplate),
+            Speaker(
+                slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
+                serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq),
+            flow: Flow(index: dialog.pointee.flow), again: true)
+    }
+
+    /// The transaction's own ACK to a final response that is no 2xx (RFC 3261 §17.1.1.3): the INVITE's branch and
+    /// request URI, the response's To.
+    private mutating func acknowledgeRefusal(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>
+    ) {
+        guard let place = outbound.reserve() else {
+            recorder.count(.sendsDropped)
+            return
+        }
+        var length = 0
+        let dialog = self.dialog(header, Int(record.pointee.dialog))
+        if record.pointee.frozen != 0 {
+            length = writeRefusalAck(place, requestURIOf: kept(record.pointee.frozen))
+        } else {
+            let speaker = Speaker(
+                slot: slot, header: header, dialog: dialog, dialogNumber: Int(record.pointee.dialog),
+                serial: record.pointee.serial, cseq: record.pointee.cseq)
+            if let invite = render(Int(record.pointee.template), into: textScratch, speaker) {
+                length = writeRefusalAck(
+                    place, requestURIOf: UnsafeRawBufferPointer(start: textScratch, count: invite))
+            }
+        }
+        guard length > 0 else { return }
+        commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
+    }
+
+    /// Writes an ACK whose Via, From, To, Call-ID and CSeq number come from the response at hand, and whose request URI and
+    /// Route lines come from the INVITE.
+    mutating func writeRefusalAck(
+        _ place: UnsafeMutableRawPointer, requestURIOf invite: UnsafeRawBufferPointer
+    ) -> Int {
+        guard let start = invite.baseAddress, let lineEnd = memchr(start, 0x0D, invite.count) else { return 0 }
+        let line = UnsafeRawPointer(lineEnd) - start
+        guard let space = memchr(start, 0x20, line) else { return 0 }
+        let uriStart = UnsafeRawPointer(space) - start &+ 1
+        let uriLength = line &- uriStart &- " SIP/2.0".utf8.count
+        guard uriLength > 0 else { return 0 }
+        var out = OctetWriter(place)
+        out.write("ACK ")
+        out.write(start + uriStart, uriLength)
+        out.write(" SIP/2.0\r\n")
+        writeAckHeaders(&out)
+        var cursor = line &+ 2
+        while cursor < invite.count, let end = memchr(start + cursor, 0x0A, invite.count &- cursor) {
+            let next = UnsafeRawPointer(end) - start &+ 1
+            if next &- cursor > 6, strncasecmp(start.assumingMemoryBound(to: CChar.self) + cursor, "Route:", 6) == 0 {
+                out.write(start + cursor, next &- cursor)
+            }
+            if next &- cursor <= 2 { break }
+            cursor = next
+        }
+        out.write("Content-Length: 0\r\n\r\n")
+        return out.count
+    }
+
+    private func writeAckHeaders(_ out: inout OctetWriter) {
+        guard let base = hand else { return }
+        let index = scanner.index
+        func line(_ name: StaticString, _ range: OctetRange) {
+            out.write(name)
+            out.write(base + Int(range.offset), Int(range.length))
+            out.write("\r\n")
+        }
+        line("Via: ", index.topmostVia)
+        out.write("Max-Forwards: 70\r\n")
+        line("From: ", index.from)
+        line("To: ", index.to)
+        line("Call-ID: ", index.callID)
+        out.write("CSeq: ")
+        out.writeNumber(UInt64(index.cseqNumber))
+        out.write(" ACK\r\n")
+    }
+
+    // MARK: after the call
+
+    /// A response to a branch of ours whose slot has gone on: late, or a repeat that still wants its ACK.
+    private mutating func receiveLateResponse(_ token: CallToken, _ status: UInt16) {
+        guard let entry = linger.find(clientKey(token.call, token.part)), entry.pointee.first == token.call else {
+            if status < 200 {
+                recorder.count(.provisionalsAbsorbed)
+            } else if scanner.index.cseqMethod != .invite {
+                recorder.count(.responseRetransmissionsReceived)
+            } else {
+                recorder.count(.strayResponses)
+                traceStray(.noCall)
+            }
+            return
+        }
+        let payload = entry.pointee
+        guard scanner.index.cseqMethod == .invite, payload.second & (1 &<< 48) != 0, status >= 200 else {
+            recorder.count(status < 200 ? .provisionalsAbsorbed : .responseRetransmissionsReceived)
+            return
+        }
+        if status >= 300 {
+            recorder.count(.responseRetransmissionsReceived)
+            acknowledgeFromLinger(status)
+            return
+        }
+        if UInt32(truncatingIfNeeded: payload.third) == tagHash(scanner.index.to) {
+            recorder.count(.responseRetransmissionsReceived)
+            recorder.count(.ackRetransmissionsSent)
+            // Everything but the branch stands in the response itself.
+            sendFromResponse(
+                "ACK", token: CallToken(
+                    call: token.call,
+                    part: token.part & 0xF000 | UInt16(truncatingIfNeeded: payload.second &>> 16) & 0xFFF),
+                cseq: scanner.index.cseqNumber, slot: .max, nil)
+        } else {
+            answerFork(token: token)
+        }
+    }
+
+    /// Acknowledges a repeated refusal whose transaction lingers (RFC 3261 §17.1.1.2, Completed). The request URI is the
+    /// To URI of the response where the INVITE is no longer at hand; they are equal for every INVITE that opens a dialog
+    /// without a URI of its own.
+    private mutating func acknowledgeFromLinger(_ status: UInt16) {
+        guard let place = outbound.reserve(), let base = hand else { return }
+        let address = NameAddress(base, scanner.index.to)
+        var out = OctetWriter(place)
+        out.write("ACK ")
+        out.write(base + Int(address.uri.offset), Int(address.uri.length))
+        out.write(" SIP/2.0\r\n")
+        writeAckHeaders(&out)
+        out.write("Content-Length: 0\r\n\r\n")
+        recorder.count(.ackRetransmissionsSent)
+        commit(place, out.count, flow: flows.flow(to: source), slot: .max, nil, again: true)
+    }
+
+    /// A 2xx of another fork: acknowledged, then hung up (RFC 3261 §13.2.2.4).
+    private mutating func answerFork(slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) {
+        let token = CallToken(call: callWord(slot, header), part: UInt16(dialogNumber) &<< 12)
+        answerFork(token: token)
+    }
+
+    private mutating func answerFork(token: CallToken) {
+        guard let base = hand else { return }
+        let hash = tagHash(scanner.index.to)
+        let key = clientKey(token.call, UInt16(truncatingIfNeeded: hash)) ^ UInt64(hash)
+        // Each fork once; a repeat of its 2xx is acknowledged again with the same ACK.
+        let known = linger.find(key) != nil
+        let serial: UInt16 = 0x800 | UInt16(truncatingIfNeeded: hash) & 0x3FF
+        let ack = CallToken(call: token.call, part: token.part & 0xF000 | serial | 0x400)
+        sendFromResponse("ACK", token: ack, cseq: scanner.index.cseqNumber, slot: .max, nil)
+        guard !known else {
+            recorder.count(.responseRetransmissionsReceived)
+            return
+        }
+        recorder.count(.forkedAnswers)
+        linger.insert(key, .init(first: token.call, second: 0, third: 0), queue: acceptedQueue, now: tick)
+        _ = base
+        guard let slot = allocateSlot(party: 0, run: 0, due: now) else {
+            recorder.count(.overflowRefusals)
+            return
+        }
+        let header = self.header(slot)
+        header.pointee.phase = .orphan
+        // The BYE's branch must lead to its own slot, its Call-ID and tags to the fork.
+        let record = orphanRecord(header)
+        record.pointee.method = .bye
+        record.pointee.cseq = scanner.index.cseqNumber &+ 1
+        record.pointee.serial = 1
+        record.pointee.isActive = true
+        let own = CallToken(call: callWord(slot, header), part: 1)
+        let frozen = sendFromResponse("BYE", token: own, cseq: record.pointee.cseq, slot: slot, header)
+        record.pointee.frozen = frozen
+        var machine = ClientNonInviteTransaction()
+        machine.start(now: tick, reliable: false, timers: timers)
+        store(machine, record)
+        let target = dialog(header, 0)
+        target.pointee.flow = flows.flow(to: source).index
+        if frozen == 0 { freeSlot(slot, header) } else { settleTimers(slot) }
+    }
+
+    /// An orphan's one record stands right behind the header and its dialog, whatever the party.
+    @inline(__always)
+    func orphanRecord(_ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeMutablePointer<ClientRecord> {
+        (UnsafeMutableRawPointer(header) + SlotHeader.size + DialogRecord.size).assumingMemoryBound(
+            to: ClientRecord.self)
+    }
+
+    /// Sends an in-dialog request made from the 2xx at hand alone: its Contact, its Record-Route reversed, its From and To.
+    ///
+    /// - Returns: handle of the octets, kept for a BYE that may have to be sent again; 0 for an ACK.
+    @discardableResult
+    private mutating func sendFromResponse(
+        _ method: StaticString, token: CallToken, cseq: UInt32, slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>?
+    ) -> UInt32 {
+        guard let place = outbound.reserve(), let base = hand else {
+            recorder.count(.sendsDropped)
+            return 0
+        }
+        let index = scanner.index
+        let path = learnPath(reversed: true)
+        var out = OctetWriter(place)
+        out.write(method)
+        out.write(" ")
+        out.write(path.target.baseAddress, path.target.count)
+        out.write(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
+        out.write(bound.literals, bound.localHostPort)
+        out.write(";branch=z9hG4bK")
+        out.write(bound.literals, bound.nonceDigits)
+        out.write(token)
+        out.write("\r\n")
+        out.write(path.routes.baseAddress, path.routes.count)
+        out.write("Max-Forwards: 70\r\nFrom: ")
+        out.write(base + Int(index.from.offset), Int(index.from.length))
+        out.write("\r\nTo: ")
+        out.write(base + Int(index.to.offset), Int(index.to.length))
+        out.write("\r\nCall-ID: ")
+        out.write(base + Int(index.callID.offset), Int(index.callID.length))
+        out.write("\r\nCSeq: ")
+        out.writeNumber(UInt64(cseq))
+        out.write(" ")
+        out.write(method)
+        out.write("\r\nContent-Length: 0\r\n\r\n")
+        let flow = path.next.map { flows.flow(to: $0) } ?? flows.flow(to: source)
+        commit(place, out.count, flow: flow, slot: slot, nil, again: false)
+        return header == nil ? 0 : keep(UnsafeRawBufferPointer(start: place, count: out.count))
+    }
+
+    /// A response that no branch of ours asked for: to a raw request, or a stray.
+    private mutating func receiveRawResponse(_ status: UInt16) {
+        guard let base = hand else { return }
+        let index = scanner.index
+        let tag = tagParameter(base, index.from)
+        if tag.length == UInt32(CallToken.width), let token = CallToken(base + Int(tag.offset)),
+            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        {
+            let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+            let plan = party(header)
+            for number in 0..<Int(plan.pointee.clients) {
+                let record = client(header, number)
+                guard record.pointee.isActive, record.pointee.template == 0xFFFF,
+                    record.pointee.dialog == UInt8(token.dialog), record.pointee.method == index.cseqMethod
+                else { continue }
+                trace(token.slot, header)
+                recorder.countResponse(status: Int(status), method: index.cseqMethod)
+                if status >= 200 { release(record) }
+                deliver(.response(status: status, client: number, dialog: token.dialog), token.slot, header)
+                settleTimers(token.slot)
+                return
+            }
+        }
+        recorder.count(.strayResponses)
+        traceStray(.noCall)
+    }
+
+    // MARK: verification
+
+    /// Whether the Call-ID at hand is the one this dialog has: the token found the slot, the text must agree in full.
+    func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+        guard let base = hand else { return false }
+        let range = scanner.index.callID
+        let dialog = self.dialog(header, dialogNumber)
+        if templates(header, dialog: dialogNumber).isServer {
+            guard dialog.pointee.learned != 0 else { return false }
+            let block = arena.pointer(.init(raw: dialog.pointee.learned))
+            let learned = block.load(as: LearnedDialog.self)
+            return Int(learned.callIDLength) == Int(range.length)
+                && memcmp(block + LearnedDialog.size, base + Int(range.offset), Int(range.length)) == 0
+        }
+        guard let token = settings.nonce.token(ofCallID: base + Int(range.offset), length: Int(range.length)) else {
+            return false
+        }
+        return token.call == callWord(slot, header)
+            && token.part == UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.incarnation & 0xFFF)
+    }
+
+    @inline(__always)
+    private func isOurFromTag(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
+        guard let base = hand else { return false }
+        let tag = tagParameter(base, scanner.index.from)
+        guard tag.length == UInt32(CallToken.width), let token = CallToken(base + Int(tag.offset)) else { return false }
+        return token.call == callWord(slot, header) && token.dialog == dialogNumber
+    }
+
+    /// Hash of the tag in a From or To value; 0 when it has none.
+    func tagHash(_ range: OctetRange) -> UInt32 {
+        guard let base = hand else { return 0 }
+        let tag = tagParameter(base, range)
+        guard tag.length > 0 else { return 0 }
+        let hash = Self.hash(base + Int(tag.offset), Int(tag.length), seed: 0)
+        return UInt32(truncatingIfNeeded: hash ^ hash &>> 32) | 1
+    }
+
+    /// A 64-bit hash, eight octets at a step.
+    @inline(__always)
+    static func hash(_ octets: UnsafeRawPointer, _ count: Int, seed: UInt64) -> UInt64 {
+        var h = seed ^ (UInt64(truncatingIfNeeded: count) &* 0x9E37_79B9_7F4A_7C15)
+        var offset = 0
+        while offset &+ 8 <= count {
+            h = (h ^ octets.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0xBF58_476D_1CE4_E5B9
+            h ^= h &>> 32
+            offset &+= 8
+        }
+        var rest: UInt64 = 0
+        while offset < count {
+            rest = rest &<< 8 | UInt64(octets.load(fromByteOffset: offset, as: UInt8.self))
+            offset &+= 1
+        }
+        h = (h ^ rest) &* 0x94D0_49BB_1331_11EB
+        return h ^ h &>> 29
+    }
+
+    // MARK: machines in records
+
+    @inline(__always)
+    func inviteMachine(_ record: UnsafeMutablePointer<ClientRecord>) -> ClientInviteTransaction {
+        UnsafeRawPointer(record).loadUnaligned(as: ClientInviteTransaction.self)
+    }
+
+    @inline(__always)
+    func nonInviteMachine(_ record: UnsafeMutablePointer<ClientRecord>) -> ClientNonInviteTransaction {
+        UnsafeRawPointer(record).loadUnaligned(as: ClientNonInviteTransaction.self)
+    }
+
+    @inline(__always)
+    func store<Machine: BitwiseCopyable>(_ machine: Machine, _ record: UnsafeMutablePointer<ClientRecord>) {
+        UnsafeMutableRawPointer(record).storeBytes(of: machine, as: Machine.self)
+    }
+
+    @inline(__always)
+    func flow(of dialog: UnsafeMutablePointer<DialogRecord>) -> Flow {
+        dialog.pointee.learned == 0 ? targetFlow : Flow(index: dialog.pointee.flow)
+    }
+}
+
+/// Writes octets one after the other.
+struct OctetWriter {
+    let start: UnsafeMutableRawPointer
+    private(set) var count = 0
+
+    init(_ start: UnsafeMutableRawPointer) { self.start = start }
+
+    mutating func write(_ text: StaticString) {
+        memcpy(start + count, text.utf8Start, text.utf8CodeUnitCount)
+        count &+= text.utf8CodeUnitCount
+    }
+
+    mutating func write(_ octets: UnsafeRawPointer?, _ length: Int) {
+        guard let octets, length > 0 else { return }
+        memcpy(start + count, octets, length)
+        count &+= length
+    }
+
+    mutating func write(_ base: UnsafeMutablePointer<UInt8>, _ range: OctetRange) {
+        write(UnsafeRawPointer(base) + Int(range.offset), Int(range.length))
+    }
+
+    mutating func write(_ token: CallToken) {
+        token.write(to: start + count)
+        count &+= CallToken.width
+    }
+
+    mutating func writeNumber(_ value: UInt64) {
+        count = CallEngine.writeNumber(value, at: start + count) - start
+    }
+}

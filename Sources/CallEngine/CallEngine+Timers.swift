@@ -1,0 +1,414 @@
+import Glibc
+import Measurement
+import SIPTransactions
+import SIPWire
+
+extension CallEngine {
+    /// Slots that one `advance` looks at before it returns to the transport.
+    static let mostFirings = 4096
+
+    /// Fires the timers that are due, a bounded number; call again when `nextDeadline` is still not in the future.
+    public mutating func advance(to now: MonotonicInstant) {
+        setTime(now)
+        hand = nil
+        // Timers are told the time rounded down: none fires before its millisecond is over.
+        let over = Tick(truncatingIfNeeded: (self.now.nanoseconds &- epoch.nanoseconds) / 1_000_000)
+        var left = Self.mostFirings
+        while left > 0, !outbound.wantsFlush, let slot = wheel.nextDue(over) {
+            fire(slot, over)
+            left -= 1
+        }
+        _ = linger.expire(now: over, atMost: 4096)
+    }
+
+    /// The earliest of a slot's deadlines stands in the wheel. An entry that is too early is left there: it fires, finds
+    /// nothing due, and moves. So a message costs no move.
+    @inline(__always)
+    mutating func settleTimers(_ slot: UInt32) {
+        releaseTaken()
+        let header = self.header(slot)
+        guard header.pointee.generation & 1 == 1, header.pointee.phase != .free else { return }
+        let due = nextDue(header)
+        if wheel.isScheduled(slot) {
+            if header.pointee.wheelTick <= due { return }
+        } else if due == .never {
+            return
+        }
+        wheel.schedule(slot, at: due)
+    }
+
+    @inline(__always)
+    private func nextDue(_ header: UnsafeMutablePointer<SlotHeader>) -> Tick {
+        var due = header.pointee.stepDeadline
+        if header.pointee.phase == .orphan {
+            let record = orphanRecord(header)
+            return record.pointee.isActive ? nonInviteMachine(record).deadline : due
+        }
+        let plan = party(header)
+        for number in 0..<Int(plan.pointee.clients) {
+            let record = client(header, number)
+            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            let deadline =
+                record.pointee.method == .invite ? inviteMachine(record).deadline : nonInviteMachine(record).deadline
+            due = min(due, deadline)
+        }
+        for number in 0..<Int(plan.pointee.servers) {
+            let record = server(header, number)
+            guard record.pointee.isActive else { continue }
+            due = min(due, deadline(of: record))
+        }
+        return due
+    }
+
+    @inline(__always)
+    private func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
+        if record.pointee.awaitsAck { return successMachine(record).deadline }
+        return record.pointee.method == .invite
+            ? serverInviteMachine(record).deadline : serverNonInviteMachine(record).deadline
+    }
+
+    private mutating func fire(_ slot: UInt32, _ over: Tick) {
+        let header = self.header(slot)
+        if header.pointee.phase == .orphan {
+            fireOrphan(slot, header, over)
+            return
+        }
+        let generation = header.pointee.generation
+        let plan = party(header)
+        for number in 0..<Int(plan.pointee.clients) {
+            let record = client(header, number)
+            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            fire(record, number, slot, header, over)
+            // A firing may end the call.
+            guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
+        }
+        for number in 0..<Int(plan.pointee.servers) {
+            let record = server(header, number)
+            guard record.pointee.isActive, deadline(of: record) <= over else { continue }
+            fire(record, slot, header, over)
+            guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
+        }
+        if header.pointee.stepDeadline <= over { fireStep(slot, header) }
+        if header.pointee.generation == generation { settleTimers(slot) }
+    }
+
+    private mutating func fire(
+        _ record: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>, _ over: Tick
+    ) {
+        let dialogNumber = Int(record.pointee.dialog)
+        if record.pointee.method == .invite {
+            var machine = inviteMachine(record)
+            guard machine.deadline <= over else { return }
+            noteLateness(machine.deadline)
+            let effect = machine.fire(now: tick, timers: timers)
+            store(machine, record)
+            switch effect {
+            case .sendAgain:
+                recorder.count(.inviteRetransmissionsSent)
+                sendAgain(record, slot, header)
+            case .timeOut:
+                recorder.countSessionAnswer(status: 408)
+                recorder.record(
+                    .sessionRequestDelayFailed,
+                    nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
+                release(record)
+                dialog(header, dialogNumber).pointee.state = .terminated
+                deliver(.noResponse(client: number, dialog: dialogNumber), slot, header)
+            case .terminate, .nothing: break
+            }
+            return
+        }
+        var machine = nonInviteMachine(record)
+        guard machine.deadline <= over else { return }
+        noteLateness(machine.deadline)
+        let effect = machine.fire(now: tick, timers: timers)
+        store(machine, record)
+        switch effect {
+        case .sendAgain:
+            recorder.count(.requestRetransmissionsSent)
+            sendAgain(record, slot, header)
+        case .timeOut:
+            if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 408) }
+            if record.pointee.method == .bye {
+                recorder.record(
+                    .sessionDisconnectDelayFailed,
+                    nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
+                dialog(header, dialogNumber).pointee.state = .terminated
+            }
+            release(record)
+            deliver(.noResponse(client: number, dialog: dialogNumber), slot, header)
+        case .terminate, .nothing: break
+        }
+    }
+
+    private mutating func noteLateness(_ deadline: Tick) {
+        let due = epoch.nanoseconds &+ Int64(deadline) &* 1_000_000
+        recorder.record(.timerLateness, nanoseconds: max(now.nanoseconds &- due, 0))
+    }
+
+    /// The same octets again (RFC 3261 §17.1.1.2).
+    private mutating func sendAgain(
+        _ record: UnsafeMutablePointer<ClientRecord>, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        let dialogNumber = Int(record.pointee.dialog)
+        let dialog = self.dialog(header, dialogNumber)
+        let toTarget = record.pointee.method == .cancel || (record.pointee.method == .invite && dialog.pointee.state != .confirmed)
+        let flow = toTarget ? targetFlow : self.flow(of: dialog)
+        if record.pointee.frozen != 0 {
+            transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
+            return
+        }
+        transmit(
+            Int(record.pointee.template),
+            Speaker(
+                slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
+                cseq: record.pointee.cseq), flow: flow, again: true)
+    }
+
+    private mutating func fire(
+        _ record: UnsafeMutablePointer<ServerRecord>, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>,
+        _ over: Tick
+    ) {
+        let dialogNumber = Int(record.pointee.dialog)
+        noteLateness(deadline(of: record))
+        if record.pointee.awaitsAck {
+            var machine = successMachine(record)
+            let effect = machine.fire(now: tick, timers: timers)
+            store(machine, record)
+            switch effect {
+            case .sendAgain: repeatResponse(slot, header, record, asked: false)
+            case .timeOut:
+                finish(record)
+                deliver(.noAck(dialog: dialogNumber), slot, header)
+            case .nothing: break
+            }
+            return
+        }
+        if record.pointee.method == .invite {
+            var machine = serverInviteMachine(record)
+            let effect = machine.fire(now: tick, timers: timers)
+            store(machine, record)
+            switch effect {
+            case .sendResponseAgain: repeatResponse(slot, header, record, asked: false)
+            case .timeOut:
+                finish(record)
+                deliver(.noAck(dialog: dialogNumber), slot, header)
+            case .terminate: finish(record)
+            case .nothing: break
+            }
+        } else {
+            var machine = serverNonInviteMachine(record)
+            if machine.fire(now: tick, timers: timers) == .terminate {
+                finish(record)
+            } else {
+                store(machine, record)
+            }
+        }
+        if header.pointee.phase == .closing { closeIfDone(slot, header) }
+    }
+
+    private mutating func fireStep(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        noteLateness(header.pointee.stepDeadline)
+        header.pointee.stepDeadline = .never
+        switch header.pointee.phase {
+        case .closing:
+            // Nothing more is waited for: what is still open is forgotten.
+            let plan = party(header)
+            for number in 0..<Int(plan.pointee.clients) where client(header, number).pointee.isActive {
+                release(client(header, number))
+            }
+            for number in 0..<Int(plan.pointee.servers) where server(header, number).pointee.isActive {
+                finish(server(header, number))
+            }
+            closeIfDone(slot, header)
+        case .waiting:
+            if header.pointee.flags.contains(.pausing) {
+                run(slot, header)
+                return
+            }
+            let instruction = bound.instructions[Int(header.pointee.programCounter)]
+            guard instruction.operation == .wait else { return }
+            if timeoutBranch(slot, header) { return }
+            fail(slot, header, .timeout, Int(bound.waits[Int(instruction.a)].dialog))
+        case .free, .settled, .orphan: break
+        }
+    }
+
+    private mutating func fireOrphan(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ over: Tick) {
+        let record = orphanRecord(header)
+        guard record.pointee.isActive else {
+            freeSlot(slot, header)
+            return
+        }
+        var machine = nonInviteMachine(record)
+        if machine.deadline <= over {
+            let effect = machine.fire(now: tick, timers: timers)
+            store(machine, record)
+            switch effect {
+            case .sendAgain:
+                recorder.count(.requestRetransmissionsSent)
+                transmitAgain(
+                    record.pointee.frozen, flow: Flow(index: dialog(header, 0).pointee.flow), slot: slot, nil)
+            case .timeOut, .terminate:
+                freeSlot(slot, header)
+                return
+            case .nothing: break
+            }
+        }
+        settleTimers(slot)
+    }
+
+    /// The transport's word on a flow. A refused flow ends the transactions on it at once (RFC 3261 §18.4).
+    public mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant) {
+        setTime(now)
+        hand = nil
+        switch event {
+        case .refused(let errno):
+            recorder.count(.icmpErrors)
+            refuse(flow, errno: errno)
+        case .opened, .closed, .writable, .queueFull: break
+        }
+    }
+
+    /// An ICMP answer to a datagram we sent to `destination` (RFC 3261 §18.4): `quoted` is the start of that datagram as
+    /// far as the kernel gave it back, maybe nothing.
+    public mutating func sendFailed(
+        to destination: TransportAddress, quoted datagram: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant
+    ) {
+        setTime(now)
+        hand = nil
+        recorder.count(.icmpErrors)
+        // The branch of our own request names the transaction.
+        guard let base = datagram.baseAddress else { return }
+        var cursor = 0
+        let prefix = "z9hG4bK"
+        guard let found = prefix.utf8CString.withUnsafeBufferPointer({ text in
+            findOctets(base, datagram.count, text.baseAddress!, 7)
+        }) else { return }
+        cursor = UnsafeRawPointer(found) - base
+        guard cursor &+ RunNonce.branchWidth <= datagram.count,
+            let token = settings.nonce.token(ofBranch: base + cursor, length: RunNonce.branchWidth),
+            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        else { return }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        guard header.pointee.phase != .orphan else { return }
+        refuse(token.slot, header, errno: errno)
+    }
+
+    private mutating func refuse(_ flow: Flow, errno: Int32) {
+        // Which calls used the flow is known only by looking: rare, and bounded by the live slots.
+        var cursor: UInt32 = 0
+        while let slot = slots.nextLive(from: cursor) {
+            cursor = slot &+ 1
+            let header = self.header(slot)
+            guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { continue }
+            for number in 0..<Int(party(header).pointee.clients) {
+                let record = client(header, number)
+                guard record.pointee.isActive else { continue }
+                let dialog = self.dialog(header, Int(record.pointee.dialog))
+                if self.flow(of: dialog) == flow {
+                    refuse(slot, header, errno: errno)
+                    break
+                }
+            }
+        }
+    }
+
+    private mutating func refuse(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, errno: Int32) {
+        var hasEnded = false
+        for number in 0..<Int(party(header).pointee.clients) {
+            let record = client(header, number)
+            // An INVITE with a provisional response lives: something behind the address answers.
+            guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }
+            if record.pointee.method == .invite { recorder.countSessionAnswer(status: 503) }
+            if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 503) }
+            dialog(header, Int(record.pointee.dialog)).pointee.state = .terminated
+            release(record)
+            hasEnded = true
+        }
+        guard hasEnded else { return }
+        deliver(.refused(errno: errno), slot, header)
+        if slots.isLive(slot) { settleTimers(slot) }
+    }
+
+    // MARK: RFC 6076
+
+    /// Session request delay: from the INVITE's first octet to the first provisional response but 100, or to the final one
+    /// (RFC 6076 §4.3). Once per session.
+    mutating func measureSessionRequest(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>, _ status: UInt16
+    ) {
+        let dialog = self.dialog(header, Int(record.pointee.dialog))
+        // A re-INVITE asks for no session.
+        guard dialog.pointee.state != .confirmed else {
+            if status >= 200 { recorder.record(.transactionDelay, nanoseconds: elapsed(header, record)) }
+            return
+        }
+        if status >= 200 && status < 300 { header.pointee.answered = tick }
+        guard status > 100, !header.pointee.flags.contains(.delayCounted) else { return }
+        header.pointee.flags.insert(.delayCounted)
+        if status >= 300 {
+            recorder.record(.sessionRequestDelayFailed, nanoseconds: elapsed(header, record))
+            return
+        }
+        recorder.record(.sessionRequestDelay, nanoseconds: elapsed(header, record))
+        recorder.record(
+            .sessionRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+    }
+
+    @inline(__always)
+    private func elapsed(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>
+    ) -> Int64 {
+        received.nanoseconds &- header.pointee.due &- record.pointee.sent
+    }
+
+    mutating func measureTransaction(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>, _ status: UInt16
+    ) {
+        let time = elapsed(header, record)
+        switch record.pointee.method {
+        case .bye:
+            recorder.record(status < 300 ? .sessionDisconnectDelay : .sessionDisconnectDelayFailed, nanoseconds: time)
+            if status < 300 { recorder.count(.sessionsCompleted) }
+        case .register:
+            recorder.countRegistrationAnswer(status: Int(status))
+            if status < 300 {
+                recorder.record(.registrationRequestDelay, nanoseconds: time)
+                recorder.record(
+                    .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+            }
+        default:
+            recorder.record(.transactionDelay, nanoseconds: time)
+            if !header.pointee.flags.contains(.delayCounted), header.pointee.answered == 0 {
+                header.pointee.flags.insert(.delayCounted)
+                recorder.record(
+                    .transactionDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+            }
+        }
+    }
+
+    /// Session duration: from the 2xx to the BYE (RFC 6076 §4.5).
+    mutating func measureSessionEnd(_ header: UnsafeMutablePointer<SlotHeader>) {
+        guard header.pointee.answered != 0 else { return }
+        recorder.record(
+            .sessionDuration, nanoseconds: Int64(tick &- min(header.pointee.answered, tick)) &* 1_000_000)
+    }
+
+    /// RFC 3262 §4: the number that a PRACK must name.
+    mutating func noteReliableProvisional(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ status: UInt16
+    ) {
+        let dialog = self.dialog(header, dialogNumber)
+        if status > 100, dialog.pointee.state == .none { dialog.pointee.state = .early }
+        guard scanner.index.has(.rseq), let line = scanner.first(.rseq), let base = hand else { return }
+        var value: UInt32 = 0
+        for offset in 0..<Int(line.value.length) {
+            let octet = base.load(fromByteOffset: Int(line.value.offset) &+ offset, as: UInt8.self)
+            guard octet >= 0x30, octet <= 0x39 else { break }
+            value = value &* 10 &+ UInt32(octet &- 0x30)
+        }
+        dialog.pointee.rseq = value
+    }
+}

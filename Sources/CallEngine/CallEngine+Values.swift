@@ -1,0 +1,566 @@
+import Glibc
+import Measurement
+import SIPWire
+
+extension CallEngine {
+    /// Reads a value. The octets stand in the message at hand, in the program's literals, in the arena or in
+    /// `textScratch`, and are good until the next use of `textScratch` from its start. Nil: it is not there.
+    mutating func evaluate(
+        _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+    ) -> UnsafeRawBufferPointer? {
+        let node = bound.nodes[number]
+        switch node.kind {
+        case .text: return literal(bound.texts[Int(node.a)])
+        case .setting: return literal(bound.settingValues[Int(node.a)])
+        case .joined:
+            // Members first: what they compute stands before the joined text.
+            var parts: [UnsafeRawBufferPointer] = []
+            parts.reserveCapacity(Int(node.b))
+            for child in 0..<Int(node.b) {
+                guard let part = evaluate(Int(bound.children[Int(node.a) + child]), header, slot) else { return nil }
+                parts.append(part)
+            }
+            return compute { out in
+                for part in parts { out.write(part.baseAddress, part.count) }
+            }
+        case .variable: return variable(Int(node.a), header)
+        case .field: return field(node.a, header, slot)
+        case .random:
+            let value = draw(header)
+            let digits = Int(node.a)
+            return compute { out in
+                var rest = value
+                for _ in 0..<digits {
+                    out.writeNumber(rest % 10)
+                    rest /= 10
+                }
+            }
+        case .header:
+            guard let base = hand, let range = headerValue(node) else { return nil }
+            return UnsafeRawBufferPointer(start: base + Int(range.offset), count: Int(range.length))
+        case .parameter:
+            guard let of = evaluate(Int(node.b), header, slot), let start = of.baseAddress else { return nil }
+            return parameter(bound.texts[Int(node.a)], of: start, of.count)
+        case .uriPart:
+            guard let of = evaluate(Int(node.b), header, slot), let start = of.baseAddress else { return nil }
+            let whole = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: of.count))
+            let uri = NameAddress(start, whole, inList: true).uri
+            let view = URIView(start, uri)
+            switch node.a {
+            case 0: return slice(start, uri)
+            case 1: return view.hasUserInfo ? slice(start, view.user) : nil
+            case 2: return view.host.length > 0 ? slice(start, view.host) : nil
+            default:
+                let port = view.port
+                return port == 0 ? nil : compute { $0.writeNumber(UInt64(port)) }
+            }
+        case .sdpConnection:
+            guard let view = description() else { return nil }
+            var media = view.media
+            let first = media.next()
+            guard let connection = first?.connection ?? view.connection else { return nil }
+            return slice(view.message, connection.address)
+        case .sdpPort:
+            guard let view = description() else { return nil }
+            var media = view.media
+            var index = 0
+            while let one = media.next() {
+                if index == Int(node.a) {
+                    let port = one.port
+                    return compute { $0.writeNumber(UInt64(port)) }
+                }
+                index += 1
+            }
+            return nil
+        case .sdpAttribute: return attribute(bound.texts[Int(node.a)])
+        case .body:
+            guard let base = hand, scanner.index.body.length > 0 else { return nil }
+            return slice(base, scanner.index.body)
+        case .status:
+            guard hand != nil, !scanner.index.isRequest else { return nil }
+            let status = scanner.index.statusCode
+            return compute { $0.writeNumber(UInt64(status)) }
+        case .reasonPhrase:
+            guard let base = hand, !scanner.index.isRequest else { return nil }
+            return slice(base, scanner.index.reasonPhrase)
+        case .method:
+            guard let base = hand else { return nil }
+            return slice(base, scanner.index.methodRange)
+        case .requestURI:
+            guard let base = hand, scanner.index.isRequest else { return nil }
+            return slice(base, scanner.index.requestURI)
+        case .matching:
+            guard let of = evaluate(Int(node.b), header, slot) else { return nil }
+            return match(Int(node.a), in: of)
+        case .length:
+            guard let of = evaluate(Int(node.a), header, slot) else { return nil }
+            return compute { $0.writeNumber(UInt64(of.count)) }
+        case .plus, .minus, .times:
+            guard let left = evaluate(Int(node.a), header, slot).flatMap(Self.number),
+                let right = evaluate(Int(node.b), header, slot).flatMap(Self.number)
+            else { return nil }
+            let (result, overflow) =
+                switch node.kind {
+                case .plus: left.addingReportingOverflow(right)
+                case .minus: left.subtractingReportingOverflow(right)
+                default: left.multipliedReportingOverflow(by: right)
+                }
+            guard !overflow else { return nil }
+            return compute { out in
+                if result < 0 { out.write("-") }
+                out.writeNumber(result.magnitude)
+            }
+        case .answer: return answer(node, header, slot)
+        case .unborn: return nil
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .exists, .contains, .hasPrefix, .matches,
+            .all, .any, .not:
+            let holds = holds(number, header, slot)
+            return compute { $0.write(holds ? "true" : "false") }
+        }
+    }
+
+    /// Whether a condition holds now.
+    mutating func holds(_ number: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32) -> Bool {
+        let node = bound.nodes[number]
+        switch node.kind {
+        case .all, .any:
+            for child in 0..<Int(node.b) {
+                let one = holds(Int(bound.children[Int(node.a) + child]), header, slot)
+                if one != (node.kind == .all) { return one }
+            }
+            return node.kind == .all
+        case .not: return !holds(Int(node.a), header, slot)
+        case .exists: return evaluate(Int(node.a), header, slot) != nil
+        case .contains, .hasPrefix:
+            guard let whole = evaluate(Int(node.a), header, slot), let part = evaluate(Int(node.b), header, slot) else {
+                return false
+            }
+            guard let octets = part.baseAddress, part.count > 0 else { return true }
+            guard let start = whole.baseAddress, whole.count >= part.count else { return false }
+            if node.kind == .hasPrefix { return memcmp(start, octets, part.count) == 0 }
+            return findOctets(start, whole.count, octets, part.count) != nil
+        case .matches:
+            guard let of = evaluate(Int(node.a), header, slot) else { return false }
+            return match(Int(node.b), in: of) != nil
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            guard let left = evaluate(Int(node.a), header, slot), let right = evaluate(Int(node.b), header, slot) else {
+                return false
+            }
+            let order: Int
+            if let a = Self.decimal(left), let b = Self.decimal(right) {
+                order = a < b ? -1 : a > b ? 1 : 0
+            } else {
+                let shared = min(left.count, right.count)
+                let start = shared > 0 ? Int(memcmp(left.baseAddress!, right.baseAddress!, shared)) : 0
+                order = start != 0 ? start : left.count - right.count
+            }
+            switch node.kind {
+            case .equal: return order == 0
+            case .notEqual: return order != 0
+            case .less: return order < 0
+            case .lessOrEqual: return order <= 0
+            case .greater: return order > 0
+            default: return order >= 0
+            }
+        default:
+            guard let value = evaluate(number, header, slot) else { return false }
+            return value.count > 0
+        }
+    }
+
+    /// What the first value of a requirement was, for the failure.
+    mutating func requirementDetail(
+        _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+    ) -> UnsafeRawBufferPointer {
+        let node = bound.nodes[number]
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        switch node.kind {
+        case .all, .any:
+            for child in 0..<Int(node.b) {
+                let member = Int(bound.children[Int(node.a) + child])
+                if !holds(member, header, slot) { return requirementDetail(member, header, slot) }
+            }
+            return none
+        case .not: return requirementDetail(Int(node.a), header, slot)
+        default: return evaluate(Int(node.a), header, slot) ?? none
+        }
+    }
+
+    // MARK: variables
+
+    func variableField(
+        _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>
+    ) -> UnsafeMutablePointer<(handle: UInt32, length: UInt32)> {
+        (UnsafeMutableRawPointer(header) + Int(party(header).pointee.variableOffset) + number &* 8)
+            .assumingMemoryBound(to: (handle: UInt32, length: UInt32).self)
+    }
+
+    private func variable(
+        _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>
+    ) -> UnsafeRawBufferPointer? {
+        let field = variableField(number, header).pointee
+        guard field.length > 0 else { return nil }
+        // One more than the length, so that an empty text is told from none.
+        guard field.handle != 0 else { return UnsafeRawBufferPointer(start: textScratch, count: 0) }
+        return UnsafeRawBufferPointer(
+            start: arena.pointer(.init(raw: field.handle)), count: Int(field.length) &- 1)
+    }
+
+    mutating func assign(
+        _ number: Int, _ value: UnsafeRawBufferPointer, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        // The new value may be made of the old one: kept first, then the old one goes.
+        let handle = value.count > 0 ? arena.store(value).raw : 0
+        forget(number, header)
+        if value.count > 0 && handle == 0 {
+            recorder.count(.overflowRefusals)
+            return
+        }
+        variableField(number, header).pointee = (handle, UInt32(truncatingIfNeeded: value.count) &+ 1)
+    }
+
+    mutating func forget(_ number: Int, _ header: UnsafeMutablePointer<SlotHeader>) {
+        let field = variableField(number, header)
+        if field.pointee.handle != 0 { arena.free(.init(raw: field.pointee.handle)) }
+        field.pointee = (0, 0)
+    }
+
+    // MARK: parts of messages
+
+    @inline(__always)
+    private func literal(_ range: OctetRange) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: bound.literals + Int(range.offset), count: Int(range.length))
+    }
+
+    @inline(__always)
+    private func slice(_ base: UnsafeRawPointer, _ range: OctetRange) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Int(range.offset), count: Int(range.length))
+    }
+
+    /// Text made now, behind what was made before for the same value.
+    private mutating func compute(_ write: (inout OctetWriter) -> Void) -> UnsafeRawBufferPointer? {
+        guard textUsed < Self.scratchOctets / 2 else { return nil }
+        let start = textScratch + textUsed
+        var out = OctetWriter(start)
+        write(&out)
+        textUsed += out.count
+        return UnsafeRawBufferPointer(start: start, count: out.count)
+    }
+
+    /// The nth value of a header name, commas of list headers counted too; -1 is the last.
+    private func headerValue(_ node: ValuePool.Node) -> OctetRange? {
+        guard let base = hand, let name = HeaderName(rawValue: UInt8(truncatingIfNeeded: node.a)) else { return nil }
+        let wanted = Int(node.c)
+        var seen = 0
+        var last: OctetRange?
+        var number = 0
+        let text = bound.texts[Int(node.b)]
+        while let found = scanner.number(of: name, from: number) {
+            number = found &+ 1
+            let line = scanner.header(found)
+            if name == .other {
+                guard line.nameRange.length == text.length,
+                    strncasecmp(
+                        (base + Int(line.nameRange.offset)).assumingMemoryBound(to: CChar.self),
+                        UnsafeRawPointer(bound.literals + Int(text.offset)).assumingMemoryBound(to: CChar.self),
+                        Int(text.length)) == 0
+                else { continue }
+            }
+            guard Self.isList(name) else {
+                if seen == wanted { return line.value }
+                last = line.value
+                seen += 1
+                continue
+            }
+            var rest = line.value
+            while rest.length > 0 {
+                let address = NameAddress(base, rest, inList: true)
+                let end = address.rest.length > 0 ? address.rest.offset : rest.end
+                var length = end &- rest.offset
+                // Without the comma and the blanks before it.
+                while length > 0 {
+                    let octet = base.load(fromByteOffset: Int(rest.offset &+ length &- 1), as: UInt8.self)
+                    guard octet == 0x2C || octet == 0x20 || octet == 0x09 else { break }
+                    length &-= 1
+                }
+                let one = OctetRange(offset: rest.offset, length: length)
+                if seen == wanted { return one }
+                last = one
+                seen += 1
+                rest = address.rest
+            }
+        }
+        return wanted < 0 ? last : nil
+    }
+
+    private static func isList(_ name: HeaderName) -> Bool {
+        switch name {
+        case .contact, .route, .recordRoute, .path, .serviceRoute, .pAssertedIdentity: true
+        default: false
+        }
+    }
+
+    /// A parameter of a header value or URI: after the angle brackets first, then inside them.
+    private func parameter(
+        _ name: OctetRange, of start: UnsafeRawPointer, _ count: Int
+    ) -> UnsafeRawBufferPointer? {
+        let whole = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: count))
+        let address = NameAddress(start, whole, inList: true)
+        func find(_ range: OctetRange) -> UnsafeRawBufferPointer? {
+            var list = ParameterList(start, range)
+            while let one = list.next() {
+                guard one.name.length == name.length,
+                    strncasecmp(
+                        (start + Int(one.name.offset)).assumingMemoryBound(to: CChar.self),
+                        UnsafeRawPointer(bound.literals + Int(name.offset)).assumingMemoryBound(to: CChar.self),
+                        Int(name.length)) == 0
+                else { continue }
+                return slice(start, one.value)
+            }
+            return nil
+        }
+        if let found = find(address.parameters) { return found }
+        let uri = URIView(start, address.uri)
+        if let found = find(uri.parameters) { return found }
+        // Any other value with parameters: from its first semicolon on.
+        guard let semicolon = memchr(start, 0x3B, count) else { return nil }
+        let offset = UnsafeRawPointer(semicolon) - start
+        return find(OctetRange(offset: UInt32(offset), length: UInt32(count - offset)))
+    }
+
+    private func description() -> SDPView? {
+        guard let base = hand, scanner.index.body.length > 0 else { return nil }
+        return SDPView(base, scanner.index.body)
+    }
+
+    private func attribute(_ name: OctetRange) -> UnsafeRawBufferPointer? {
+        guard let view = description() else { return nil }
+        var lines = view.lines
+        while let line = lines.next() {
+            guard line.type == UInt8(ascii: "a"), line.value.length >= name.length,
+                memcmp(
+                    view.message + Int(line.value.offset), bound.literals + Int(name.offset), Int(name.length)) == 0
+            else { continue }
+            if line.value.length == name.length { return UnsafeRawBufferPointer(start: textScratch, count: 0) }
+            guard view.message.load(fromByteOffset: Int(line.value.offset &+ name.length), as: UInt8.self) == 0x3A
+            else { continue }
+            return slice(
+                view.message,
+                OctetRange(offset: line.value.offset &+ name.length &+ 1, length: line.value.length &- name.length &- 1))
+        }
+        return nil
+    }
+
+    /// First group of the pattern, or its whole match. Only scenarios that use patterns pay for texts.
+    private mutating func match(_ pattern: Int, in octets: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let text = String(decoding: octets, as: UTF8.self)
+        guard pattern < bound.patterns.count, let found = try? bound.patterns[pattern].firstMatch(in: text) else {
+            return nil
+        }
+        let output = found.output
+        let piece = output.count > 1 ? output[1].substring : output[0].substring
+        guard let piece else { return nil }
+        var copy = Array(piece.utf8)
+        return compute { out in
+            copy.withUnsafeMutableBytes { out.write($0.baseAddress, $0.count) }
+        }
+    }
+
+    private mutating func field(
+        _ code: Int32, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+    ) -> UnsafeRawBufferPointer? {
+        guard let field = ValuePool.Field(rawValue: code) else { return nil }
+        let dialog = self.dialog(header, 0)
+        switch field {
+        case .domain: return literal(bound.domain)
+        case .target: return literal(bound.target)
+        case .localAddress: return literal(bound.localHost)
+        case .localPort: return literal(bound.localPort)
+        case .localURI: return literal(bound.partyURIs[Int(header.pointee.party)])
+        case .remoteURI:
+            for number in 0..<bound.partyCount where number != Int(header.pointee.party) {
+                if bound.parties[number].scenario == party(header).pointee.scenario {
+                    return literal(bound.partyURIs[number])
+                }
+            }
+            return nil
+        case .party: return literal(bound.partyNames[Int(header.pointee.party)])
+        case .runNumber:
+            let run = header.pointee.run
+            return compute { $0.writeNumber(run &+ 1) }
+        case .cseq:
+            let number = dialog.pointee.localCSeq
+            return compute { $0.writeNumber(UInt64(number)) }
+        case .unixTime:
+            let time = Glibc.time(nil)
+            return compute { $0.writeNumber(UInt64(max(time, 0))) }
+        case .localTag:
+            let token = CallToken(call: callWord(slot, header), part: dialog.pointee.incarnation & 0xFFF)
+            return compute { $0.write(token) }
+        case .callID:
+            if templates(header, dialog: 0).isServer {
+                guard dialog.pointee.learned != 0 else { return nil }
+                let block = arena.pointer(.init(raw: dialog.pointee.learned))
+                let learned = block.load(as: LearnedDialog.self)
+                return UnsafeRawBufferPointer(start: block + LearnedDialog.size, count: Int(learned.callIDLength))
+            }
+            let token = CallToken(call: callWord(slot, header), part: dialog.pointee.incarnation & 0xFFF)
+            let nonce = literal(bound.nonceDigits)
+            return compute { out in
+                out.write(nonce.baseAddress, nonce.count)
+                out.write("-")
+                out.write(token)
+            }
+        case .remoteTag:
+            guard dialog.pointee.learned != 0 else { return nil }
+            let block = arena.pointer(.init(raw: dialog.pointee.learned))
+            let learned = block.load(as: LearnedDialog.self)
+            guard learned.tagLength > 0 else { return nil }
+            return UnsafeRawBufferPointer(start: block + Int(learned.tagOffset), count: Int(learned.tagLength))
+        }
+    }
+
+    // MARK: numbers
+
+    /// A whole decimal number, with a sign or without.
+    static func number(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.count > 0, text.count < 20 else { return nil }
+        var value: Int64 = 0
+        var index = 0
+        let negative = text[0] == UInt8(ascii: "-")
+        if negative { index = 1 }
+        guard index < text.count else { return nil }
+        while index < text.count {
+            let digit = text[index] &- 0x30
+            guard digit < 10 else { return nil }
+            let (tens, over) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carried) = tens.addingReportingOverflow(Int64(digit))
+            guard !over, !carried else { return nil }
+            value = sum
+            index += 1
+        }
+        return negative ? -value : value
+    }
+
+    private static func decimal(_ text: UnsafeRawBufferPointer) -> Double? {
+        if let whole = number(text), abs(whole) < 1 << 53 { return Double(whole) }
+        guard text.count > 0, text.count < 32, text.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x2D })
+        else { return nil }
+        return Double(String(decoding: text, as: UTF8.self))
+    }
+
+    // MARK: offer and answer
+
+    /// The answer to an offer: every stream accepted with its first format, at the place and in the order of the offer
+    /// (RFC 3264 §6). Equal offers are answered from the worker's memory of the last one.
+    private mutating func answer(
+        _ node: ValuePool.Node, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+    ) -> UnsafeRawBufferPointer? {
+        var offer: UnsafeRawBufferPointer?
+        if node.a >= 0 { offer = evaluate(Int(node.a), header, slot) }
+        if offer == nil || offer!.count == 0, let base = hand, scanner.index.body.length > 0 {
+            offer = slice(base, scanner.index.body)
+        }
+        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return nil }
+        if answerCache.matches(offer, party: header.pointee.party) { return answerCache.answer }
+        let range = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: offer.count))
+        let view = SDPView(start, range)
+        let host = literal(bound.localHost)
+        let name = literal(bound.partyNames[Int(header.pointee.party)])
+        guard offer.count < 16_384 else { return nil }
+        let made = compute { out in
+            out.write("v=0\r\no=")
+            out.write(name.baseAddress, name.count)
+            out.write(" 2890844730 2890844730 IN IP4 ")
+            out.write(host.baseAddress, host.count)
+            out.write("\r\ns=-\r\nc=IN IP4 ")
+            out.write(host.baseAddress, host.count)
+            out.write("\r\nt=0 0\r\n")
+            var list = view.media
+            var port: UInt64 = 41_000
+            while let media = list.next() {
+                out.write("m=")
+                out.write(start + Int(media.kind.offset), Int(media.kind.length))
+                out.write(" ")
+                out.writeNumber(media.port == 0 ? 0 : port)
+                out.write(" ")
+                out.write(start + Int(media.proto.offset), Int(media.proto.length))
+                out.write(" ")
+                port += 2
+                var format = media.formats
+                if let space = memchr(start + Int(format.offset), 0x20, Int(format.length)) {
+                    format.length = UInt32(UnsafeRawPointer(space) - (start + Int(format.offset)))
+                }
+                out.write(start + Int(format.offset), Int(format.length))
+                out.write("\r\n")
+                // What the offer says of that format holds for the answer too.
+                var lines = SDPLines(start, media.section)
+                while let line = lines.next() {
+                    guard line.type == UInt8(ascii: "a") else { continue }
+                    let text = start + Int(line.value.offset)
+                    let length = Int(line.value.length)
+                    for prefix: StaticString in ["rtpmap:", "fmtp:"] {
+                        let head = prefix.utf8CodeUnitCount
+                        guard length > head + Int(format.length), memcmp(text, prefix.utf8Start, head) == 0,
+                            memcmp(text + head, start + Int(format.offset), Int(format.length)) == 0,
+                            text.load(fromByteOffset: head + Int(format.length), as: UInt8.self) == 0x20
+                        else { continue }
+                        out.write("a=")
+                        out.write(text, length)
+                        out.write("\r\n")
+                    }
+                }
+                switch media.direction {
+                case .sendrecv: break
+                case .sendonly: out.write("a=recvonly\r\n")
+                case .recvonly: out.write("a=sendonly\r\n")
+                case .inactive: out.write("a=inactive\r\n")
+                }
+            }
+        }
+        if let made { answerCache.keep(offer, made, party: header.pointee.party) }
+        return made
+    }
+}
+
+/// The last offer and its answer: a load of calls offers the same again and again.
+struct AnswerCache {
+    private struct Head {
+        var offerLength = 0
+        var answerLength = 0
+        var party: UInt8 = 0
+    }
+
+    private static let room = 16_384
+    private let head: UnsafeMutablePointer<Head>
+    private let octets: UnsafeMutableRawPointer
+
+    init() {
+        head = .allocate(capacity: 1)
+        head.initialize(to: Head())
+        octets = .allocate(byteCount: 2 * Self.room, alignment: 16)
+    }
+
+    func deallocate() {
+        head.deallocate()
+        octets.deallocate()
+    }
+
+    func matches(_ offer: UnsafeRawBufferPointer, party: UInt8) -> Bool {
+        offer.count == head.pointee.offerLength && party == head.pointee.party
+            && memcmp(offer.baseAddress!, octets, offer.count) == 0
+    }
+
+    var answer: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: octets + Self.room, count: head.pointee.answerLength)
+    }
+
+    func keep(_ offer: UnsafeRawBufferPointer, _ answer: UnsafeRawBufferPointer, party: UInt8) {
+        guard offer.count <= Self.room, answer.count <= Self.room, offer.count > 0, answer.count > 0 else { return }
+        memcpy(octets, offer.baseAddress!, offer.count)
+        memcpy(octets + Self.room, answer.baseAddress!, answer.count)
+        head.pointee.offerLength = offer.count
+        head.pointee.answerLength = answer.count
+        head.pointee.party = party
+    }
+}

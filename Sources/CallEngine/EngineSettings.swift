@@ -1,0 +1,53 @@
+import SIPTransactions
+import SIPWire
+
+/// What a run adds to a program: addresses, identities, settings, limits. The same on every worker but for `worker` and
+/// `local`.
+public struct EngineSettings: Sendable {
+    /// 0…255: stands in every identifier of this worker's calls.
+    public var worker: UInt8 = 0
+    /// Address and port of this worker's socket.
+    public var local: TransportAddress
+    /// Host written into Via, Contact and SDP instead of `local`'s address (`--advertise`).
+    public var advertisedHost: String?
+    /// Where initial requests go.
+    public var target: TransportAddress
+    /// Host and port of the target as a URI shows it.
+    public var targetText: String
+    /// Host part of addresses of record (`--domain`); nil: the target's.
+    public var domain: String?
+    /// Address of record of the calling and of the called side (`--from`, `--to`), SIP URIs.
+    public var callerURI: String?
+    public var calleeURI: String?
+    /// Header lines for initial requests (`--header`), without line end.
+    public var extraHeaders: [String] = []
+    /// `--set name=value`.
+    public var settings: [String: String] = [:]
+    /// Parties that this process plays (`--play`); nil: all.
+    public var plays: Set<String>?
+    public var nonce: RunNonce
+    public var seed: UInt64
+    public var timers = TransactionTimers()
+    /// Call slots at most.
+    public var mostSlots: UInt32 = 4_000_000
+    /// Octets of the arena for what is learnt from peers.
+    public var arenaOctets: Int = 4 << 30
+    /// Finished transactions that may linger at once.
+    public var mostLingering: Int = 16_000_000
+    /// Finished transactions likely to linger at once, as far as the plan tells.
+    public var expectedLingering: Int = 1 << 16
+    /// Messages that may wait in one call for the script to reach their Expect.
+    public var mostInboxMessages = 16
+    /// Overflow records (forks) per call.
+    public var mostForks = 8
+
+    public init(
+        local: TransportAddress, target: TransportAddress, targetText: String, nonce: RunNonce, seed: UInt64
+    ) {
+        self.local = local
+        self.target = target
+        self.targetText = targetText
+        self.nonce = nonce
+        self.seed = seed
+    }
+}

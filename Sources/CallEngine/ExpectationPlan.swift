@@ -1,0 +1,91 @@
+import Measurement
+import SIPWire
+
+/// What each wait and each requirement of a program expects, in words and with its rule: what failures are told with.
+struct ExpectationPlan {
+    var list: [Expectation] = []
+    var ofWait: [Int] = []
+    var ofInstruction: [Int: Int] = [:]
+
+    init(_ program: borrowing CallProgram) {
+        for wait in program.waits {
+            let text = program.steps[wait.step].text
+            ofWait.append(list.count)
+            list.append(Expectation(text: text.replacing("expect ", with: ""), rule: Self.rule(wait, program)))
+        }
+        for (number, instruction) in program.instructions.enumerated() {
+            let text = program.steps[Int(instruction.step)].text
+            switch instruction.operation {
+            case .require:
+                let reason = String(decoding: program.values.texts[Int(instruction.b)], as: UTF8.self)
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(
+                        text: text.replacing("require ", with: ""), rule: reason.isEmpty ? "required by the scenario" : reason)
+                )
+            case .fail:
+                ofInstruction[number] = list.count
+                list.append(Expectation(text: "the call to go another way", rule: "declared by the scenario"))
+            case .capture:
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(
+                        text: "a value for \(text.replacing("capture ", with: ""))",
+                        rule: "captured by the scenario without a value to fall back to"))
+            case .sendRequest, .sendResponse, .acknowledge, .sendRaw:
+                ofInstruction[number] = list.count
+                list.append(Expectation(text: "to \(text)", rule: "RFC 3261 §18.4"))
+            default: break
+            }
+        }
+    }
+
+    private static func rule(_ wait: WaitPlan, _ program: borrowing CallProgram) -> String {
+        switch wait.kind {
+        case .silence: return "the scenario expects silence here"
+        case .signal: return "the scenario waits for a signal here"
+        case .message: break
+        }
+        var hasRequest = false
+        for number in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
+            let alternative = program.alternatives[number]
+            if alternative.kind != .response {
+                if alternative.method == .ack { return "RFC 3261 §13.3.1.4" }
+                if alternative.method == .bye { return "RFC 3261 §15.1.2" }
+                hasRequest = true
+                continue
+            }
+            switch alternative.method {
+            case .invite: return "RFC 3261 §13.2.2"
+            case .bye: return "RFC 3261 §15.1.1"
+            case .cancel: return "RFC 3261 §9.1"
+            case .register: return "RFC 3261 §10.2"
+            default: return "RFC 3261 §8.1.3"
+            }
+        }
+        return hasRequest ? "RFC 3261 §8.2" : "the scenario"
+    }
+}
+
+extension CallProgram {
+    /// What workers that run this program record.
+    public func recorderLayout() -> RecorderLayout {
+        let first: FirstRequest
+        let entry = initiator.map { parties[$0].entry } ?? 0
+        let sending = initiator == nil ? nil : instructions.dropFirst(entry).first { $0.operation == .sendRequest }
+        switch sending.map({ templates[Int($0.a)].method }) {
+        case .invite?, nil: first = .invite
+        case .register?: first = .register
+        default: first = .other
+        }
+        return RecorderLayout(
+            marks: measures,
+            steps: steps.map {
+                StepDescription(
+                    scenario: scenarios[parties[$0.party].scenario].name, party: parties[$0.party].name,
+                    file: $0.at.file, line: $0.at.line, text: $0.text)
+            },
+            expectations: ExpectationPlan(self).list, outcomes: outcomes,
+            faults: WireFault.allCases.map { $0.description.description }, firstRequest: first)
+    }
+}

@@ -1,0 +1,31 @@
+import Glibc
+
+/// No address space, or more locked down than we need: what was wanted, how much, and the system's reason.
+struct RegionUnavailable: Error {
+    let purpose: StaticString
+    let octets: Int
+    let errno: Int32
+}
+
+/// A private anonymous mapping of a stated maximum size whose pages become resident as they are first written. Zeroed.
+///
+/// Every big table of the engine stands in one, so that a maximum costs address space only and nothing ever moves.
+struct ReservedRegion: ~Copyable {
+    let base: UnsafeMutableRawPointer
+    let octets: Int
+
+    init(octets: Int, for purpose: StaticString) throws(RegionUnavailable) {
+        precondition(octets > 0)
+        let mapped = mmap(
+            nil, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let mapped, mapped != MAP_FAILED else {
+            throw RegionUnavailable(purpose: purpose, octets: octets, errno: Glibc.errno)
+        }
+        base = mapped
+        self.octets = octets
+    }
+
+    deinit {
+        munmap(base, octets)
+    }
+}

@@ -1,0 +1,679 @@
+import ScenarioDSL
+import SIPWire
+
+/// Puts a template together, joining neighbouring texts.
+struct TemplateBuilder {
+    private(set) var segments: [TemplateSource.Segment] = []
+
+    mutating func text(_ string: String) { octets(Array(string.utf8)) }
+
+    mutating func octets(_ octets: [UInt8]) {
+        guard !octets.isEmpty else { return }
+        if case .text(let before)? = segments.last {
+            segments[segments.count - 1] = .text(before + octets)
+        } else {
+            segments.append(.text(octets))
+        }
+    }
+
+    mutating func bound(_ field: BoundField) { segments.append(.bound(field)) }
+    mutating func live(_ field: LiveField, _ argument: Int = 0) { segments.append(.live(field, argument: argument)) }
+    mutating func append(_ other: TemplateBuilder) {
+        for segment in other.segments {
+            if case .text(let octets) = segment { self.octets(octets) } else { segments.append(segment) }
+        }
+    }
+}
+
+extension ScenarioCompiler {
+    // MARK: steps that send
+
+    mutating func compileSend(_ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int) {
+        for value in [tree.from, tree.to, tree.requestURI, tree.reason].compactMap({ $0 }) {
+            requireReadable(value, state, at: at)
+        }
+        switch tree.what {
+        case .method(let method): compileRequest(method, tree, at: at, &state, dialog: dialog)
+        case .statuses(let status, _): compileResponse(status, tree, at: at, &state, dialog: dialog)
+        }
+    }
+
+    private mutating func compileRequest(
+        _ method: String, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int
+    ) {
+        let stands = state.dialogs[dialog]
+        let inDialog = stands == .early || stands == .confirmed
+        let number = step(at, "send \(method)")
+        switch method {
+        case "ACK":
+            guard state.unacknowledged.remove(dialog) != nil else {
+                error(
+                    at,
+                    "ACK before a 2xx to an INVITE: nothing is there to acknowledge, so the peer would drop it. Put"
+                        + " Expect(200) before it (the ACK to any other final response is sent by itself)")
+                return
+            }
+            let template = makeRequest(method, tree, at: at, &state, dialog: dialog, inDialog: true)
+            emit(Instruction(.acknowledge, step: number, a: template, c: dialog))
+            dialogs[dialog].acknowledge = template
+            return
+        case "CANCEL":
+            guard let invite = state.outstanding.last(where: { $0.dialog == dialog && $0.method == "INVITE" }) else {
+                error(
+                    at,
+                    "CANCEL without an INVITE that awaits its final response: the peer would answer 481. Put it after"
+                        + " Send(.invite) and before the final response (RFC 3261 §9.1)")
+                return
+            }
+            if !invite.provisionalSeen { awaitProvisional(of: invite, at: at, &state, dialog: dialog) }
+        case "INVITE":
+            if state.outstanding.contains(where: { $0.dialog == dialog && $0.method == "INVITE" }) {
+                error(
+                    at,
+                    "a second INVITE while the first awaits its final response: the peer would answer 491. Expect the"
+                        + " final response first (RFC 3261 §14.1)")
+            }
+            if stands == .confirmed { dialogs[dialog].refreshes = true }
+            dialogs[dialog].hasInvite = true
+        case "BYE":
+            if !inDialog {
+                error(
+                    at,
+                    "BYE outside a call: there is no dialog here that it could end, so the peer would answer 481. Put it"
+                        + " after the 2xx to an INVITE (RFC 3261 §15)")
+            }
+        case "PRACK", "UPDATE":
+            if !inDialog {
+                error(at, "\(method) outside a dialog: put it after a response to an INVITE that opens one")
+            }
+            if stands == .early { dialogs[dialog].learnsEarly = true }
+            if method == "UPDATE" { dialogs[dialog].refreshes = true }
+        default:
+            if stands == .early { dialogs[dialog].learnsEarly = true }
+        }
+        if state.unacknowledged.contains(dialog) && method != "CANCEL" {
+            // The script sends something before the ACK it names later: allowed, and left as written.
+            state.messageAtHand = state.messageAtHand && true
+        }
+        let template = makeRequest(method, tree, at: at, &state, dialog: dialog, inDialog: inDialog)
+        let record = state.freeClientRecord()
+        layout.clients = max(layout.clients, record + 1)
+        emit(Instruction(.sendRequest, step: number, a: template, b: record, c: dialog))
+        state.outstanding.append(
+            .init(method: method, dialog: dialog, record: record, provisionalSeen: false, at: at))
+        if method == "INVITE" && !inDialog { state.dialogs[dialog] = nil }
+        if method == "BYE" { state.dialogs[dialog] = .ended }
+    }
+
+    /// RFC 3261 §9.1: a CANCEL goes out after a provisional response only.
+    private mutating func awaitProvisional(
+        of invite: FlowState.Outstanding, at: Spot, _ state: inout FlowState, dialog: Int
+    ) {
+        let number = step(at, "expect 100…199 to INVITE before the CANCEL")
+        let wait = program.waits.count
+        program.waits.append(
+            WaitPlan(
+                firstAlternative: program.alternatives.count, alternativeCount: 1, limit: 32_000,
+                limitAfterProvisional: 0, timeout: -1, dialog: dialog, awaited: invite.record, step: number))
+        emit(Instruction(.wait, step: number, a: wait))
+        program.alternatives.append(
+            Alternative(
+                kind: .response, method: .invite, methodText: -1, low: 100, high: 199, dialog: dialog,
+                client: invite.record, server: -1, target: here, step: number))
+        if let index = state.outstanding.firstIndex(of: invite) { state.outstanding[index].provisionalSeen = true }
+    }
+
+    private mutating func compileResponse(
+        _ status: Int, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int
+    ) {
+        let candidates = state.unanswered.filter { $0.dialog == dialog }
+        let chosen: FlowState.Unanswered?
+        if let answering = tree.answering {
+            chosen = candidates.last { $0.method == answering }
+        } else if status < 200, let invite = candidates.last(where: { $0.method == "INVITE" }) {
+            chosen = invite
+        } else {
+            chosen = candidates.last
+        }
+        guard let chosen else {
+            error(
+                at,
+                "\(status) answers nothing: \(party.name) has no \(tree.answering ?? "request") without a final response"
+                    + " here. Put Expect(.\((tree.answering ?? "invite").lowercased())) before it")
+            return
+        }
+        let number = step(at, "send \(status) to \(chosen.method)")
+        let isInvite = chosen.method == "INVITE"
+        let template = makeResponse(status, tree, to: chosen, at: at, &state)
+        emit(Instruction(.sendResponse, step: number, a: template, b: chosen.record, c: dialog))
+        if status >= 200, let kept = state.keptOffer[dialog], tree.content.contains(where: { $0.part == .answer }) {
+            emit(Instruction(.forget, step: number, a: kept))
+            state.keptOffer[dialog] = nil
+        }
+        if status >= 200 {
+            if isInvite && status < 300 {
+                // Its record repeats the 2xx until the ACK: kept apart from requests still to come.
+                if let index = state.unanswered.firstIndex(of: chosen) {
+                    state.unanswered.remove(at: index)
+                }
+                state.dialogs[dialog] = .confirmed
+                state.awaitingAck.insert(dialog)
+                layout.servers = max(layout.servers, chosen.record + 2)
+            } else {
+                state.unanswered.removeAll { $0 == chosen }
+                if isInvite, state.dialogs[dialog] == .early { state.dialogs[dialog] = .ended }
+                if isInvite { layout.servers = max(layout.servers, chosen.record + 2) }
+                if chosen.method == "SUBSCRIBE" && status < 300 && state.dialogs[dialog] == nil {
+                    state.dialogs[dialog] = .confirmed
+                }
+            }
+        }
+    }
+
+    mutating func compileSendRaw(_ tree: SendRawTree, at: Spot, _ state: inout FlowState, dialog: Int) {
+        for content in tree.content { checkReadable(content, state) }
+        let name: String
+        switch tree.what {
+        case .method(let method)?: name = method
+        case .statuses(let status, _)?: name = String(status)
+        case nil: name = "octets"
+        }
+        let number = step(at, "send raw \(name)")
+        let template = makeRaw(tree, at: at, &state, dialog: dialog)
+        var record = -1
+        if case .method(let method)? = tree.what, let open = state.outstanding.last(where: { $0.dialog == dialog && $0.method == method }) {
+            record = open.record
+        } else if case .method(let method)? = tree.what, method != "ACK" {
+            // A raw request is answered like any other; only its sending is the author's.
+            record = state.freeClientRecord()
+            layout.clients = max(layout.clients, record + 1)
+            state.outstanding.append(
+                .init(method: method, dialog: dialog, record: record, provisionalSeen: false, at: at))
+        }
+        if case .method("ACK")? = tree.what { state.unacknowledged.remove(dialog) }
+        emit(Instruction(.sendRaw, step: number, a: template, b: record, c: dialog))
+    }
+
+    // MARK: templates
+
+    /// The ACK that the script does not write.
+    mutating func acknowledgeTemplate(dialog: Int) -> Int {
+        if dialogs[dialog].acknowledge >= 0 { return dialogs[dialog].acknowledge }
+        var state = FlowState()
+        let tree = SendTree(what: .method("ACK"), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
+        let template = makeRequest("ACK", tree, at: party.at, &state, dialog: dialog, inDialog: true)
+        dialogs[dialog].acknowledge = template
+        return template
+    }
+
+    /// What ends a dialog when the script does not.
+    mutating func makeClosingTemplates(dialog: Int) {
+        guard dialogs[dialog].hasInvite else { return }
+        _ = acknowledgeTemplate(dialog: dialog)
+        var state = FlowState()
+        func plain(_ method: String) -> SendTree {
+            SendTree(
+                what: .method(method), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
+        }
+        dialogs[dialog].bye = makeRequest("BYE", plain("BYE"), at: party.at, &state, dialog: dialog, inDialog: true)
+        if !dialogs[dialog].isServer {
+            dialogs[dialog].cancel = makeRequest(
+                "CANCEL", inviteOrigins[dialog] ?? plain("CANCEL"), at: party.at, &state, dialog: dialog, inDialog: false)
+        }
+        layout.clients = max(layout.clients, dialogs[dialog].isServer ? 1 : 2)
+        layout.servers = max(layout.servers, 1)
+    }
+
+    private mutating func makeRequest(
+        _ method: String, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int, inDialog: Bool
+    ) -> Int {
+        let isServer = dialogs[dialog].isServer
+        let pieces = content(tree.content, at: at, &state, dialog: dialog, answering: nil)
+        var message = TemplateBuilder()
+        message.text("\(method) ")
+        // CANCEL repeats the INVITE's request URI (RFC 3261 §9.1).
+        let origin = method == "CANCEL" ? inviteOrigins[dialog] ?? tree : tree
+        if let uri = origin.requestURI {
+            write(uri, &message)
+        } else if inDialog && method != "CANCEL" {
+            message.live(.remoteTarget, dialog)
+        } else if method == "REGISTER" {
+            message.text("sip:")
+            message.bound(.domain)
+        } else if let to = origin.to {
+            message.append(uriOnly(to))
+        } else {
+            message.bound(.calleeURI(calleeParty))
+        }
+        message.text(" SIP/2.0\r\n")
+
+        var fixed: [(name: HeaderName, value: TemplateBuilder)] = []
+        var via = TemplateBuilder()
+        via.text("SIP/2.0/UDP ")
+        via.bound(.localHostPort)
+        via.text(";branch=z9hG4bK")
+        via.bound(.nonce)
+        via.live(.branch)
+        fixed.append((.via, via))
+        fixed.append((.maxForwards, TemplateBuilder("70")))
+
+        let own = partyIndex
+        var from = TemplateBuilder()
+        var to = TemplateBuilder()
+        if inDialog && isServer {
+            from.live(.learnedLocalIdentity, dialog)
+            to.live(.learnedRemoteIdentity, dialog)
+        } else {
+            let originFrom = inDialog || method == "CANCEL" ? inviteOrigins[dialog]?.from ?? tree.from : tree.from
+            let originTo = inDialog || method == "CANCEL" ? inviteOrigins[dialog]?.to ?? tree.to : tree.to
+            from.append(nameAddress(originFrom, otherwise: own))
+            from.text(";tag=")
+            from.live(.localTag, dialog)
+            if let originTo {
+                to.append(nameAddress(originTo, otherwise: own))
+            } else if method == "REGISTER" {
+                to.append(nameAddress(originFrom, otherwise: own))
+            } else {
+                to.text("<")
+                to.bound(.partyURI(calleeParty))
+                to.text(">")
+            }
+            if inDialog { to.live(.remoteTag, dialog) }
+        }
+        fixed.append((.from, from))
+        fixed.append((.to, to))
+
+        var callID = TemplateBuilder()
+        if isServer && inDialog {
+            callID.live(.learnedCallID, dialog)
+        } else {
+            callID.bound(.nonce)
+            callID.text("-")
+            callID.live(.ownCallID, dialog)
+        }
+        fixed.append((.callID, callID))
+        var cseq = TemplateBuilder()
+        cseq.live(.cseq, dialog)
+        cseq.text(" \(method)")
+        fixed.append((.cseq, cseq))
+        if Self.carriesContact.contains(method) {
+            var contact = TemplateBuilder()
+            contact.text("<sip:")
+            contact.bound(.user(party.name))
+            contact.text("@")
+            contact.bound(.localHostPort)
+            contact.text(">")
+            fixed.append((.contact, contact))
+        }
+        if method == "PRACK" {
+            var rack = TemplateBuilder()
+            rack.live(.rack, dialog)
+            fixed.append((.rack, rack))
+        }
+        write(fixed, pieces, routes: inDialog ? dialog : nil, extra: !inDialog && method != "CANCEL", &message)
+        finishBody(pieces, &message)
+        if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
+
+        let constant = [tree.from, tree.to, tree.requestURI].compactMap { $0 }.allSatisfy(\.isConstant)
+        return add(
+            TemplateSource(
+                segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
+                isPure: pieces.isPure && constant && !(inDialog && dialogs[dialog].refreshes), party: partyIndex))
+    }
+
+    private mutating func makeResponse(
+        _ status: Int, _ tree: SendTree, to request: FlowState.Unanswered, at: Spot, _ state: inout FlowState
+    ) -> Int {
+        let pieces = content(
+            tree.content, at: at, &state, dialog: request.dialog, answering: request.method)
+        let opensDialog = Self.opensDialog.contains(request.method) && status > 100 && status < 300
+        var message = TemplateBuilder()
+        message.text("SIP/2.0 \(status) ")
+        if let reason = tree.reason {
+            write(reason, &message)
+        } else {
+            message.text(reasonPhrase(status))
+        }
+        message.text("\r\n")
+        message.live(.echo, opensDialog ? 1 : 0)
+        var fixed: [(name: HeaderName, value: TemplateBuilder)] = []
+        if opensDialog || (Self.refreshesTarget.contains(request.method) && status >= 200 && status < 300) {
+            var contact = TemplateBuilder()
+            contact.text("<sip:")
+            contact.bound(.user(party.name))
+            contact.text("@")
+            contact.bound(.localHostPort)
+            contact.text(">")
+            fixed.append((.contact, contact))
+        }
+        write(fixed, pieces, routes: nil, extra: false, &message)
+        finishBody(pieces, &message)
+        return add(
+            TemplateSource(
+                segments: message.segments, method: Method(token: request.method), methodText: request.method,
+                status: UInt16(clamping: status), dialog: request.dialog,
+                isPure: pieces.isPure && (tree.reason?.isConstant ?? true), opensDialog: opensDialog,
+                party: partyIndex))
+    }
+
+    /// A raw message: what the author owns stands in the content, the rest is made as ever.
+    private mutating func makeRaw(
+        _ tree: SendRawTree, at: Spot, _ state: inout FlowState, dialog: Int
+    ) -> Int {
+        let inDialog = state.dialogs[dialog] == .early || state.dialogs[dialog] == .confirmed
+        guard tree.owning.contains(.everything) || tree.what == nil else {
+            // Header content replaces the automatic header of its name, so that owning the branch, the CSeq or the tags is
+            // writing Via, CSeq, From or To.
+            switch tree.what! {
+            case .method(let method):
+                return makeRequest(
+                    method,
+                    SendTree(
+                        what: tree.what!, answering: nil, from: nil, to: nil, requestURI: nil, reason: nil,
+                        content: tree.content), at: at, &state, dialog: dialog, inDialog: inDialog)
+            case .statuses(let status, _):
+                guard let request = state.unanswered.last(where: { $0.dialog == dialog }) else {
+                    error(at, "\(status) answers nothing: no request is without a final response here")
+                    return 0
+                }
+                return makeResponse(
+                    status,
+                    SendTree(
+                        what: tree.what!, answering: nil, from: nil, to: nil, requestURI: nil, reason: nil,
+                        content: tree.content), to: request, at: at, &state)
+            }
+        }
+        var message = TemplateBuilder()
+        var method = ""
+        switch tree.what {
+        case .method(let name)?:
+            method = name
+            message.text("\(name) ")
+            if inDialog { message.live(.remoteTarget, dialog) } else { message.bound(.calleeURI(calleeParty)) }
+            message.text(" SIP/2.0\r\n")
+        case .statuses(let status, _)?:
+            message.text("SIP/2.0 \(status) \(reasonPhrase(status))\r\n")
+        case nil: break
+        }
+        var hasHeaders = tree.what != nil
+        var hasBody = false
+        for content in tree.content {
+            switch content.part {
+            case .startLine(let line):
+                write(line.text, &message)
+                message.text("\r\n")
+                hasHeaders = true
+            case .header(let header):
+                message.text("\(header.name): ")
+                write(header.value, &message)
+                message.text("\r\n")
+                hasHeaders = true
+            case .body(let body):
+                message.text("\r\n")
+                write(body.text, &message)
+                hasBody = true
+            case .bytes(let bytes): message.octets(bytes.octets)
+            case .offer, .answer, .without: break
+            }
+        }
+        if hasHeaders && !hasBody { message.text("\r\n") }
+        return add(
+            TemplateSource(
+                segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
+                isPure: false, party: partyIndex))
+    }
+
+    private mutating func add(_ template: TemplateSource) -> Int {
+        // Equal templates of one dialog are one (retransmissions of a loop's ACK, closing BYE and the script's).
+        if let known = program.templates.firstIndex(where: {
+            $0.segments == template.segments && $0.dialog == template.dialog && $0.party == template.party
+                && $0.isPure == template.isPure && $0.status == template.status
+        }) {
+            return known
+        }
+        program.templates.append(template)
+        return program.templates.count - 1
+    }
+
+    // MARK: content
+
+    /// What a step puts into its message.
+    struct Pieces {
+        var replaced: [(name: HeaderName, text: String, value: TemplateBuilder)] = []
+        var added: [(name: String, value: TemplateBuilder)] = []
+        var without: Set<String> = []
+        var bodyType = ""
+        var body = TemplateBuilder()
+        var hasBody = false
+        /// Length of the body where it is the same in every message.
+        var bodyLength: Int? = 0
+        var isPure = true
+    }
+
+    private mutating func checkReadable(_ content: Content, _ state: FlowState) {
+        switch content.part {
+        case .header(let tree): requireReadable(tree.value, state, at: content.at)
+        case .body(let tree): requireReadable(tree.text, state, at: content.at)
+        case .startLine(let tree): requireReadable(tree.text, state, at: content.at)
+        default: break
+        }
+    }
+
+    private mutating func content(
+        _ content: [Content], at: Spot, _ state: inout FlowState, dialog: Int, answering: String?
+    ) -> Pieces {
+        var pieces = Pieces()
+        for item in content {
+            checkReadable(item, state)
+            switch item.part {
+            case .header(let tree):
+                var value = TemplateBuilder()
+                write(tree.value, &value)
+                if !tree.value.isConstant { pieces.isPure = false }
+                let known = HeaderName(token: tree.name)
+                if Self.automatic.contains(known) && !pieces.replaced.contains(where: { $0.name == known }) {
+                    pieces.replaced.append((known, tree.name, value))
+                } else {
+                    pieces.added.append((tree.name, value))
+                }
+            case .without(let tree): pieces.without.insert(HeaderName(token: tree.name).spelling(tree.name))
+            case .body(let tree):
+                write(tree.text, &pieces.body)
+                pieces.bodyType = tree.type
+                pieces.hasBody = true
+                if !tree.text.isConstant { pieces.isPure = false }
+                if case .text(let text) = tree.text { pieces.bodyLength = text.utf8.count } else { pieces.bodyLength = nil }
+            case .offer(let tree):
+                writeDescription(tree, &pieces.body, version: state.descriptions[dialog] ?? 0)
+                state.descriptions[dialog, default: 0] += 1
+                pieces.bodyType = "application/sdp"
+                pieces.hasBody = true
+                pieces.bodyLength = nil
+            case .answer:
+                let kept = state.keptOffer[dialog]
+                if kept == nil && !state.messageAtHand {
+                    error(
+                        item.at,
+                        "Answer() stands after a pause and the offer is no longer at hand. Capture the offer:"
+                            + " Expect(.invite) { Capture(offer, from: .body) } and answer before the pause")
+                }
+                let child = kept.map { program.values.add(.init(kind: .variable, a: Int32($0))) } ?? -1
+                let answer = program.values.add(.init(kind: .answer, a: Int32(child)))
+                pieces.body.live(.value, answer)
+                pieces.bodyType = "application/sdp"
+                pieces.hasBody = true
+                pieces.bodyLength = nil
+                pieces.isPure = false
+                state.descriptions[dialog, default: 0] += 1
+            case .startLine, .bytes:
+                error(item.at, "a start line or bare bytes stand in SendRaw { … } only")
+            }
+        }
+        return pieces
+    }
+
+    /// Writes headers in the order of RFC 3261's examples: replaced ones at their place, added ones below.
+    private mutating func write(
+        _ fixed: [(name: HeaderName, value: TemplateBuilder)], _ pieces: Pieces, routes: Int?, extra: Bool,
+        _ message: inout TemplateBuilder
+    ) {
+        var used: [HeaderName] = []
+        for (name, value) in fixed {
+            if name == .maxForwards, let routes { message.live(.routes, routes) }
+            used.append(name)
+            if pieces.without.contains(name.spelling("")) { continue }
+            if let own = pieces.replaced.first(where: { $0.name == name }) {
+                message.text("\(own.text): ")
+                message.append(own.value)
+            } else {
+                message.text("\(name.spelling("")): ")
+                message.append(value)
+            }
+            message.text("\r\n")
+        }
+        for own in pieces.replaced
+        where !used.contains(own.name) && own.name != .contentLength && own.name != .contentType {
+            message.text("\(own.text): ")
+            message.append(own.value)
+            message.text("\r\n")
+        }
+        for (name, value) in pieces.added {
+            message.text("\(name): ")
+            message.append(value)
+            message.text("\r\n")
+        }
+        if extra { message.bound(.extraHeaders) }
+    }
+
+    private mutating func finishBody(_ pieces: Pieces, _ message: inout TemplateBuilder) {
+        if pieces.hasBody && !pieces.without.contains("Content-Type") {
+            message.text("Content-Type: ")
+            if let own = pieces.replaced.first(where: { $0.name == .contentType }) {
+                message.append(own.value)
+            } else {
+                message.text(pieces.bodyType)
+            }
+            message.text("\r\n")
+        }
+        if !pieces.without.contains("Content-Length") {
+            message.text("Content-Length: ")
+            if let own = pieces.replaced.first(where: { $0.name == .contentLength }) {
+                message.append(own.value)
+            } else if let length = pieces.bodyLength {
+                message.text(String(length))
+            } else {
+                message.live(.bodyLength)
+            }
+            message.text("\r\n")
+        }
+        message.text("\r\n")
+        if pieces.hasBody {
+            if pieces.bodyLength == nil { message.live(.bodyStart) }
+            message.append(pieces.body)
+        }
+    }
+
+    private mutating func write(_ tree: ValueTree, _ message: inout TemplateBuilder) {
+        switch tree {
+        case .text(let text): message.text(text)
+        case .number(let number): message.text(String(number))
+        case .joined(let parts): for part in parts { write(part, &message) }
+        case .setting(let name, _): message.bound(.setting(name))
+        case .field(.domain): message.bound(.domain)
+        case .field(.target): message.bound(.target)
+        case .field(.localAddress): message.bound(.localHost)
+        case .field(.localPort): message.bound(.localPort)
+        case .field(.localURI): message.bound(.partyURI(partyIndex))
+        case .field(.remoteURI): message.bound(.partyURI(calleeParty))
+        case .field(.party): message.text(party.name)
+        case .partyURI(let name):
+            let offset = scenario.parties.firstIndex { $0.name == name } ?? 0
+            message.bound(.partyURI(scenarioFirstParty + offset))
+        default: message.live(.value, value(tree))
+        }
+    }
+
+    /// A From or To value: what the author gave, in angle brackets unless they are there.
+    private mutating func nameAddress(
+        _ tree: ValueTree?, otherwise party: Int
+    ) -> TemplateBuilder {
+        var built = TemplateBuilder()
+        guard let tree else {
+            built.text("<")
+            built.bound(.partyURI(party))
+            built.text(">")
+            return built
+        }
+        if tree.mayHoldAngleBrackets {
+            write(tree, &built)
+        } else {
+            built.text("<")
+            write(tree, &built)
+            built.text(">")
+        }
+        return built
+    }
+
+    /// The URI of a value that may be a name-addr.
+    private mutating func uriOnly(_ tree: ValueTree) -> TemplateBuilder {
+        var built = TemplateBuilder()
+        if tree.mayHoldAngleBrackets {
+            write(.uriPart(.uri, of: tree), &built)
+        } else {
+            write(tree, &built)
+        }
+        return built
+    }
+
+    /// The party that this one calls: the scenario's first other party that answers, else itself.
+    var calleeParty: Int {
+        for (offset, tree) in scenario.parties.enumerated()
+        where scenarioFirstParty + offset != partyIndex && tree.startsByWaiting {
+            return scenarioFirstParty + offset
+        }
+        return scenario.parties.count > 1 && partyIndex == scenarioFirstParty ? partyIndex + 1 : partyIndex
+    }
+
+    /// An offer as RFC 4566 and RFC 3264 §5 want it.
+    private func writeDescription(_ offer: OfferTree, _ body: inout TemplateBuilder, version: Int) {
+        body.text("v=0\r\no=\(party.name) 2890844526 \(2_890_844_526 + version) IN IP4 ")
+        body.bound(.localHost)
+        body.text("\r\ns=-\r\nc=IN IP4 ")
+        body.bound(.localHost)
+        body.text("\r\nt=0 0\r\n")
+        var port = 40_000
+        for media in offer.media {
+            let payloads = media.codecs.map { String($0.payload) }.joined(separator: " ")
+            body.text("m=\(media.kind) \(media.port ?? port) RTP/AVP \(payloads)\r\n")
+            port += 2
+            for codec in media.codecs {
+                let channels = codec.channels.map { "/\($0)" } ?? ""
+                body.text("a=rtpmap:\(codec.payload) \(codec.name)/\(codec.clockRate)\(channels)\r\n")
+                if let parameters = codec.parameters { body.text("a=fmtp:\(codec.payload) \(parameters)\r\n") }
+            }
+            if media.direction != "sendrecv" { body.text("a=\(media.direction)\r\n") }
+        }
+    }
+
+    static let carriesContact: Set<String> = ["INVITE", "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "UPDATE"]
+    static let opensDialog: Set<String> = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]
+    static let refreshesTarget: Set<String> = ["INVITE", "UPDATE", "SUBSCRIBE"]
+    /// Headers that are written by themselves in some message: a `Header` of that name replaces it.
+    static let automatic: Set<HeaderName> = [
+        .via, .maxForwards, .from, .to, .callID, .cseq, .contact, .contentType, .contentLength, .rack,
+    ]
+}
+
+extension TemplateBuilder {
+    init(_ string: String) { text(string) }
+}
+
+extension ValueTree {
+    fileprivate var mayHoldAngleBrackets: Bool {
+        switch self {
+        case .text(let text): text.contains("<")
+        case .joined(let parts): parts.contains(where: \.mayHoldAngleBrackets)
+        default: false
+        }
+    }
+}

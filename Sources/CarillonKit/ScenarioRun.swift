@@ -1,0 +1,345 @@
+import Blaster
+import CallEngine
+import CallTraces
+import Glibc
+import Measurement
+import Reporting
+import SIPTransactions
+import SIPWire
+import ScenarioDSL
+import Synchronization
+
+/// One run of scenarios: what to play, against whom, how much, and what to keep. The command and the tests of other
+/// packages start runs through this one door.
+///
+/// ```swift
+/// var run = ScenarioRun(basicCall)
+/// run.load = .open(rate: 100, process: .poisson, concurrency: nil)
+/// run.calls = 500
+/// let outcome = try run.start()
+/// #expect(outcome.record[.runsFailed] == 0)
+/// ```
+public struct ScenarioRun: Sendable {
+    package var trees: [ScenarioTree]
+    /// Where the scenarios came from, for the report.
+    public var scenarioFile: String?
+
+    /// Where requests go. Nil: to this process itself, which then plays all parties.
+    public var target: TransportAddress?
+    /// The target as a URI shows it, `host:port`; nil: made from `target`.
+    public var targetText: String?
+    /// Address the sockets are bound to; port 0: any.
+    public var local = TransportAddress(ipv4: 0x7F00_0001, port: 0)
+    public var ports: ClosedRange<UInt16>?
+    public var advertisedHost: String?
+    public var domain: String?
+    public var callerURI: String?
+    public var calleeURI: String?
+    public var extraHeaders: [String] = []
+    public var settings: [String: String] = [:]
+    public var plays: Set<String>?
+
+    public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
+    /// Nanoseconds.
+    public var duration: Int64?
+    public var calls: UInt64?
+    public var seed: UInt64 = 1
+    /// Nil: a fresh one.
+    public var runID: UInt32?
+    public var workers = 1
+    public var segmentation = true
+    public var wait = WaitPolicy.automatic
+    public var timers = TransactionTimers()
+    /// Runs hung up per second at the end.
+    public var drainRate: Double = 1000
+    /// How long runs may still end by themselves after the last arrival. Nanoseconds; nil: what the scenario may take.
+    public var settleLimit: Int64?
+    /// Stops after so long without a message, when nothing is in progress. Nanoseconds.
+    public var idleLimit: Int64?
+    public var lingerAfterEnd: Int64 = 0
+    public var pinsWorkers = false
+    public var mostSlots: UInt32 = 4_000_000
+
+    public var traces = TracePolicy.failed
+    public var traceOctets = 64 << 20
+    /// Path for the traces; nil: they are kept in memory for the ladders and not written.
+    public var capturePath: String?
+    public var commandLine: [String] = []
+    public var version = carillonVersion
+
+    public init(_ scenarios: Scenario...) { trees = scenarios.map(\.tree) }
+    package init(trees: [ScenarioTree]) { self.trees = trees }
+
+    /// What is wrong with the scenarios; empty when they can run.
+    public func diagnostics() -> [Diagnostic] { ScenarioCompiler.compile(trees).diagnostics }
+
+    /// Runs to the end.
+    ///
+    /// - Parameters:
+    ///   - control: stops the run from outside.
+    ///   - onProgress: called about once a second on this thread.
+    /// - Throws: `ScenarioRunError` when the run cannot start.
+    public func start(
+        control: RunControl = RunControl(), progressInterval: Int64 = 1_000_000_000,
+        onProgress: (ProgressSnapshot) -> Void = { _ in }
+    ) throws(ScenarioRunError) -> ScenarioOutcome {
+        let (compiled, diagnostics) = ScenarioCompiler.compile(trees)
+        guard let program = compiled else {
+            throw ScenarioRunError(.scenario, diagnostics.map(\.description))
+        }
+        if program.initiator == nil, load != .none {
+            throw ScenarioRunError(
+                .usage, ["no party of \(program.scenarioNames.joined(separator: ", ")) begins by itself: serve it instead"])
+        }
+        let nonce = RunNonce(runID ?? UInt32.random(in: 1 ... .max))
+        let layout = program.recorderLayout()
+        let outlet = TraceOutlet()
+        let start = MonotonicInstant.now()
+        var wall = timespec()
+        clock_gettime(CLOCK_REALTIME, &wall)
+        let utc = Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec)
+        let scenarioName = program.scenarioNames.joined(separator: "+")
+
+        var writer: CaptureFileWriter?
+        if traces != .off {
+            let steps = layout.steps
+            let expectations = layout.expectations
+            let options = CaptureFileOptions(
+                destination: .file(path: capturePath ?? "/dev/null"), scenario: scenarioName,
+                commandLine: commandLine.joined(separator: " "), seed: seed,
+                wallClockOffsetNanoseconds: utc - start.nanoseconds,
+                describe: { Self.describe($0, steps, expectations) })
+            do {
+                let destination =
+                    capturePath == nil
+                    ? CaptureFileOptions.Destination.descriptor(open("/dev/null", O_WRONLY | O_CLOEXEC))
+                    : options.destination
+                var chosen = options
+                chosen.destination = destination
+                writer = try CaptureFileWriter(outlet: outlet, options: chosen)
+            } catch {
+                throw ScenarioRunError(.environment, ["\(error)"])
+            }
+        }
+
+        var plan = RunPlan(load: load, local: local)
+        plan.duration = duration
+        plan.calls = calls
+        plan.seed = seed
+        plan.workers = workers
+        plan.ports = ports
+        plan.socket.segmentation = segmentation
+        plan.wait = wait
+        plan.drainRate = drainRate
+        plan.settleLimit = settleLimit ?? program.longestRun(settings: settings)
+        plan.idleLimit = idleLimit
+        plan.lingerAfterEnd = lingerAfterEnd
+        plan.pinsWorkers = pinsWorkers
+        plan.spreadsPublishedPort = program.hasAnswerers && workers > 1
+
+        let bench = Bench(workers: plan.workersInUse)
+        let request = self
+        let result: RunResult
+        do throws(BlasterError) {
+            result = try Blaster.run(
+                plan, control: control,
+                makeEngine: { worker, address in
+                    do {
+                        return try request.makeEngine(
+                            program, worker: worker, local: address, nonce: nonce, layout: layout, epoch: start,
+                            outlet: outlet)
+                    } catch {
+                        // Address space is all an engine asks for; without it nothing can go on.
+                        fputs("carillon: error: \(error)\n", stderr)
+                        exit(ExitCode.environment.rawValue)
+                    }
+                },
+                finishEngine: { worker, engine in
+                    let now = MonotonicInstant.now()
+                    engine.cutOff()
+                    bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
+                },
+                progressInterval: progressInterval,
+                onProgress: { progress in onProgress(request.snapshot(progress, bench)) })
+        } catch {
+            _ = writer?.finish()
+            throw ScenarioRunError(.environment, [error.description])
+        }
+        let capture = writer?.finish()
+        let end: RunEnd
+        switch result.end {
+        case .completed, .idle:
+            end = result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .finished
+        case .stopped, .aborted:
+            end = result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .interrupted
+        }
+        let records = bench.records()
+        let identity = RunIdentity(
+            version: version, scenario: scenarioName, scenarioFile: scenarioFile, command: commandLine, seed: seed,
+            runID: nonce.description, host: .current())
+        let record = RunRecord(
+            merging: records, identity: identity, plan: plannedLoad(plan),
+            clock: RunClock(
+                epoch: start, epochUTCNanoseconds: utc,
+                stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
+            end: end, loadNanoseconds: duration ?? result.elapsed)
+        var ladders: [UInt64: Ladder] = [:]
+        var transcripts: [CallTranscript] = []
+        if let capture {
+            for transcript in capture.examples.values {
+                transcripts.append(transcript)
+                ladders[transcript.run] = transcript.ladder(parties: program.partyNames)
+            }
+        }
+        return ScenarioOutcome(
+            record: record, ladders: ladders, transcripts: transcripts, capture: capture, traceCounts: bench.counts(),
+            diagnostics: diagnostics, transport: result)
+    }
+
+    private func makeEngine(
+        _ program: CallProgram, worker: Int, local: TransportAddress, nonce: RunNonce, layout: RecorderLayout,
+        epoch: MonotonicInstant, outlet: TraceOutlet
+    ) throws -> CallEngine {
+        let target = self.target ?? local
+        var engine = EngineSettings(
+            local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+        engine.worker = UInt8(truncatingIfNeeded: worker)
+        engine.advertisedHost = advertisedHost
+        engine.domain = domain
+        engine.callerURI = callerURI
+        engine.calleeURI = calleeURI
+        engine.extraHeaders = extraHeaders
+        engine.settings = settings
+        engine.plays = plays
+        engine.timers = timers
+        engine.mostSlots = mostSlots
+        if case .open(let rate, _, _) = load {
+            let perCall = 2.0
+            engine.expectedLingering = Int(min(rate / Double(max(workers, 1)) * 32 * perCall, 4e6))
+        }
+        return try CallEngine(
+            program: program, settings: engine, recorder: WorkerRecorder(layout: layout, epoch: epoch),
+            traces: TraceArena(octets: traceOctets, policy: traces, outlet: traces == .off ? nil : outlet),
+            epoch: epoch)
+    }
+
+    private func plannedLoad(_ plan: RunPlan) -> PlannedLoad {
+        var planned: PlannedLoad
+        switch load {
+        case .open(let rate, let process, let concurrency):
+            planned = PlannedLoad(
+                arrivals: process == .poisson ? .poisson : .uniform, ratePerSecond: rate, concurrency: concurrency)
+        case .closed(let concurrency): planned = PlannedLoad(arrivals: .closed, concurrency: concurrency)
+        case .none: planned = PlannedLoad(arrivals: .answering)
+        }
+        planned.runs = calls
+        planned.durationNanoseconds = duration
+        planned.catchUpLimitNanoseconds = plan.catchUpLimit
+        planned.workers = plan.workersInUse
+        planned.target = target.map { targetText ?? $0.text }
+        planned.segmentedSends = segmentation
+        planned.traces = traces.text
+        return planned
+    }
+
+    private func snapshot(_ progress: RunProgress, _ bench: Bench) -> ProgressSnapshot {
+        var shown = ProgressSnapshot(
+            elapsedNanoseconds: progress.elapsed, plannedNanoseconds: duration, plannedRuns: calls)
+        shown.started = progress.started
+        shown.due = progress.started + progress.notStarted + progress.blocked + progress.noSlot
+        shown.live = progress.liveRuns
+        shown.draining = progress.phase >= .settling
+        if case .open(let rate, _, _) = load { shown.askedPerSecond = rate }
+        let glance = bench.glance()
+        shown.succeeded = glance.succeeded
+        shown.failed = glance.failed
+        shown.startedPerSecond = glance.startedPerSecond
+        shown.delayP50Nanoseconds = glance.p50
+        shown.delayP99Nanoseconds = glance.p99
+        shown.startLatenessP99Nanoseconds = glance.lateness
+        if progress.receiveOverflow > 0 { shown.hints.append("receive buffer overflowed") }
+        if progress.notStarted > 0 { shown.hints.append("\(progress.notStarted) arrivals came too late to start") }
+        if progress.busiestShare > 0.7 { shown.hints.append("a worker is busy \(Int(progress.busiestShare * 100)) %") }
+        return shown
+    }
+
+    private static func describe(
+        _ verdict: TraceVerdict, _ steps: [StepDescription], _ expectations: [Expectation]
+    ) -> String {
+        let step = Int(verdict.step) < steps.count ? steps[Int(verdict.step)] : nil
+        let expectation = Int(verdict.expected) < expectations.count ? expectations[Int(verdict.expected)].text : "?"
+        let place = step.map { "\($0.file):\($0.line): " } ?? ""
+        return "\(place)expected \(expectation), got \(FailureEvidence.words(code: verdict.got)) after "
+            + "\(verdict.afterNanoseconds / 1_000_000) ms"
+    }
+}
+
+/// What a run leaves behind.
+public struct ScenarioOutcome: Sendable {
+    public var record: RunRecord
+    /// Ladders of failed runs, by run number.
+    public var ladders: [UInt64: Ladder]
+    public var transcripts: [CallTranscript]
+    public var capture: CaptureFileReport?
+    public var traceCounts: TraceCounts
+    /// Warnings about the scenario.
+    public var diagnostics: [Diagnostic]
+    public var transport: RunResult
+}
+
+/// Why a run could not start.
+public struct ScenarioRunError: Error, Sendable, CustomStringConvertible {
+    public enum Kind: Sendable { case usage, scenario, environment }
+    public var kind: Kind
+    public var lines: [String]
+
+    init(_ kind: Kind, _ lines: [String]) {
+        self.kind = kind
+        self.lines = lines
+    }
+
+    public var description: String { lines.joined(separator: "\n") }
+
+    /// The exit code that says so.
+    public var exitCode: ExitCode {
+        switch kind {
+        case .usage: .usage
+        case .scenario: .unusableInput
+        case .environment: .environment
+        }
+    }
+}
+
+/// Where workers put what they recorded, each once, on its own thread.
+private final class Bench: Sendable {
+    private let taken: Mutex<[Int: WorkerRecord]>
+    private let cuts: Mutex<TraceCounts>
+    let workers: Int
+
+    init(workers: Int) {
+        self.workers = workers
+        taken = Mutex([:])
+        cuts = Mutex(TraceCounts())
+    }
+
+    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ worker: Int) {
+        taken.withLock { $0[worker] = record }
+        cuts.withLock { $0.add(traces) }
+    }
+
+    func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
+    func counts() -> TraceCounts { cuts.withLock { $0 } }
+
+    struct Glance {
+        var succeeded: UInt64 = 0
+        var failed: UInt64 = 0
+        var startedPerSecond: Double = 0
+        var p50: UInt64?
+        var p99: UInt64?
+        var lateness: UInt64 = 0
+    }
+
+    func glance() -> Glance { Glance() }
+}
+
+public let carillonVersion = "0.1.0"

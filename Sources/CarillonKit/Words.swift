@@ -1,0 +1,91 @@
+import CallTraces
+import Measurement
+import Reporting
+import SIPWire
+
+extension TransportAddress {
+    /// `127.0.0.1:5060`, `[::1]:5060`.
+    public var text: String {
+        withUnsafeTemporaryAllocation(byteCount: Self.longestText, alignment: 1) { buffer in
+            let count = write(to: buffer.baseAddress!)
+            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[0..<count]), as: UTF8.self)
+        }
+    }
+}
+
+extension TracePolicy {
+    /// As `--trace` takes it.
+    var text: String {
+        switch self {
+        case .failed: "failed"
+        case .all: "all"
+        case .off: "off"
+        case .sample(let oneIn): "sample=1/\(oneIn)"
+        case .first(let count): "first=\(count)"
+        }
+    }
+}
+
+extension FailureEvidence {
+    /// Words for the number that a trace keeps of the evidence.
+    static func words(code: UInt32) -> String {
+        switch code {
+        case 0..<1000:
+            let reason = StatusCode.reasonPhrase(UInt16(code)).description
+            return reason.isEmpty ? "\(code)" : "\(code) \(reason)"
+        case 1000..<2000: return Method(rawValue: UInt8(truncatingIfNeeded: code - 1000))?.token.description ?? "a request"
+        case 2000: return "nothing"
+        case 3000..<4000: return "a transport error"
+        case 4000: return "another value"
+        case 5000..<6000: return "a malformed message"
+        case 6000: return "a failure that the scenario declares"
+        default: return "no room left"
+        }
+    }
+}
+
+extension CallTranscript {
+    /// The messages as a ladder. Participants are the parties that this process plays and, where it is another one, the
+    /// peer; a message between two parties of ours is drawn once.
+    public func ladder(parties: [String]) -> Ladder {
+        var names: [String] = []
+        func column(_ name: String) -> Int {
+            if let known = names.firstIndex(of: name) { return known }
+            names.append(name)
+            return names.count - 1
+        }
+        func party(_ number: UInt8) -> String {
+            Int(number) < parties.count ? parties[Int(number)] : "party \(number)"
+        }
+        let ours = Set(messages.map(\.local))
+        // Of a message between two of ours, the sending is drawn and its receiving says who took it.
+        var receivers: [[UInt8]: [UInt8]] = [:]
+        for message in messages where message.direction == .received && ours.contains(message.remote) {
+            receivers[message.octets, default: []].append(message.party)
+        }
+        var arrows: [Ladder.Arrow] = []
+        for message in messages {
+            let own = party(message.party)
+            let toOurs = ours.contains(message.remote)
+            if message.direction == .received && toOurs { continue }
+            var other = message.remote.text
+            if toOurs {
+                if let taker = receivers[message.octets]?.first {
+                    receivers[message.octets]?.removeFirst()
+                    other = party(taker)
+                } else {
+                    other = "(lost)"
+                }
+            }
+            let from = column(message.direction == .sent ? own : other)
+            let to = column(message.direction == .sent ? other : own)
+            var label = message.arrowLabel
+            if message.isRetransmission { label += " (again)" }
+            arrows.append(
+                Ladder.Arrow(
+                    timeNanoseconds: message.nanoseconds, from: from, to: to, label: label,
+                    note: message.isWhereItFailed ? "failed here" : nil))
+        }
+        return Ladder(participants: names, arrows: arrows)
+    }
+}

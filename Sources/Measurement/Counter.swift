@@ -1,0 +1,96 @@
+/// What a worker counts. Each is a sum over the run; `closeInterval` keeps what each interval added.
+///
+/// The name of the case is the key in `run.json`.
+@frozen public enum Counter: Int, Sendable, CaseIterable {
+    // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot.
+    /// Arrivals whose due time has come.
+    case arrivalsDue
+    case runsStarted
+    /// Dropped: later than the catch-up limit. Counted by `recordNotStarted`.
+    case runsNotStarted
+    /// Dropped: the concurrency cap was full.
+    case runsBlocked
+    /// Dropped: no call slot was free.
+    case runsWithoutSlot
+
+    // Runs that ended. runsStarted = the sum of these four + runs still live.
+    case runsSucceeded
+    case runsFailed
+    /// Cancelled or hung up by us at the end of the run.
+    case runsDrained
+    /// Still live when the run was cut off.
+    case runsCutOff
+
+    // Messages. Sent and received include retransmissions.
+    case messagesSent, messagesReceived
+    case octetsSent, octetsReceived
+    case inviteRetransmissionsSent, requestRetransmissionsSent, responseRetransmissionsSent, ackRetransmissionsSent
+    case inviteRetransmissionsReceived, requestRetransmissionsReceived, responseRetransmissionsReceived
+    case ackRetransmissionsReceived
+    /// Responses received, by class, without those that no transaction took.
+    case responses1xx, responses2xx, responses3xx, responses4xx, responses5xx, responses6xx
+    /// Provisional responses that no step listed.
+    case provisionalsAbsorbed
+    /// Requests that no step expected and that were answered anyway.
+    case unexpectedRequests
+    /// Messages that belong to no transaction and no dialog of ours.
+    case strayResponses, strayRequests
+    case malformedMessages
+    case keepAlives
+    /// Initial requests joined to the run that caused them, and those that found none.
+    case legsJoined, legsUnjoined
+    /// 2xx responses of a further fork, answered with ACK and BYE.
+    case forkedAnswers
+    /// Requests refused with 500 since the overflow pool or its limit per call was full.
+    case overflowRefusals
+
+    // The socket.
+    /// The kernel refused a datagram for another reason than a full queue.
+    case sendsRefused
+    /// Messages given up before they were sent: our own queue was full.
+    case sendsDropped
+    /// EAGAIN, ENOBUFS.
+    case sendsWouldBlock, sendsWithoutBuffers
+    /// Datagrams that the kernel dropped since our receive buffer was full (SO_RXQ_OVFL).
+    case receiveOverflows
+    case icmpErrors
+    case portsExhausted, descriptorsExhausted
+
+    // The generator's own tables.
+    case lingerEvictions
+    case slabGrowths
+    /// Call traces that lost messages since the arena was full.
+    case traceCuts
+    /// Initial requests handed to the worker that owns them, and those whose ring was full.
+    case handOvers, handOversRefused
+
+    // The worker's time. Busy is work without waiting; CPU is what the kernel charged the thread.
+    case busyNanoseconds, wallNanoseconds, cpuNanoseconds
+
+    // RFC 6076 sums; `WorkerRecorder.countSessionAnswer` and `countRegistrationAnswer` keep them.
+    /// New sessions asked for: one for each first INVITE, not one for each repetition with credentials or a new target.
+    case sessionAttempts
+    case sessionAnswers2xx, sessionAnswers3xx
+    /// 401, 402 and 407 as the last word on a session attempt.
+    case sessionAnswersChallenged
+    /// 408, 500, 503, 504, and no answer at all (Timer B).
+    case sessionsIneffective
+    /// 480, 486, 600, 603.
+    case sessionsEffectivelyRefused
+    /// All other final responses.
+    case sessionAnswersOther
+    /// Sessions that were set up and ended by a BYE that was answered.
+    case sessionsCompleted
+    case registrationAttempts
+    case registrationAnswers2xx
+    /// 401, 402, 407 as the last word, and 3xx.
+    case registrationAnswersOther
+    /// 4xx except 401, 402, 407; 5xx; 6xx; no answer at all (Timer F).
+    case registrationsIneffective
+
+    // The recorder's own.
+    /// Samples below zero, recorded as 0, and samples beyond the range, recorded as its upper end.
+    case delaysBelowRange, delaysAboveRange
+    /// Samples of a delay from due time that are lower bounds: arrivals that were not started.
+    case fromDueLowerBounds
+}

@@ -1,0 +1,128 @@
+import Glibc
+import SIPWire
+
+/// Failed runs of one kind: same step, same expectation, same evidence.
+public struct FailureGroup: Sendable, Hashable, Codable {
+    /// Nil for the group that takes what came after 256 groups were in use.
+    public var step: StepDescription?
+    /// Completes "expected …".
+    public var expected: String
+    /// Completes "got …".
+    public var got: String
+    public var rule: String
+    public var count: UInt64
+    /// The earliest, at most 16 of a group and 1,000 of a run.
+    public var examples: [FailureExample]
+
+    /// Where it failed, as file:line; empty for the group of all others.
+    public var place: String { step.map { "\($0.file):\($0.line)" } ?? "" }
+
+    /// The one line that explains an example:
+    /// `basic-call.swift:24: expected 200 to INVITE, got 486 Busy Here after 812 ms (call 1042, Call-ID …, RFC 3261 §13.2.2)`.
+    public func sentence(_ example: FailureExample, noun: String = "call") -> String {
+        "\(place.isEmpty ? "" : place + ": ")expected \(expected), got \(example.got)"
+            + " after \(durationText(example.afterNanoseconds))"
+            + " (\(noun) \(example.run), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
+    }
+}
+
+/// One failed run, with what finds it in a server's log.
+public struct FailureExample: Sendable, Hashable, Codable {
+    /// The arrival's place in the whole plan.
+    public var run: UInt64
+    public var got: String
+    public var callID: String
+    public var fromTag: String
+    public var localAddress: String
+    public var remoteAddress: String
+    /// RFC 3339, of the failure.
+    public var atUTC: String
+    /// From the start of the run's load to the failure.
+    public var atNanoseconds: Int64
+    /// From the start of the wait to the failure.
+    public var afterNanoseconds: Int64
+}
+
+extension FailureGroup {
+    /// The group of failures that found no group of their own any more.
+    static let othersText = "various: more than \(FailureTable.mostGroups) kinds of failure came"
+
+    static func merge(
+        _ tables: [[FailureKey: FailureTally]], layout: RecorderLayout, clock: RunClock
+    ) -> [FailureGroup] {
+        var merged: [FailureKey: FailureTally] = [:]
+        for table in tables {
+            for (key, tally) in table {
+                merged[key, default: FailureTally(count: 0, kept: [])].count &+= tally.count
+                merged[key]!.kept += tally.kept
+            }
+        }
+        var left = FailureTable.mostKept
+        return merged.map { key, tally -> FailureGroup in
+            let kept = tally.kept.sorted { ($0.at, $0.run) < ($1.at, $1.run) }.prefix(FailureTable.mostKeptPerGroup)
+            let known = layout.expectations.indices.contains(key.expectation)
+            return FailureGroup(
+                step: layout.steps.indices.contains(key.step) ? layout.steps[key.step] : nil,
+                expected: known ? layout.expectations[key.expectation].text : "something else",
+                got: key == .others
+                    ? othersText : key.got.text(detail: kept.first?.detail ?? "", faults: layout.faults),
+                rule: known ? layout.expectations[key.expectation].rule : "", count: tally.count,
+                examples: kept.map { FailureExample($0, got: key.got, layout: layout, clock: clock) })
+        }
+        .sorted { a, b in
+            // The largest first; a fixed order among equals, so that equal runs read equal.
+            a.count != b.count ? a.count > b.count : (a.place, a.expected, a.got) < (b.place, b.expected, b.got)
+        }
+        .map { group in
+            var group = group
+            group.examples = Array(group.examples.prefix(left))
+            left -= group.examples.count
+            return group
+        }
+    }
+}
+
+extension FailureExample {
+    init(_ kept: KeptFailure, got: FailureEvidence, layout: RecorderLayout, clock: RunClock) {
+        run = kept.run
+        self.got = got.text(detail: kept.detail, faults: layout.faults)
+        callID = kept.callID
+        fromTag = kept.fromTag
+        localAddress = addressText(kept.local)
+        remoteAddress = addressText(kept.remote)
+        atUTC = utcText(clock.utcNanoseconds(of: kept.at))
+        atNanoseconds = kept.at.nanoseconds - clock.epochMonotonicNanoseconds
+        afterNanoseconds = kept.afterNanoseconds
+    }
+}
+
+extension FailureEvidence {
+    /// Completes "got …".
+    func text(detail: String, faults: [String]) -> String {
+        switch self {
+        case .response(let status): detail.isEmpty ? "\(status)" : "\(status) \(detail)"
+        case .request(.other): detail.isEmpty ? "a request with an unknown method" : detail
+        case .request(let method): method.reportName
+        case .timeout: "nothing"
+        case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
+        case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
+        case .malformed(let fault):
+            "a malformed message" + (faults.indices.contains(Int(fault)) ? " (\(faults[Int(fault)]))" : "")
+        case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
+        case .exhausted: "no room for it in the generator"
+        }
+    }
+}
+
+/// An address as it stands in a Via: 127.0.0.1:5060, [2001:db8::1]:5060.
+func addressText(_ address: TransportAddress) -> String {
+    if !address.isIPv6 {
+        let host = stride(from: 24, through: 0, by: -8).map { "\(address.ipv4 >> UInt32($0) & 0xFF)" }
+        return host.joined(separator: ".") + ":\(address.port)"
+    }
+    var octets = (address.high.bigEndian, address.low.bigEndian)
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    inet_ntop(AF_INET6, &octets, &text, socklen_t(text.count))
+    let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return "[\(host)]:\(address.port)"
+}

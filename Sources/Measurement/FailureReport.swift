@@ -1,0 +1,59 @@
+import SIPWire
+
+/// What came instead of what was expected.
+@frozen public enum FailureEvidence: Sendable, Hashable {
+    /// A response; `FailureReport.detail` holds its reason phrase.
+    case response(status: UInt16)
+    /// A request; `FailureReport.detail` holds the method where it is `.other`.
+    case request(Method)
+    /// Nothing, until the limit of the wait or a transaction timer.
+    case timeout
+    /// The transport said no: ICMP error or refused connection.
+    case transport(errno: Int32)
+    /// A message came but a check on it failed; `FailureReport.detail` holds the value it had.
+    case value
+    /// A message that cannot be read; the fault is a position in `RecorderLayout.faults`.
+    case malformed(fault: UInt16)
+    /// The scenario itself said `Fail`; `FailureReport.detail` holds its words.
+    case declared
+    /// We had no room: overflow record, slot or arena.
+    case exhausted
+}
+
+/// One failed run, as the engine hands it over: trivial, with octets that need to live for the call of `fail` only.
+public struct FailureReport {
+    /// The arrival's place in the whole plan.
+    public var run: UInt64
+    /// Position in `RecorderLayout.steps`.
+    public var step: Int
+    /// Position in `RecorderLayout.expectations`.
+    public var expectation: Int
+    public var got: FailureEvidence
+    public var detail: UnsafeRawBufferPointer
+    public var callID: UnsafeRawBufferPointer
+    public var fromTag: UnsafeRawBufferPointer
+    public var local: TransportAddress
+    public var remote: TransportAddress
+    /// From the start of the wait (the request sent, or the step entered) to the failure.
+    public var afterNanoseconds: Int64
+    public var at: MonotonicInstant
+
+    public init(
+        run: UInt64, step: Int, expectation: Int, got: FailureEvidence,
+        detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        callID: UnsafeRawBufferPointer, fromTag: UnsafeRawBufferPointer, local: TransportAddress,
+        remote: TransportAddress, afterNanoseconds: Int64, at: MonotonicInstant
+    ) {
+        self.run = run
+        self.step = step
+        self.expectation = expectation
+        self.got = got
+        self.detail = detail
+        self.callID = callID
+        self.fromTag = fromTag
+        self.local = local
+        self.remote = remote
+        self.afterNanoseconds = afterNanoseconds
+        self.at = at
+    }
+}

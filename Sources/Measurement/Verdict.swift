@@ -1,0 +1,144 @@
+/// The verdict on the generator itself: may the figures of this run be believed?
+public struct Verdict: Sendable, Hashable, Codable {
+    public enum Level: String, Sendable, Hashable, Codable, Comparable, CaseIterable {
+        case valid, suspect, invalid
+
+        public static func < (a: Level, b: Level) -> Bool {
+            allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
+        }
+    }
+
+    /// One finding, in words and numbers.
+    public struct Reason: Sendable, Hashable, Codable {
+        public var level: Level
+        public var kind: Kind
+        /// A clause without full stop, for example "start lateness p99 is 61 ms (limit 50 ms)".
+        public var text: String
+    }
+
+    public enum Kind: String, Sendable, Hashable, Codable {
+        case lateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked, exhausted, unreachable, nothingRan
+        case aborted
+    }
+
+    public var level: Level
+    /// Gravest first; empty where the run is valid.
+    public var reasons: [Reason]
+
+    init(valid reasons: [Reason]) {
+        level = reasons.map(\.level).max() ?? .valid
+        self.reasons = reasons
+    }
+
+    /// Limits of house rules; `docs/measurement.md` states them with their grounds.
+    public enum Limits {
+        public static let suspectLatenessNanoseconds: Int64 = 5_000_000
+        public static let invalidLatenessNanoseconds: Int64 = 50_000_000
+        public static let startedShare = 0.99
+        public static let suspectBusyShare = 0.70
+        public static let invalidOverflowShare = 0.0001
+        public static let suspectUnjoinedShare = 0.001
+        public static let suspectBlockedShare = 0.001
+    }
+
+    /// Judges a record by its counters, its lateness and its workers.
+    public init(judging record: RunRecord) {
+        var reasons: [Reason] = []
+        func add(_ level: Level, _ kind: Kind, _ text: String) {
+            reasons.append(Reason(level: level, kind: kind, text: text))
+        }
+        func percent(_ part: UInt64, of whole: UInt64) -> String { percentText(Ratio(part, of: whole)) }
+        let due = record[.arrivalsDue]
+        let started = record[.runsStarted]
+
+        if case .aborted(let reason) = record.end { add(.invalid, .aborted, "the run was given up: \(reason)") }
+        if started == 0 { add(.invalid, .nothingRan, "no \(record.firstRequest.noun) ran") }
+        if record[.messagesSent] > 0, record[.messagesReceived] == 0, record[.runsSucceeded] == 0 {
+            let refused = record[.icmpErrors]
+            add(
+                .invalid, .unreachable,
+                "nothing answered: \(grouped(record[.messagesSent])) messages sent, none received"
+                    + (refused > 0 ? ", \(grouped(refused)) refused by ICMP" : ""))
+        }
+        if record[.portsExhausted] > 0 {
+            add(.invalid, .exhausted, "local ports ran out \(grouped(record[.portsExhausted])) times")
+        }
+        if record[.descriptorsExhausted] > 0 {
+            add(.invalid, .exhausted, "file descriptors ran out \(grouped(record[.descriptorsExhausted])) times")
+        }
+
+        if let lateness = record.delay(.startLateness)?.nanoseconds(atPercentile: 99) {
+            if lateness > Limits.invalidLatenessNanoseconds {
+                add(.invalid, .lateness, "start lateness p99 is \(durationText(lateness)) (limit 50 ms)")
+            } else if lateness > Limits.suspectLatenessNanoseconds {
+                add(.suspect, .lateness, "start lateness p99 is \(durationText(lateness)) (limit 5 ms)")
+            }
+        }
+        if due > 0, Double(started) < Double(due) * Limits.startedShare {
+            let parts = [
+                (record[.runsNotStarted], "too late"), (record[.runsBlocked], "blocked by the concurrency cap"),
+                (record[.runsWithoutSlot], "without a call slot"),
+            ]
+            .filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
+            add(
+                .invalid, .notStarted,
+                "only \(percent(started, of: due)) of \(grouped(due)) due arrivals started (limit 99 %)"
+                    + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", ")))
+        }
+
+        let overflows = record[.receiveOverflows]
+        if overflows > 0 {
+            let arrived = record[.messagesReceived] + overflows
+            let grave = Double(overflows) > Double(arrived) * Limits.invalidOverflowShare
+            add(
+                grave ? .invalid : .suspect, .receiveOverflow,
+                "the kernel dropped \(grouped(overflows)) datagrams before we read them"
+                    + " (\(percent(overflows, of: arrived)) of those that came"
+                    + (grave ? ", limit 0.01 %)" : ")"))
+        }
+        if let busiest = record.workers.indices.max(by: {
+            record.workers[$0].busyShare < record.workers[$1].busyShare
+        }), record.workers[busiest].busyShare > Limits.suspectBusyShare {
+            let share = decimalText(record.workers[busiest].busyShare * 100, decimals: 0)
+            add(
+                .suspect, .busy,
+                "worker \(busiest + 1) of \(record.workers.count) was busy \(share) % of the time (limit 70 %)")
+        }
+        let unjoined = record[.legsUnjoined]
+        let legs = record[.legsJoined] + unjoined
+        if Double(unjoined) > Double(legs) * Limits.suspectUnjoinedShare {
+            add(
+                .suspect, .unjoinedLegs,
+                "\(percent(unjoined, of: legs)) of \(grouped(legs)) legs could not be joined to their call (limit 0.1 %)"
+            )
+        }
+        let blocked = record[.runsBlocked]
+        if Double(blocked) > Double(due) * Limits.suspectBlockedShare {
+            add(
+                .suspect, .blocked,
+                "\(percent(blocked, of: due)) of \(grouped(due)) due arrivals found the concurrency cap full (limit 0.1 %)"
+            )
+        }
+        // Stable by position among equals.
+        self.init(valid: reasons.filter { $0.level == .invalid } + reasons.filter { $0.level == .suspect })
+    }
+
+    /// What the level means for whoever reads the figures.
+    public var meaning: String {
+        switch level {
+        case .valid: "The generator kept up; the figures stand."
+        case .suspect: "Read rates as floors."
+        case .invalid:
+            switch reasons.first?.kind {
+            case .nothingRan, .unreachable, .aborted: "This run says nothing about the peer."
+            default: "The figures describe the generator, not the peer."
+            }
+        }
+    }
+
+    /// The first line of every output: level, reasons, meaning.
+    public var sentence: String {
+        let findings = reasons.map(\.text).joined(separator: "; ")
+        return "\(level.rawValue.uppercased()): " + (findings.isEmpty ? "" : findings + ". ") + meaning
+    }
+}

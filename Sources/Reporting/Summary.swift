@@ -1,0 +1,359 @@
+import Measurement
+
+/// A run in words and tables, for a terminal and for `summary.txt`. All figures are the record's own; nothing is computed
+/// here beyond formatting.
+public struct Summary {
+    public var record: RunRecord
+    /// Ladders of failed runs by the run's number, where a trace kept them.
+    public var ladders: [UInt64: Ladder]
+    /// Where the report stands, for the last line.
+    public var folder: String?
+    public var style: TextStyle
+    public var columns: Int
+    /// Failure groups shown in full; the others as one line each.
+    public var groupsInFull = 3
+
+    public init(
+        _ record: RunRecord, ladders: [UInt64: Ladder] = [:], folder: String? = nil, style: TextStyle = .plain,
+        columns: Int = 100
+    ) {
+        self.record = record
+        self.ladders = ladders
+        self.folder = folder
+        self.style = style
+        self.columns = columns
+    }
+
+    public var text: String {
+        var sections = [verdict, overview]
+        sections.append(delayTable)
+        sections.append(stepTable)
+        sections.append(responses)
+        sections.append(sessionFigures)
+        sections.append(unusual)
+        sections.append(generator)
+        sections.append(failures)
+        if let folder { sections.append(["Report: \(printable(folder))"]) }
+        return sections.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
+    }
+
+    // MARK: What happened
+
+    private var noun: String { record.firstRequest.noun }
+
+    private var verdict: [String] {
+        let verdict = record.verdict
+        let ink: TextStyle.Ink =
+            switch verdict.level {
+            case .valid: .green
+            case .suspect: .yellow
+            case .invalid: .red
+            }
+        let sentence = printable(verdict.sentence)
+        // On one line where it fits, else a line for each reason, the gravest behind the level.
+        guard sentence.count > columns, let first = verdict.reasons.first else { return [style.paint(sentence, ink)] }
+        let level = verdict.level.rawValue.uppercased()
+        let indent = String(repeating: " ", count: level.count + 2)
+        var lines = Self.broken("\(first.text).", to: columns - indent.count)
+        for reason in verdict.reasons.dropFirst() {
+            lines += Self.broken("Also: \(reason.text).", to: columns - indent.count)
+        }
+        lines.append(verdict.meaning)
+        return lines.enumerated().map { index, line in
+            index == 0 ? style.paint("\(level): \(printable(line))", ink) : indent + printable(line)
+        }
+    }
+
+    private var overview: [String] {
+        var lines: [String] = []
+        let seconds = durationText(record.durationNanoseconds)
+        var title = "\(printable(record.identity.scenario)), \(seconds), \(utcText(record.clock.epochUTCNanoseconds))"
+        switch record.end {
+        case .finished: break
+        case .interrupted: title += ", interrupted"
+        case .terminated: title += ", terminated"
+        case .aborted: title += ", given up"
+        }
+        lines.append(style.paint(title, .bold))
+        lines += wrapped("Load", load)
+        lines.append(field("Outcome", outcome))
+        if let outcomes = list(
+            record.outcomes.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" })
+        {
+            lines += wrapped("", outcomes)
+        }
+        return lines
+    }
+
+    private var load: String {
+        let started = record[.runsStarted]
+        let due = record[.arrivalsDue]
+        // A suspect generator could have done more damage to its own figures than we know: what it reached is a floor.
+        let floor = record.verdict.level == .valid ? "" : "≥ "
+        let rate = record.startedPerSecond
+        var text = "\(grouped(started)) \(noun)s started"
+        if due > started { text += " of \(grouped(due)) due" }
+        if rate > 0, record.plan.arrivals != .answering {
+            text += ", \(floor)\(rateText(rate))"
+            if let asked = record.plan.ratePerSecond { text += " (asked: \(rateText(asked)))" }
+        }
+        switch record.plan.arrivals {
+        case .poisson: text += ", Poisson arrivals"
+        case .uniform: text += ", evenly spaced"
+        case .closed: text += ", closed loop of \(record.plan.concurrency ?? 0) (due time is send time)"
+        case .answering: break
+        }
+        let drops = [
+            (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
+            (record[.runsWithoutSlot], "without a slot"),
+        ]
+        for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
+        return text
+    }
+
+    private func rateText(_ rate: Double) -> String {
+        if rate >= 1_000 { return "\(grouped(UInt64(rate.rounded()))) \(noun)s/s" }
+        return "\(decimalText(rate, decimals: rate >= 100 ? 0 : 2)) \(noun)s/s"
+    }
+
+    private var outcome: String {
+        let succeeded = record[.runsSucceeded]
+        let failed = record[.runsFailed]
+        var text = "\(grouped(succeeded)) succeeded, \(grouped(failed)) failed"
+        if failed > 0 {
+            text = style.paint(text, .red) + " (\(percentText(Ratio(failed, of: succeeded + failed))))"
+        }
+        if record[.runsDrained] > 0 { text += ", \(grouped(record[.runsDrained])) drained at the end" }
+        if record[.runsCutOff] > 0 { text += ", \(grouped(record[.runsCutOff])) cut off" }
+        return text
+    }
+
+    // MARK: Tables
+
+    private var delayTable: [String] {
+        guard !record.delays.isEmpty else { return [] }
+        var table = TextTable(
+            header: ["Delays", "samples", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"], indent: "")
+        let ours = Set(["startLateness", "timerLateness"])
+        for delay in record.delays.filter({ !ours.contains($0.name) })
+            + record.delays.filter({ ours.contains($0.name) })
+        {
+            let figures =
+                [delay.meanNanoseconds] + [50, 90, 99, 99.9, 99.99].map { delay.nanoseconds(atPercentile: $0) }
+                + [delay.maximumNanoseconds]
+            table.rows.append(
+                ["  " + (Self.delayWords[delay.name] ?? printable(delay.name)), grouped(delay.samples)]
+                    + figures.map { durationText($0, keepingZeros: true) })
+        }
+        var lines = table.lines(style: style)
+        let bounds = record[.fromDueLowerBounds]
+        if bounds > 0 {
+            lines.append(
+                "  \(grouped(bounds)) \(noun)s that were never started stand in “from due” and “start lateness” with the"
+            )
+            lines.append("  time they were late when given up: at least that long is what a caller would have waited.")
+        }
+        let clamped = record[.delaysBelowRange] + record[.delaysAboveRange]
+        if clamped > 0 {
+            lines.append(
+                "  \(grouped(clamped)) samples were out of range (below 0 or above 39 h) and stand at its ends.")
+        }
+        return lines
+    }
+
+    /// Delays in words; marks stand by their own names.
+    private static let delayWords = [
+        "sessionRequestDelay": "session request, from send",
+        "sessionRequestDelayFromDue": "session request, from due",
+        "sessionRequestDelayFailed": "session request, failed",
+        "sessionDisconnectDelay": "session disconnect",
+        "sessionDisconnectDelayFailed": "session disconnect, failed",
+        "sessionDuration": "session duration",
+        "registrationRequestDelay": "registration, from send",
+        "registrationRequestDelayFromDue": "registration, from due",
+        "transactionDelay": "other requests, from send",
+        "transactionDelayFromDue": "first request, from due",
+        "startLateness": "start lateness (ours)",
+        "timerLateness": "timer lateness (ours)",
+    ]
+
+    private var stepTable: [String] {
+        guard !record.steps.isEmpty else { return [] }
+        var table = TextTable(
+            header: [
+                "Steps", "", "sent", "received", "re-sent", "re-received", "absorbed", "timed out", "unexpected",
+                "failed",
+            ], left: [0, 1], emptyCell: "0", indent: "")
+        for record in record.steps {
+            let step = record.step
+            let counts = [
+                record.sent, record.received, record.retransmissionsSent, record.retransmissionsReceived,
+                record.absorbed, record.timedOut, record.unexpected, record.failed,
+            ]
+            table.rows.append(
+                ["  \(printable(step.party))  \(printable(step.file)):\(step.line)", printable(step.text)]
+                    + counts.map { grouped($0) })
+        }
+        return table.lines(style: style)
+    }
+
+    private var responses: [String] {
+        func row(_ name: String, _ counts: [ResponseCount]) -> [String] {
+            let items = counts.map { count in
+                ("\(count.status)" + (count.method.isEmpty ? "" : " \(count.method)")) + " \(grouped(count.count))"
+            }
+            return list(items).map { wrapped(name, $0) } ?? []
+        }
+        return row("Answers in", record.responsesReceived) + row("Answers out", record.responsesSent)
+    }
+
+    private var sessionFigures: [String] {
+        let figures = record.figures
+        var items: [String] = []
+        if record[.sessionAttempts] > 0 || figures.sessionEstablishmentRatio.denominator > 0 {
+            items += [
+                "established \(percentText(figures.sessionEstablishmentRatio)) (SER)",
+                "effective \(percentText(figures.sessionEstablishmentEffectivenessRatio)) (SEER)",
+                "ineffective \(percentText(figures.ineffectiveSessionAttempts)) (ISA)",
+                "completed \(percentText(figures.sessionCompletionRatio)) (SCR)",
+            ]
+        }
+        if record[.registrationAttempts] > 0 || figures.ineffectiveRegistrationAttempts.denominator > 0 {
+            items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
+        }
+        if figures.undecidedSessionAttempts > 0 {
+            items.append("\(grouped(figures.undecidedSessionAttempts)) attempts undecided at the end, not counted")
+        }
+        return list(items).map { wrapped("RFC 6076", $0) } ?? []
+    }
+
+    private var unusual: [String] {
+        let named: [(Counter, String)] = [
+            (.unexpectedRequests, "unexpected requests"), (.strayResponses, "stray responses"),
+            (.strayRequests, "stray requests"), (.malformedMessages, "malformed messages"),
+            (.forkedAnswers, "answers of further forks"), (.keepAlives, "keep-alives"),
+            (.legsUnjoined, "legs not joined"), (.overflowRefusals, "refused for lack of records"),
+            (.icmpErrors, "ICMP errors"),
+        ]
+        var items = named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }
+        items += record.malformed.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" }
+        let resent =
+            record[.inviteRetransmissionsSent] + record[.requestRetransmissionsSent]
+            + record[.responseRetransmissionsSent] + record[.ackRetransmissionsSent]
+        let again =
+            record[.inviteRetransmissionsReceived] + record[.requestRetransmissionsReceived]
+            + record[.responseRetransmissionsReceived] + record[.ackRetransmissionsReceived]
+        let messages =
+            "\(grouped(record[.messagesSent])) sent (\(grouped(resent)) retransmissions),"
+            + " \(grouped(record[.messagesReceived])) received (\(grouped(again)) retransmissions)"
+        return wrapped("Messages", messages) + (list(items).map { wrapped("Unusual", $0) } ?? [])
+    }
+
+    private var generator: [String] {
+        var items: [String] = []
+        if let lateness = record.delay(.startLateness) {
+            items.append("start lateness p99 \(durationText(lateness.nanoseconds(atPercentile: 99)))")
+        }
+        if let busiest = record.workers.max(by: { $0.busyShare < $1.busyShare }) {
+            let name = record.workers.count == 1 ? "worker" : "busiest of \(record.workers.count) workers"
+            items.append("\(name) at work \(decimalText(busiest.busyShare * 100, decimals: 0)) % of the time")
+        }
+        let named: [(Counter, String)] = [
+            (.receiveOverflows, "datagrams lost in our receive buffer"), (.sendsDropped, "sends dropped"),
+            (.sendsRefused, "sends refused"), (.sendsWouldBlock, "sends that had to wait"),
+            (.sendsWithoutBuffers, "sends without kernel buffers"),
+            (.lingerEvictions, "lingering transactions evicted"),
+            (.slabGrowths, "slab growths"), (.traceCuts, "traces cut"), (.handOversRefused, "hand-overs refused"),
+        ]
+        items += named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }
+        items.append("clock good to \(durationText(record.clock.stampUncertaintyNanoseconds))")
+        return wrapped("Generator", items.joined(separator: " · "))
+            + wrapped(
+                "",
+                "\(record.identity.host.cpuModel), \(record.identity.host.cores) CPUs, \(record.identity.host.kernel)")
+            + wrapped("", "seed \(record.identity.seed), run \(printable(record.identity.runID))")
+    }
+
+    // MARK: Failures
+
+    private var failures: [String] {
+        let groups = record.failureGroups
+        guard !groups.isEmpty else { return [] }
+        let total = groups.reduce(0) { $0 + $1.count }
+        var lines = [
+            style.paint(
+                "Failures: \(grouped(total)) in \(groups.count) \(groups.count == 1 ? "group" : "groups")", .bold)
+        ]
+        for group in groups.prefix(groupsInFull) {
+            lines.append("")
+            lines += failure(group)
+        }
+        let rest = groups.dropFirst(groupsInFull)
+        if !rest.isEmpty { lines.append("") }
+        for group in rest.prefix(20) {
+            lines.append(
+                "  \(grouped(group.count)) × \(printable(group.place)): expected \(printable(group.expected)), "
+                    + "got \(printable(group.got))")
+        }
+        if rest.count > 20 { lines.append("  … and \(rest.count - 20) more groups in run.json") }
+        return lines
+    }
+
+    /// A group on one screen: where, what was expected, what came, after how long, by which rule, and one run of it.
+    public func failure(_ group: FailureGroup) -> [String] {
+        // The run whose ladder is there explains most.
+        let example = group.examples.first { ladders[$0.run] != nil } ?? group.examples.first
+        var lines = ["  \(style.paint("\(grouped(group.count)) ×", .red)) \(style.paint(headline(group), .bold))"]
+        func row(_ name: String, _ value: String) { lines.append("      \(name.padded(to: 9)) \(printable(value))") }
+        row("expected", group.expected)
+        row("got", (example?.got ?? group.got) + (example.map { " after \(durationText($0.afterNanoseconds))" } ?? ""))
+        if !group.rule.isEmpty { row("rule", group.rule) }
+        if let example {
+            row(
+                "example",
+                "\(noun) \(example.run), \(example.atUTC), from \(example.localAddress) to \(example.remoteAddress)")
+            row("Call-ID", example.callID)
+            row("From tag", example.fromTag)
+            if let ladder = ladders[example.run] {
+                lines.append("")
+                lines += ladder.text(columns: columns - 4).split(separator: "\n").map { "    \($0)" }
+            }
+        }
+        return lines
+    }
+
+    private func headline(_ group: FailureGroup) -> String {
+        guard let step = group.step else { return "various" }
+        return "\(printable(step.file)):\(step.line)  \(printable(step.party)): \(printable(step.text))"
+    }
+
+    // MARK: Lines
+
+    private static let nameWidth = 11
+
+    private func field(_ name: String, _ value: String) -> String {
+        style.paint(name.padded(to: Self.nameWidth), .dim) + " " + value
+    }
+
+    private func list(_ items: [String]) -> String? { items.isEmpty ? nil : items.joined(separator: " · ") }
+
+    /// A named line, broken at its separators or blanks where it is longer than the screen.
+    private func wrapped(_ name: String, _ value: String) -> [String] {
+        Self.broken(value, to: columns - Self.nameWidth - 1).enumerated()
+            .map { index, text in field(index == 0 ? name : "", text) }
+    }
+
+    /// Items between middle dots stay whole: a count must not lose its name to the next line. Other text breaks at blanks.
+    private static func broken(_ text: String, to width: Int) -> [String] {
+        let separator = text.contains(" · ") ? " · " : " "
+        var lines: [String] = []
+        for item in text.split(separator: separator) {
+            if let line = lines.last, line.count + separator.count + item.count <= max(20, width) {
+                lines[lines.count - 1] = line + separator + item
+            } else {
+                lines.append(String(item))
+            }
+        }
+        return lines
+    }
+}

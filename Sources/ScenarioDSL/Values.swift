@@ -1,0 +1,204 @@
+// What is known only while a call runs, as Swift values: literals, interpolations, variables, settings, parts of messages.
+
+/// A text or number that is read when its step is reached: a literal, an interpolation, a variable, a setting, a part of the
+/// last message received.
+///
+/// A class, because the step from subclass to superclass is the one implicit conversion that lets a `Variable` stand wherever
+/// a value may. Immutable, hence safe to share.
+public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, @unchecked Sendable {
+    private let stored: ValueTree
+
+    init(_ tree: ValueTree) { stored = tree }
+
+    /// A constant of a script that is read above its own line is a null reference, about which the compiler is silent.
+    final var isBorn: Bool { @inline(never) get { unsafeBitCast(self, to: UInt.self) != 0 } }
+    final var tree: ValueTree { isBorn ? stored : .unborn }
+
+    /// Default of the parameters that may be left out. Not nil: that is what a constant read too early looks like.
+    @usableFromInline static let omitted = Value(ValueTree.unborn)
+    final var treeIfGiven: ValueTree? { isBorn && self === Value.omitted ? nil : tree }
+
+    /// `"sip:alice@example.com"`.
+    public required init(stringLiteral value: String) { stored = .text(value) }
+    /// `3600`.
+    public required init(integerLiteral value: Int) { stored = .number(value) }
+    /// `"sip:\(user)@\(.domain)"`.
+    public required init(stringInterpolation: Interpolation) { stored = stringInterpolation.tree }
+
+    /// Collects the parts of an interpolation.
+    public struct Interpolation: StringInterpolationProtocol {
+        private var parts: [ValueTree] = []
+
+        /// Nothing yet.
+        public init(literalCapacity: Int, interpolationCount: Int) { parts.reserveCapacity(interpolationCount * 2 + 1) }
+        /// Text between the brackets.
+        public mutating func appendLiteral(_ literal: String) {
+            if !literal.isEmpty { parts.append(.text(literal)) }
+        }
+        /// A value in brackets. The only overload without a label: more of them make a misspelt name a riddle.
+        public mutating func appendInterpolation(_ value: Value) { parts.append(value.tree) }
+        /// A Swift string in brackets: `\(text: name)`.
+        public mutating func appendInterpolation(text: String) { parts.append(.text(text)) }
+
+        var tree: ValueTree { parts.count == 1 ? parts[0] : .joined(parts) }
+    }
+
+    // MARK: parts of the last message received
+
+    /// A header, whatever its case or compact form. `nth` counts from 1 where there are several, `-1` is the last; a list on
+    /// one line counts as several.
+    public static func header(_ name: String, nth: Int = 1) -> Value {
+        Value(.header(name: name, nth: nth > 0 ? nth - 1 : nth))
+    }
+    /// Part of its session description.
+    public static func sdp(_ field: SDPField) -> Value { Value(.sdp(field.tree)) }
+    /// Its body.
+    public static var body: Value { Value(.body) }
+    /// Status of a response.
+    public static var status: Value { Value(.status) }
+    /// Reason phrase of a response.
+    public static var reasonPhrase: Value { Value(.reasonPhrase) }
+    /// Method of a request.
+    public static var method: Value { Value(.method) }
+    /// Request URI of a request.
+    public static var requestURI: Value { Value(.requestURI) }
+
+    // MARK: what Carillon knows
+
+    /// `--domain`, else the target's host.
+    public static var domain: Value { Value(.field(.domain)) }
+    /// Where bytes go, `host:port`.
+    public static var target: Value { Value(.field(.target)) }
+    /// Address in this party's Contact and Via.
+    public static var localAddress: Value { Value(.field(.localAddress)) }
+    /// Port in this party's Contact and Via.
+    public static var localPort: Value { Value(.field(.localPort)) }
+    /// This party's own address, `sip:user@host`.
+    public static var localURI: Value { Value(.field(.localURI)) }
+    /// Its peer's address.
+    public static var remoteURI: Value { Value(.field(.remoteURI)) }
+    /// Call-ID of the dialog at hand.
+    public static var callID: Value { Value(.field(.callID)) }
+    /// This party's tag in the dialog at hand.
+    public static var localTag: Value { Value(.field(.localTag)) }
+    /// Its peer's tag.
+    public static var remoteTag: Value { Value(.field(.remoteTag)) }
+    /// CSeq number of the last request sent.
+    public static var cseq: Value { Value(.field(.cseq)) }
+    /// Number of this call in the run, from 1.
+    public static var runNumber: Value { Value(.field(.runNumber)) }
+    /// Name of the party that speaks.
+    public static var party: Value { Value(.field(.party)) }
+    /// Seconds since 1970.
+    public static var unixTime: Value { Value(.field(.unixTime)) }
+    /// Random decimal digits, drawn anew at each use from the run's seed; 1 to 18 of them.
+    public static func random(digits: Int) -> Value { Value(.random(digits: digits)) }
+    /// Address of record of a party of this scenario.
+    public static func uri(of party: Party) -> Value { Value(.partyURI(party.key)) }
+
+    // MARK: what is made of a value
+
+    /// A parameter of a header value or URI: `.header("To").parameter("tag")`.
+    public final func parameter(_ name: String) -> Value { Value(.parameter(name: name, of: tree)) }
+    /// The URI in a header value, without display name, brackets and header parameters.
+    public final var uri: Value { Value(.uriPart(.uri, of: tree)) }
+    /// User part of the URI in it.
+    public final var user: Value { Value(.uriPart(.user, of: tree)) }
+    /// Host of the URI in it.
+    public final var host: Value { Value(.uriPart(.host, of: tree)) }
+    /// Port of the URI in it.
+    public final var port: Value { Value(.uriPart(.port, of: tree)) }
+    /// First group of a regular expression, or its whole match: `.body.matching(#"m=audio (\d+)"#)`.
+    public final func matching(_ pattern: String) -> Value { Value(.matching(pattern: pattern, of: tree)) }
+    /// Length in octets.
+    public final var length: Value { Value(.length(of: tree)) }
+
+    /// Sum of two numbers.
+    public static func + (left: Value, right: Value) -> Value { Value(.arithmetic(.plus, left.tree, right.tree)) }
+    /// Difference of two numbers.
+    public static func - (left: Value, right: Value) -> Value { Value(.arithmetic(.minus, left.tree, right.tree)) }
+    /// Product of two numbers.
+    public static func * (left: Value, right: Value) -> Value { Value(.arithmetic(.times, left.tree, right.tree)) }
+}
+
+/// Part of a session description.
+public struct SDPField: Sendable {
+    let tree: SDPFieldTree
+    /// Address of the `c=` line of the first media stream.
+    public static let connectionAddress = SDPField(tree: .connectionAddress)
+    /// Port of the first media stream.
+    public static let mediaPort = SDPField(tree: .mediaPort(index: 0))
+    /// Port of the nth media stream, from 1.
+    public static func mediaPort(_ nth: Int) -> SDPField { SDPField(tree: .mediaPort(index: nth - 1)) }
+    /// Text after `a=name:`.
+    public static func attribute(_ name: String) -> SDPField { SDPField(tree: .attribute(name)) }
+}
+
+/// What a value can be put into. Not `Variable` itself, which a literal would satisfy.
+public protocol Place: Sendable {
+    /// Its name.
+    var key: String { get }
+}
+
+/// What a call remembers: `let tag = Variable("tag")`, then `Capture(tag, from: …)`, then `"\(tag)"`. Every call has its own.
+public final class Variable: Value, Place, @unchecked Sendable {
+    private let name: String
+
+    /// `name` is how reports and `carillon explain` call it.
+    public init(_ name: String) {
+        self.name = name
+        super.init(.variable(name))
+    }
+    /// `Variable("tag")` comes here: by SE-0213 that is the literal, converted.
+    public required init(stringLiteral value: String) {
+        name = value
+        super.init(.variable(value))
+    }
+    /// Not a name; the checker says so.
+    public required init(integerLiteral value: Int) {
+        name = String(value)
+        super.init(.variable(name))
+    }
+    /// A name made by a Swift `for`: `Variable("tag\(text: suffix)")`.
+    public required init(stringInterpolation: Interpolation) {
+        name = stringInterpolation.tree.constantText
+        super.init(.variable(name))
+    }
+
+    /// Its name.
+    public var key: String { isBorn ? name : Unborn.name }
+}
+
+/// What the command line may change: `let hold = Setting("hold", default: "0s")`, and `--set hold=3s`. Stands wherever a
+/// value may, and in `Pause(hold)`, where it may also be a distribution (`exponential(30s)`).
+public final class Setting: Value, PauseTime, @unchecked Sendable {
+    /// Without a default every run must give it a value.
+    public init(_ name: String, default fallback: String? = nil) {
+        super.init(.setting(name: name, fallback: fallback))
+    }
+    /// `Setting("user")` comes here: by SE-0213 that is the literal, converted.
+    public required init(stringLiteral value: String) { super.init(.setting(name: value, fallback: nil)) }
+    /// Not a name; the checker says so.
+    public required init(integerLiteral value: Int) {
+        super.init(.setting(name: String(value), fallback: nil))
+    }
+    /// A name made by a Swift `for`.
+    public required init(stringInterpolation: Interpolation) {
+        super.init(.setting(name: stringInterpolation.tree.constantText, fallback: nil))
+    }
+
+    /// The pause it stands for.
+    public var delay: Delay { Delay(.value(tree)) }
+}
+
+extension ValueTree {
+    /// The text of a value that is constant, `?` for all that is not.
+    var constantText: String {
+        switch self {
+        case .text(let text): text
+        case .number(let number): String(number)
+        case .joined(let parts): parts.map(\.constantText).joined()
+        default: "?"
+        }
+    }
+}

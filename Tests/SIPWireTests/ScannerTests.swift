@@ -1,0 +1,3 @@
+import Testing
+@testable import SIPWire
+@Test func empty() { }
