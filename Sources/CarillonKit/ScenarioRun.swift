@@ -150,7 +150,8 @@ public struct ScenarioRun: Sendable {
                             outlet: outlet)
                     } catch {
                         // Address space is all an engine asks for; without it nothing can go on.
-                        fputs("carillon: error: \(error)\n", stderr)
+                        let text = "carillon: error: \(error)\n"
+                        _ = text.withCString { write(2, $0, strlen($0)) }
                         exit(ExitCode.environment.rawValue)
                     }
                 },
