@@ -25,7 +25,7 @@ build: ## release build of the carillon command
 
 test: ## every test, with SIPp, Kamailio, tshark and Python's hdrhistogram (below 15 minutes)
 	@.ci/need build test
-	@.ci/python-histogram
+	@Tests/Oracles/install.sh >/dev/null || echo "Python's hdrhistogram cannot be installed: what needs it is skipped, and says so"
 	@$(SWIFT) build --build-tests
 	@$(SWIFT) test --skip-build
 

@@ -121,7 +121,11 @@ def slope(rate, first, last, watched, alive):
             time.sleep(0.05)
         for name, party in watched.items():
             sizes.setdefault(name, []).append((time.monotonic() - began, party.process.resident_bytes() or 0))
-    return {name: (b[1] - a[1]) / ((b[0] - a[0]) * rate) for name, (a, b) in sizes.items()}
+    slopes = {name: (b[1] - a[1]) / ((b[0] - a[0]) * rate) for name, (a, b) in sizes.items()}
+    for name, bytes_per_call in slopes.items():
+        if bytes_per_call < 16:  # less than any call can be: it did not hold them
+            watched[name].fail(f"resident size grew by {bytes_per_call:.1f} bytes per call that should be held")
+    return slopes
 
 
 def memory(first, last, rate, through_kamailio, kamailio_rate=1800):

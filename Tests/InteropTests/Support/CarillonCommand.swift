@@ -96,19 +96,39 @@ enum CarillonCommand {
     }
 }
 
-/// Python with the package hdrhistogram, where `.ci/python-histogram` could install it.
+/// Python with the package hdrhistogram, where `Tests/Oracles/install.sh` could install it.
 enum PythonHistogram {
-    private static let interpreter = Repository.root.appendingPathComponent(".build/python/bin/python3").path
+    private static let interpreter = Repository.root.appendingPathComponent(".build/oracles/bin/python3").path
 
     static var isInstalled: Bool { access(interpreter, X_OK) == 0 }
 
-    struct Delay: Decodable, Equatable {
-        var samples, p50, p90, p99, p999, p9999, maximum: Int
+    /// One delay of a `.hlog`, summed over its intervals, as Python's buckets have it.
+    struct Delay {
+        var samples = 0
+        fileprivate var buckets: [(value: Int, count: Int)] = []
+
+        /// The smallest bucket that holds the sample of rank ceil(share * samples), as HdrHistogram's Java original says it.
+        /// Python's own function rounds that rank.
+        func value(atTenThousandths share: Int) -> Int? {
+            var left = max(1, (samples * share + 9_999) / 10_000)
+            for bucket in buckets {
+                left -= bucket.count
+                if left <= 0 { return bucket.value }
+            }
+            return nil
+        }
     }
 
-    /// The delays of a `.hlog` by name, summed over its intervals.
+    /// The delays of a `.hlog` by name.
     static func read(_ log: URL) async throws -> [String: Delay] {
-        let text = try await outputOf([interpreter, Repository.fixture("read_hlog.py"), log.path])
-        return try JSONDecoder().decode([String: Delay].self, from: Data(text.utf8))
+        let script = Repository.root.appendingPathComponent("Tests/Oracles/read_hlog.py").path
+        var delays: [String: Delay] = [:]
+        for line in try await outputOf([interpreter, script, log.path]).split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 8, let samples = Int(fields[1]) else { throw InteropError("unexpected line: \(line)") }
+            let buckets = fields[8...].map { $0.split(separator: ":").compactMap { Int($0) } }.map { ($0[0], $0[1]) }
+            delays[String(fields[0])] = Delay(samples: samples, buckets: buckets)
+        }
+        return delays
     }
 }
