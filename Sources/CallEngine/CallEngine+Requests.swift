@@ -36,14 +36,14 @@ extension CallEngine {
         let branch = topmostBranch(base, via)
         if branch.length > 7 {
             // The branch is unique by itself where it has the cookie; sent-by guards against two clients that share it.
-            let hash = Self.hash(base + Int(branch.offset), Int(branch.length), seed: UInt64(method.rawValue) &+ 1)
+            let hash = Self.hash(base + Int(branch.offset), Int(branch.length), seed: keySeed &+ UInt64(method.rawValue))
             let sentBy = Self.hash(
                 base + Int(via.offset), min(Int(branch.offset &- via.offset), 64), seed: hash)
             return sentBy | 1
         }
         // RFC 2543 peers: the whole identity of the request.
         let index = scanner.index
-        var hash = Self.hash(base + Int(via.offset), Int(via.length), seed: UInt64(method.rawValue) &+ 1)
+        var hash = Self.hash(base + Int(via.offset), Int(via.length), seed: keySeed &+ UInt64(method.rawValue))
         hash = Self.hash(base + Int(index.callID.offset), Int(index.callID.length), seed: hash)
         hash = Self.hash(base + Int(index.from.offset), Int(index.from.length), seed: hash)
         return (hash ^ UInt64(index.cseqNumber)) | 1
@@ -58,7 +58,7 @@ extension CallEngine {
             second: UInt64(template) | UInt64(UInt8(truncatingIfNeeded: dialog)) &<< 16
                 | UInt64(UInt8(truncatingIfNeeded: server)) &<< 24 | UInt64(incarnation) &<< 32
                 | UInt64(party) &<< 48 | 1 &<< 63,
-            third: UInt64(scanner.index.cseqNumber))
+            third: scanner.index.cseqNumber)
     }
 
     /// A request whose key is known: a retransmission. Returns false when the entry is none of a server transaction.
@@ -550,14 +550,41 @@ extension CallEngine {
     // MARK: responding
 
     /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4).
-    mutating func responseFlow() -> Flow {
-        guard let base = hand else { return targetFlow }
-        let via = ViaValue(base, scanner.index.topmostVia)
-        if via.rport != nil { return flows.flow(to: source) }
-        // The packet's own address, at the port of sent-by: what `received` would say.
+    @inline(__always)
+    mutating func responseFlow() -> Flow { viaPath().flow }
+
+    /// What the topmost Via at hand asks for. A peer sends the same Via again and again but for its branch: the answer for
+    /// the last one is kept.
+    @inline(__always)
+    mutating func viaPath() -> ViaPath {
+        guard let base = hand else { return ViaPath(flow: targetFlow, isPlain: true) }
+        let via = scanner.index.topmostVia
+        let branch = topmostBranch(base, via)
+        let isLast = branch.length > 0 && branch.end == via.end
+        let head = Int(branch.offset &- via.offset)
+        if isLast, source == viaSource, head == viaHeadCount, memcmp(base + Int(via.offset), viaHead, head) == 0 {
+            return lastViaPath
+        }
+        let path = readViaPath(base, via)
+        if isLast, head > 0, head <= Self.longestViaHead {
+            memcpy(viaHead, base + Int(via.offset), head)
+            viaHeadCount = head
+            viaSource = source
+            lastViaPath = path
+        }
+        return path
+    }
+
+    @inline(never)
+    private mutating func readViaPath(_ base: UnsafeRawPointer, _ range: OctetRange) -> ViaPath {
+        let via = ViaValue(base, range)
+        let rport = via.rport
+        let host = TransportAddress(base, host: via.host, port: 0)
+        let differs = host.map { $0.high != source.high || $0.low != source.low } ?? true
         var address = source
-        address.port = via.port == 0 ? 5060 : via.port
-        return flows.flow(to: address)
+        // The packet's own address, at the port of sent-by: what `received` would say.
+        if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
+        return ViaPath(flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs))
     }
 
     /// Makes `RequestEcho` of the request at hand, once.
@@ -611,8 +638,13 @@ extension CallEngine {
     }
 
     /// The topmost Via with `received` and `rport` where they are due (RFC 3261 §18.2.1, RFC 3581 §4).
-    private func writeTopmostVia(_ base: UnsafeRawPointer, _ value: OctetRange, _ out: inout OctetWriter) {
+    private mutating func writeTopmostVia(_ base: UnsafeRawPointer, _ value: OctetRange, _ out: inout OctetWriter) {
         out.write("Via: ")
+        if viaPath().isPlain {
+            out.write(base + Int(value.offset), Int(value.length))
+            out.write("\r\n")
+            return
+        }
         let via = ViaValue(base, value)
         let rport = via.rport
         let host = TransportAddress(base, host: via.host, port: 0)
@@ -946,4 +978,11 @@ extension CallEngine {
         dialog.pointee.learned = handle.raw
         if learned.routesLength == 0, let next { dialog.pointee.flow = flows.flow(to: next).index }
     }
+}
+
+/// What a topmost Via asks of its response.
+struct ViaPath {
+    var flow: Flow
+    /// Nothing is to be added: no `received`, no `rport`.
+    var isPlain: Bool
 }

@@ -171,8 +171,7 @@ extension CallEngine {
                 first: call,
                 second: UInt64(part) | UInt64(serial) &<< 16 | UInt64(template) &<< 32 | (acknowledges ? 1 &<< 48 : 0)
                     | UInt64(header.pointee.party) &<< 56,
-                third: UInt64(self.dialog(header, dialog).pointee.remoteTagHash)
-                    | UInt64(self.dialog(header, dialog).pointee.inviteCSeq) &<< 32),
+                third: self.dialog(header, dialog).pointee.remoteTagHash),
             queue: queue, now: tick)
     }
 
@@ -320,7 +319,7 @@ extension CallEngine {
             acknowledgeFromLinger(status)
             return
         }
-        if UInt32(truncatingIfNeeded: payload.third) == tagHash(scanner.index.to) {
+        if payload.third == tagHash(scanner.index.to) {
             recorder.count(.responseRetransmissionsReceived)
             recorder.count(.ackRetransmissionsSent)
             // Everything but the branch stands in the response itself.

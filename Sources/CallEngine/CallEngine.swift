@@ -80,6 +80,14 @@ public struct CallEngine: ~Copyable {
     let textScratch: UnsafeMutableRawPointer
     var textUsed = 0
     let answerCache: AnswerCache
+    /// The last topmost Via up to its branch, whence it came, and what it asked for.
+    let viaHead: UnsafeMutableRawPointer
+    var viaHeadCount = 0
+    var viaSource = TransportAddress(ipv4: 0, port: 0)
+    var lastViaPath: ViaPath
+    static let longestViaHead = 256
+    /// Secret part of the keys that peers could choose.
+    let keySeed: UInt64
     var drainCursor: UInt32 = 0
     /// The message at hand comes from an inbox; `taken` are the blocks of such, given back when the script rests.
     var handIsQueued = false
@@ -138,6 +146,9 @@ public struct CallEngine: ~Copyable {
         valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
         textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
         answerCache = AnswerCache()
+        viaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
+        lastViaPath = ViaPath(flow: targetFlow, isPlain: true)
+        keySeed = (UInt64(settings.nonce.value) &+ 1) &* 0x9E37_79B9_7F4A_7C15
     }
 
     deinit {
@@ -145,6 +156,7 @@ public struct CallEngine: ~Copyable {
         valueScratch.deallocate()
         textScratch.deallocate()
         answerCache.deallocate()
+        viaHead.deallocate()
     }
 
     // MARK: time

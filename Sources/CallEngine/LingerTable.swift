@@ -1,22 +1,25 @@
 import SIPTransactions
 
-/// Finished transactions that still absorb late messages (Timers D, I, J, K, L and M), 40 octets each, found by key.
+/// Finished transactions that still absorb late messages (Timers D, I, J, K, L and M), 32 octets each, found by key.
 ///
 /// The waits of one run are few and constant, so what lingers equally long stands in one queue in order of expiry, and
-/// expiring is moving its tail. A queue is a log: entries have ever growing numbers, a bucket of the index names its newest
-/// entry, and an entry the next older one of its bucket. A number below the tail is expired wherever it stands, so expiring
-/// touches no index, and inserting only reads one word of it and writes it. The index grows a bucket at a time with the
-/// number of entries (linear hashing), and the log in chunks that return to a pool, so memory follows the most entries
-/// there ever were. Chunks and buckets never move.
+/// expiring is moving its tail. A queue is a log: entries have ever growing numbers. A number below the tail has expired
+/// wherever it stands, so expiring touches no index.
 ///
-/// Numbers wrap after 2^32 entries. A bucket unused for that long can then name an entry of another bucket: keys are
-/// compared in full, links only ever lead to older entries, and growing stops at an entry that is not of its bucket.
+/// The index is a table of lines as wide as a cache line. Seven words of a line name entries and carry bits of their keys;
+/// a key belongs into one line, and into a following one when that is full. The eighth word says until when an entry that
+/// found this line full lingers. To learn that a key is unknown, the common case of every new request, one line is read
+/// and no entry. When lines fill up, a wider index takes the new entries, and the old one is asked as well until the last
+/// of its entries has expired: nothing is ever moved.
+///
+/// Numbers wrap after 2^29 entries of a queue. A word unused for that long can name an entry that is not its own: keys are
+/// compared in full.
 struct LingerTable: ~Copyable {
     /// What is kept of a transaction; its meaning is the caller's. It must own nothing: it is dropped without a word.
     struct Payload: Equatable {
         var first: UInt64
         var second: UInt64
-        var third: UInt64
+        var third: UInt32
     }
 
     /// The most different waits.
@@ -24,9 +27,9 @@ struct LingerTable: ~Copyable {
 
     private struct Entry {
         var key: UInt64
-        var payload: Payload
-        /// The next older entry of the bucket, or any number that is not in the queue.
-        var older: UInt32
+        var first: UInt64
+        var second: UInt64
+        var third: UInt32
         var expiry: Tick
     }
 
@@ -35,34 +38,53 @@ struct LingerTable: ~Copyable {
         /// The log: entries `tail..<head` linger.
         var tail: UInt32
         var head: UInt32
-        /// Buckets of the index, and the power of two at or below that.
-        var buckets: UInt32
-        var level: UInt32
 
         var count: UInt32 { head &- tail }
+    }
+
+    /// One index: `lines` lines, entries put into it, and when the last of them has expired.
+    private struct Index {
+        var words: UnsafeMutablePointer<UInt64>
+        var lines: UInt64
+        var entries: Int
+        var lastExpiry: Tick
     }
 
     private static let chunkShift: UInt32 = 10
     private static let chunkEntries: UInt32 = 1 << chunkShift
     private static let chunkOctets = Int(chunkEntries) * MemoryLayout<Entry>.stride
-    private static let firstBuckets: UInt32 = 256
-    /// Entries per bucket: lookups are rare, and a smaller index stays in cache.
-    private static let load: UInt32 = 2
+    private static let firstLines = 64
+    /// Words of a line, those that name entries, and how many of these are filled on average when a wider index begins.
+    private static let wordsPerLine: UInt64 = 8
+    private static let names = 7
+    private static let load = 4
+    /// How much wider the next index is.
+    private static let widening = 4
+    /// Lines a key may go on into.
+    private static let reach: UInt64 = 8
+    private static let mostIndexes = 12
     private static let none: UInt32 = .max
+    /// Numbers of entries have 29 bits, queues three.
+    private static let numberMask: UInt32 = (1 << 29) - 1
 
     private let region: ReservedRegion
     private let entries: UnsafeMutableRawPointer
-    /// Per queue `mostBuckets` numbers of newest entries.
-    private let index: UnsafeMutablePointer<UInt32>
+    /// Room for indexes, given out from its start: each is wider than all before it together.
+    private let indexRoom: ReservedRegion
+    private var indexUsed = 0
+    /// Newest first.
+    private let indexes: UnsafeMutablePointer<Index>
+    private var indexCount = 0
     /// Per queue the chunks of its log, by chunk number modulo `directorySize`.
     private let directory: UnsafeMutablePointer<UInt32>
     private let queues: UnsafeMutablePointer<Queue>
-    private let mostBuckets: UInt32
-    private let startBuckets: UInt32
     private let directorySize: UInt32
     private var queueCount = 0
     private var firstFreeChunk: UInt32 = Self.none
     private var chunksTouched: UInt32 = 0
+
+    /// All entries that expired before this have been dropped.
+    private var swept: Tick = 0
 
     /// The most entries at once.
     let maximum: Int
@@ -71,39 +93,39 @@ struct LingerTable: ~Copyable {
     /// Entries dropped before their time because the table was full.
     private(set) var evicted: UInt64 = 0
     /// Octets that have become resident at most. What exceeds it at the end of warming up is growth.
-    var touchedOctets: Int {
-        var octets = Int(chunksTouched) * Self.chunkOctets
-        for queue in 0..<queueCount { octets += Int(queues[queue].buckets) * 4 }
-        return octets
-    }
+    var touchedOctets: Int { Int(chunksTouched) * Self.chunkOctets + indexUsed }
 
     /// - Parameters:
     ///   - maximum: the most entries at once, up to 2^26; the oldest make room beyond.
-    ///   - expected: how many a queue is likely to hold at once, as far as the plan tells. The index starts at that size
+    ///   - expected: how many there are likely to be at once, as far as the plan tells. The index starts at that size
     ///     instead of growing to it.
     init(maximum: Int, expected: Int = 0) throws(RegionUnavailable) {
         precondition(maximum > 0 && maximum <= 1 << 26)
-        assert(MemoryLayout<Entry>.stride == 40)
+        assert(MemoryLayout<Entry>.stride == 32)
         self.maximum = maximum
         // Each queue has a partly used chunk at either end.
         let chunks = maximum >> Int(Self.chunkShift) + 1 + 2 * Self.mostQueues
         directorySize = UInt32(Self.powerOfTwo(atLeast: chunks))
-        mostBuckets = max(Self.firstBuckets, UInt32(Self.powerOfTwo(atLeast: maximum / Int(Self.load) + 1)))
-        let expectedBuckets = UInt32(Self.powerOfTwo(atLeast: min(expected, maximum) / Int(Self.load)))
-        startBuckets = min(mostBuckets, max(Self.firstBuckets, expectedBuckets))
-        let indexWords = Self.mostQueues * Int(mostBuckets)
         let directoryWords = Self.mostQueues * Int(directorySize)
         let entryOctets = chunks * Self.chunkOctets
-        region = try ReservedRegion(
-            octets: entryOctets + (indexWords + directoryWords) * 4, for: "lingering transactions")
+        let first = max(Self.firstLines, Self.powerOfTwo(atLeast: min(expected, maximum) / Self.load))
+        // The widest index has room for all entries at the usual load; those before it are narrower by `widening` each.
+        let widest = max(first, Self.powerOfTwo(atLeast: maximum / Self.load))
+        let region = try ReservedRegion(octets: entryOctets + directoryWords * 4, for: "lingering transactions")
+        let indexRoom = try ReservedRegion(
+            octets: 2 * widest * Self.widening * Int(Self.wordsPerLine) * 8, for: "the index of lingering transactions")
         entries = region.base
-        index = (entries + entryOctets).bindMemory(to: UInt32.self, capacity: indexWords)
-        directory = UnsafeMutableRawPointer(index + indexWords).bindMemory(to: UInt32.self, capacity: directoryWords)
+        directory = (entries + entryOctets).bindMemory(to: UInt32.self, capacity: directoryWords)
+        self.region = region
+        self.indexRoom = indexRoom
         queues = .allocate(capacity: Self.mostQueues)
+        indexes = .allocate(capacity: Self.mostIndexes)
+        addIndex(lines: first)
     }
 
     deinit {
         queues.deallocate()
+        indexes.deallocate()
     }
 
     /// The queue for one wait, made on first use.
@@ -112,9 +134,8 @@ struct LingerTable: ~Copyable {
     mutating func queue(lasting wait: UInt32) -> Int? {
         for queue in 0..<queueCount where queues[queue].wait == wait { return queue }
         if queueCount == Self.mostQueues { return nil }
-        // Numbers start above zero, which is what an unused bucket names.
-        queues[queueCount] = Queue(
-            wait: wait, tail: Self.chunkEntries, head: Self.chunkEntries, buckets: startBuckets, level: startBuckets)
+        // Numbers start above zero, which is what an unused word names.
+        queues[queueCount] = Queue(wait: wait, tail: Self.chunkEntries, head: Self.chunkEntries)
         queueCount += 1
         return queueCount - 1
     }
@@ -129,34 +150,54 @@ struct LingerTable: ~Copyable {
         if count == maximum { evictOldest() }
         let number = queues[queue].head
         if number & (Self.chunkEntries - 1) == 0 { takeChunk(queue, number) }
-        if queues[queue].count >= queues[queue].buckets &* Self.load { grow(queue) }
-        let bucket = index + bucket(of: key, queue)
+        let expiry = now.after(queues[queue].wait)
         at(number, queue).initialize(
             to: Entry(
-                key: key, payload: payload, older: bucket.pointee, expiry: now.after(queues[queue].wait)))
-        bucket.pointee = number
+                key: key, first: payload.first, second: payload.second, third: payload.third, expiry: expiry))
         queues[queue].head = number &+ 1
         count &+= 1
+        let hash = Self.hash(key)
+        let word = Self.word(hash, queue, number)
+        if count > Int(indexes.pointee.lines) &* Self.load, canWiden { widen() }
+        while !put(word, hash, expiry) { widen() }
     }
 
     /// The payload of the newest entry with this key, to be read or changed before the next call; nil when there is none.
     /// Entries that have expired may still be found until they are swept.
     func find(_ key: UInt64) -> UnsafeMutablePointer<Payload>? {
-        for queue in 0..<queueCount {
-            let tail = queues[queue].tail
-            var bound = queues[queue].head
-            var number = index[bucket(of: key, queue)]
-            while number &- tail < bound &- tail {
-                let entry = at(number, queue)
-                if entry.pointee.key == key {
-                    return UnsafeMutableRawPointer(entry).advanced(by: MemoryLayout<Entry>.offset(of: \.payload)!)
-                        .assumingMemoryBound(to: Payload.self)
+        let hash = Self.hash(key)
+        var newest: UnsafeMutablePointer<Entry>?
+        var newestNumber: UInt32 = 0
+        for table in 0..<indexCount {
+            let index = indexes[table]
+            var line = hash & (index.lines &- 1)
+            for _ in 0..<Self.reach {
+                let words = index.words + Int(line &* Self.wordsPerLine)
+                for place in 0..<Self.names {
+                    let word = words[place]
+                    guard word &>> 32 == hash &>> 32, isLive(word) else { continue }
+                    let number = Self.number(word)
+                    let entry = at(number, Self.queue(word))
+                    guard entry.pointee.key == key else { continue }
+                    // Of two with one key the later hides the earlier.
+                    if let other = newest {
+                        let later = (number &- newestNumber) & Self.numberMask < Self.numberMask / 2
+                        guard entry.pointee.expiry > other.pointee.expiry
+                            || (entry.pointee.expiry == other.pointee.expiry && later)
+                        else { continue }
+                    }
+                    newest = entry
+                    newestNumber = number
                 }
-                bound = number
-                number = entry.pointee.older
+                // Nothing that belonged here has gone on, or it has expired since.
+                if words[Self.names] < UInt64(swept) { break }
+                line = (line &+ 1) & (index.lines &- 1)
             }
+            if newest != nil { break }
         }
-        return nil
+        guard let newest else { return nil }
+        return UnsafeMutableRawPointer(newest).advanced(by: MemoryLayout<Entry>.offset(of: \.first)!)
+            .assumingMemoryBound(to: Payload.self)
     }
 
     /// Drops entries whose time has come.
@@ -173,6 +214,8 @@ struct LingerTable: ~Copyable {
                 left &-= 1
             }
         }
+        swept = min(nextExpiry, now)
+        while indexCount > 1, indexes[indexCount &- 1].lastExpiry < swept { indexCount &-= 1 }
         return atMost &- left
     }
 
@@ -226,7 +269,7 @@ struct LingerTable: ~Copyable {
         } else {
             chunk = chunksTouched
             chunksTouched &+= 1
-            assert(entries + (Int(chunk) + 1) * Self.chunkOctets <= UnsafeMutableRawPointer(index))
+            assert(entries + (Int(chunk) + 1) * Self.chunkOctets <= UnsafeMutableRawPointer(directory))
         }
         let slot = Int((number &>> Self.chunkShift) & (directorySize &- 1))
         directory[queue * Int(directorySize) + slot] = chunk
@@ -242,53 +285,77 @@ struct LingerTable: ~Copyable {
 
     // MARK: - The index
 
-    /// Where in `index` a key's bucket stands.
+    /// High half: bits that a word keeps of its key; all of it: the key's line.
     @inline(__always)
-    private func bucket(of key: UInt64, _ queue: Int) -> Int {
-        let hash = UInt32(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) &>> 32)
-        let level = queues[queue].level
-        var bucket = hash & (level &* 2 &- 1)
-        if bucket >= queues[queue].buckets { bucket = hash & (level &- 1) }
-        return queue &* Int(mostBuckets) &+ Int(bucket)
+    private static func hash(_ key: UInt64) -> UInt64 {
+        var x = key &* 0x9E37_79B9_7F4A_7C15
+        x ^= x &>> 32
+        return x &* 0xD6E8_FEB8_6659_FD93
     }
 
-    /// Adds one bucket and gives it its share of the one it splits from, both still newest first.
-    @inline(never)
-    private mutating func grow(_ queue: Int) {
-        let added = queues[queue].buckets
-        if added == mostBuckets { return }
-        let level = queues[queue].level
-        let split = queue &* Int(mostBuckets) &+ Int(added &- level)
-        let tail = queues[queue].tail
-        var bound = queues[queue].head
-        var number = index[split]
-        queues[queue].buckets = added &+ 1
-        if added &+ 1 == level &* 2 { queues[queue].level = level &* 2 }
-        let new = queue &* Int(mostBuckets) &+ Int(added)
-        // The end of a list is any number that has expired.
-        index[split] = tail &- 1
-        index[new] = tail &- 1
-        var stays = index + split
-        var goes = index + new
-        while number &- tail < bound &- tail {
-            let entry = at(number, queue)
-            let home = bucket(of: entry.pointee.key, queue)
-            let older = entry.pointee.older
-            let link = UnsafeMutableRawPointer(entry).advanced(by: MemoryLayout<Entry>.offset(of: \.older)!)
-                .assumingMemoryBound(to: UInt32.self)
-            if home == split {
-                stays.pointee = number
-                stays = link
-            } else if home == new {
-                goes.pointee = number
-                goes = link
-            } else {
-                break
+    @inline(__always)
+    private static func word(_ hash: UInt64, _ queue: Int, _ number: UInt32) -> UInt64 {
+        hash & 0xFFFF_FFFF_0000_0000 | UInt64(UInt32(truncatingIfNeeded: queue) &<< 29 | number & numberMask)
+    }
+
+    @inline(__always)
+    private static func number(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) & numberMask }
+
+    @inline(__always)
+    private static func queue(_ word: UInt64) -> Int { Int(UInt32(truncatingIfNeeded: word) &>> 29) }
+
+    /// Whether a word names an entry that still lingers.
+    @inline(__always)
+    private func isLive(_ word: UInt64) -> Bool {
+        let queue = queues[Self.queue(word)]
+        guard Self.queue(word) < queueCount else { return false }
+        return (Self.number(word) &- queue.tail) & Self.numberMask < queue.count
+    }
+
+    /// Puts a word into the newest index: into its line where there is room, else into one of the next.
+    @inline(__always)
+    private mutating func put(_ word: UInt64, _ hash: UInt64, _ expiry: Tick) -> Bool {
+        let index = indexes
+        var line = hash & (index.pointee.lines &- 1)
+        for _ in 0..<Self.reach {
+            let words = index.pointee.words + Int(line &* Self.wordsPerLine)
+            for place in 0..<Self.names where !isLive(words[place]) {
+                words[place] = word
+                index.pointee.entries &+= 1
+                index.pointee.lastExpiry = max(index.pointee.lastExpiry, expiry)
+                return true
             }
-            link.pointee = tail &- 1
-            bound = number
-            number = older
+            words[Self.names] = max(words[Self.names], UInt64(expiry))
+            line = (line &+ 1) & (index.pointee.lines &- 1)
         }
+        return false
+    }
+
+    @inline(__always)
+    private var canWiden: Bool {
+        indexCount < Self.mostIndexes
+            && indexUsed &+ Int(indexes.pointee.lines) &* Self.widening &* 64 <= indexRoom.octets
+    }
+
+    /// A wider index for what comes from now on; where there is no room for one, the oldest entry goes.
+    @inline(never)
+    private mutating func widen() {
+        let wider = Int(indexes.pointee.lines) * Self.widening
+        guard canWiden else {
+            evictOldest()
+            return
+        }
+        for table in stride(from: indexCount, to: 0, by: -1) { indexes[table] = indexes[table - 1] }
+        indexCount &+= 1
+        addIndex(lines: wider, at: 0)
+    }
+
+    private mutating func addIndex(lines: Int, at place: Int = 0) {
+        let words = (indexRoom.base + indexUsed).bindMemory(
+            to: UInt64.self, capacity: lines * Int(Self.wordsPerLine))
+        indexUsed += lines * Int(Self.wordsPerLine) * 8
+        indexes[place] = Index(words: words, lines: UInt64(lines), entries: 0, lastExpiry: 0)
+        if indexCount == 0 { indexCount = 1 }
     }
 
     private static func powerOfTwo(atLeast value: Int) -> Int {

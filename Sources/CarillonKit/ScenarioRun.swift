@@ -216,7 +216,10 @@ public struct ScenarioRun: Sendable {
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
             let perCall = 2.0
-            engine.expectedLingering = Int(min(rate / Double(max(workers, 1)) * 32 * perCall, 4e6))
+            engine.expectedLingering = Int(min(rate / Double(max(workers, 1)) * 32 * perCall, 8e6))
+        } else if case .closed = load {
+            // As fast as answers come: nobody knows how fast that is.
+            engine.expectedLingering = 1 << 20
         }
         return try CallEngine(
             program: program, settings: engine, recorder: WorkerRecorder(layout: layout, epoch: epoch),
