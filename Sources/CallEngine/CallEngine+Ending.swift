@@ -208,8 +208,8 @@ extension CallEngine {
         let ownerSlot = header.pointee.owner
         let run = self.header(ownerSlot)
         run.pointee.legs -= 1
-        if ownerSlot != slot { freeSlot(slot, header) } else { header.pointee.phase = .settled }
         header.pointee.stepDeadline = .never
+        if ownerSlot != slot { freeSlot(slot, header) } else { header.pointee.phase = .settled }
         if run.pointee.legs == 0 {
             if run.pointee.phase == .settled {
                 endRun(ownerSlot, run)

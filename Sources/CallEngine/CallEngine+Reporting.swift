@@ -48,6 +48,7 @@ extension CallEngine {
 
     /// Takes out what was recorded. The engine records nothing after this.
     public mutating func takeRecord(at now: MonotonicInstant) -> WorkerRecord {
+        print("DBG linger", linger.touchedOctets, linger.count, "slots", slots.touched, "arena", arena.chunksTaken, arena.blocks)
         var other = WorkerRecorder(layout: RecorderLayout(), epoch: now)
         swap(&other, &recorder)
         traces.close()

@@ -8,9 +8,12 @@ extension CallEngine {
     mutating func receiveRequest() {
         guard let base = hand else { return }
         let index = scanner.index
-        let toTag = tagParameter(base, index.to)
-        if toTag.length > 0 {
-            receiveInDialog(toTag)
+        if let token = ownTag(index.to) {
+            receiveInDialog(token)
+            return
+        }
+        if tagParameter(base, index.to).length > 0 {
+            receiveOutsideCall()
             return
         }
         let key = serverKey(index.method)
@@ -133,11 +136,9 @@ extension CallEngine {
 
     // MARK: in a dialog
 
-    private mutating func receiveInDialog(_ toTag: OctetRange) {
-        guard let base = hand else { return }
+    private mutating func receiveInDialog(_ token: CallToken) {
         let index = scanner.index
-        guard toTag.length == UInt32(CallToken.width), let token = CallToken(base + Int(toTag.offset)),
-            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        guard token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
         else {
             receiveOutsideCall()
             return
@@ -817,44 +818,60 @@ extension CallEngine {
         target: UnsafeRawBufferPointer, routes: UnsafeRawBufferPointer, next: TransportAddress?
     ) {
         guard let base = hand else { return (.init(start: nil, count: 0), .init(start: nil, count: 0), nil) }
-        let index = scanner.index
+        let contact = scanner.index.contact
         var target = OctetRange.none
-        if index.contact.length > 0 {
-            target = NameAddress(base, index.contact, inList: true).uri
+        var next: TransportAddress?
+        if contact.length > 0 {
+            // A peer's Contact is mostly the one of its last call: what was read then is kept.
+            if Int(contact.length) == contactCount, memcmp(base + Int(contact.offset), contactText, contactCount) == 0 {
+                target = OctetRange(offset: contact.offset &+ contactTarget.offset, length: contactTarget.length)
+                next = contactAddress
+            } else {
+                target = NameAddress(base, contact, inList: true).uri
+                next = URIView(base, target).address()
+                if contact.length <= UInt32(Self.longestViaHead), target.length > 0 {
+                    memcpy(contactText, base + Int(contact.offset), Int(contact.length))
+                    contactCount = Int(contact.length)
+                    contactTarget = OctetRange(offset: target.offset &- contact.offset, length: target.length)
+                    contactAddress = next
+                }
+            }
         }
         if target.length == 0 {
             // A peer without Contact: its identity is all there is.
-            target = NameAddress(base, reversed ? index.to : index.from).uri
+            target = NameAddress(base, reversed ? scanner.index.to : scanner.index.from).uri
+            next = URIView(base, target).address()
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
-        guard index.has(.recordRoute) else {
-            return (targetText, .init(start: nil, count: 0), URIView(base, target).address())
-        }
-        var routes: [OctetRange] = []
+        guard scanner.index.has(.recordRoute) else { return (targetText, .init(start: nil, count: 0), next) }
+        var count = 0
         var number = 0
-        while let found = scanner.number(of: .recordRoute, from: number), routes.count < 64 {
+        while let found = scanner.number(of: .recordRoute, from: number), count < Self.mostRoutes {
             var list = NameAddressList(base, scanner.header(found).value)
-            while let one = list.next(), routes.count < 64 { routes.append(one.uri) }
+            while let one = list.next(), count < Self.mostRoutes {
+                guard one.uri.length > 0 else { continue }
+                routeRanges[count] = one.uri
+                count &+= 1
+            }
             number = found &+ 1
         }
-        if reversed { routes.reverse() }
-        routes.removeAll { $0.length == 0 }
-        guard let first = routes.first else {
-            return (targetText, .init(start: nil, count: 0), URIView(base, target).address())
-        }
+        guard count > 0 else { return (targetText, .init(start: nil, count: 0), next) }
+        let first = routeRanges[reversed ? count &- 1 : 0]
         let view = URIView(base, first)
-        let next = view.address()
+        next = view.address()
         var out = OctetWriter(textScratch)
-        if !view.isLooseRouter {
-            // A strict router wants its own URI as the request URI and the target as the last Route (§12.2.1.1).
-            routes.removeFirst()
-            routes.append(target)
-            targetText = UnsafeRawBufferPointer(start: base + Int(first.offset), count: Int(first.length))
-        }
-        for route in routes where out.count &+ Int(route.length) < 60_000 {
+        func write(_ route: OctetRange, _ out: inout OctetWriter) {
+            guard out.count &+ Int(route.length) < 60_000 else { return }
             out.write("Route: <")
             out.write(base + Int(route.offset), Int(route.length))
             out.write(">\r\n")
+        }
+        // A strict router wants its own URI as the request URI and the target as the last Route (§12.2.1.1).
+        let isStrict = !view.isLooseRouter
+        for place in (isStrict ? 1 : 0)..<count { write(routeRanges[reversed ? count &- 1 &- place : place], &out) }
+        if isStrict {
+            write(target, &out)
+            targetText = UnsafeRawBufferPointer(start: base + Int(first.offset), count: Int(first.length))
         }
         return (targetText, UnsafeRawBufferPointer(start: textScratch, count: out.count), next)
     }

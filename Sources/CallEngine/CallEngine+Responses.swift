@@ -494,10 +494,26 @@ extension CallEngine {
     private func isOurFromTag(
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> Bool {
-        guard let base = hand else { return false }
-        let tag = tagParameter(base, scanner.index.from)
-        guard tag.length == UInt32(CallToken.width), let token = CallToken(base + Int(tag.offset)) else { return false }
+        guard let token = ownTag(scanner.index.from) else { return false }
         return token.call == callWord(slot, header) && token.dialog == dialogNumber
+    }
+
+    /// The token of a tag of ours in a From or To value; nil when it has another tag or none.
+    @inline(__always)
+    func ownTag(_ range: OctetRange) -> CallToken? {
+        guard let base = hand else { return nil }
+        let width = UInt32(CallToken.width)
+        // Peers give back what they got, and there the tag stands last.
+        if range.length > width &+ 5 {
+            let start = base + Int(range.end &- width &- 5)
+            if start.loadUnaligned(as: UInt32.self) == 0x6761_743B,  // ";tag"
+                start.load(fromByteOffset: 4, as: UInt8.self) == 0x3D, let token = CallToken(start + 5)
+            {
+                return token
+            }
+        }
+        let tag = tagParameter(base, range)
+        return tag.length == width ? CallToken(base + Int(tag.offset)) : nil
     }
 
     /// Hash of the tag in a From or To value; 0 when it has none.

@@ -86,6 +86,14 @@ public struct CallEngine: ~Copyable {
     var viaSource = TransportAddress(ipv4: 0, port: 0)
     var lastViaPath: ViaPath
     static let longestViaHead = 256
+    /// The last Contact value, where its URI stands in it, and where that leads.
+    let contactText: UnsafeMutableRawPointer
+    var contactCount = -1
+    var contactTarget = OctetRange.none
+    var contactAddress: TransportAddress?
+    /// Record-Route URIs of the message at hand.
+    let routeRanges: UnsafeMutablePointer<OctetRange>
+    static let mostRoutes = 64
     /// Secret part of the keys that peers could choose.
     let keySeed: UInt64
     var drainCursor: UInt32 = 0
@@ -147,6 +155,8 @@ public struct CallEngine: ~Copyable {
         textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
         answerCache = AnswerCache()
         viaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
+        contactText = .allocate(byteCount: Self.longestViaHead, alignment: 8)
+        routeRanges = .allocate(capacity: Self.mostRoutes)
         lastViaPath = ViaPath(flow: targetFlow, isPlain: true)
         keySeed = (UInt64(settings.nonce.value) &+ 1) &* 0x9E37_79B9_7F4A_7C15
     }
@@ -157,6 +167,8 @@ public struct CallEngine: ~Copyable {
         textScratch.deallocate()
         answerCache.deallocate()
         viaHead.deallocate()
+        contactText.deallocate()
+        routeRanges.deallocate()
     }
 
     // MARK: time

@@ -45,6 +45,7 @@ struct LearnedArena: ~Copyable {
         // Chunk 0 is address space never used, so that no handle is zero.
         chunks = UInt32((maximumOctets + Self.chunk - 1) >> Self.chunkShift)
         region = try ReservedRegion(octets: (Int(chunks) + 1) << Self.chunkShift, for: "octets learnt from peers")
+        region.adviseHugePages()
         base = region.base
         chunkClasses = .allocate(capacity: Int(chunks) + 1)
         chunkClasses.initialize(repeating: 0, count: Int(chunks) + 1)

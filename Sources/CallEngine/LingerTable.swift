@@ -59,10 +59,10 @@ struct LingerTable: ~Copyable {
     private static let names = 7
     private static let load = 4
     /// How much wider the next index is.
-    private static let widening = 4
+    private static let widening = 2
     /// Lines a key may go on into.
     private static let reach: UInt64 = 8
-    private static let mostIndexes = 12
+    private static let mostIndexes = 24
     private static let none: UInt32 = .max
     /// Numbers of entries have 29 bits, queues three.
     private static let numberMask: UInt32 = (1 << 29) - 1
@@ -120,7 +120,11 @@ struct LingerTable: ~Copyable {
         self.indexRoom = indexRoom
         queues = .allocate(capacity: Self.mostQueues)
         indexes = .allocate(capacity: Self.mostIndexes)
+        self.indexRoom.adviseHugePages()
+        self.region.adviseHugePages()
         addIndex(lines: first)
+        // Every line is met at random soon: better all at once, before the run.
+        self.indexRoom.populate(octets: indexUsed)
     }
 
     deinit {
@@ -190,7 +194,7 @@ struct LingerTable: ~Copyable {
                     newestNumber = number
                 }
                 // Nothing that belonged here has gone on, or it has expired since.
-                if words[Self.names] < UInt64(swept) { break }
+                if words[Self.names] == 0 || words[Self.names] < UInt64(swept) { break }
                 line = (line &+ 1) & (index.lines &- 1)
             }
             if newest != nil { break }

@@ -31,6 +31,7 @@ struct SlotSlab: ~Copyable {
         precondition(stride >= 16 && stride % 16 == 0, "a slot is a multiple of 16 octets")
         precondition(capacity > 0 && capacity <= Self.mostSlots)
         region = try ReservedRegion(octets: stride * Int(capacity), for: "call slots")
+        region.adviseHugePages()
         base = region.base
         self.stride = stride
         self.capacity = capacity

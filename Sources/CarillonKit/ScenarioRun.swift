@@ -217,9 +217,9 @@ public struct ScenarioRun: Sendable {
         if case .open(let rate, _, _) = load {
             let perCall = 2.0
             engine.expectedLingering = Int(min(rate / Double(max(workers, 1)) * 32 * perCall, 8e6))
-        } else if case .closed = load {
-            // As fast as answers come: nobody knows how fast that is.
-            engine.expectedLingering = 1 << 20
+        } else if case .closed(let concurrency) = load {
+            // As fast as answers come: more at once mean more a second, as far as one worker goes.
+            engine.expectedLingering = min(concurrency << 14, 4 << 20)
         }
         return try CallEngine(
             program: program, settings: engine, recorder: WorkerRecorder(layout: layout, epoch: epoch),

@@ -97,3 +97,26 @@ struct BasicCallTests {
         #expect(loop.liveSlots == 0)
     }
 }
+
+@Suite("What a call leaves in memory")
+struct MemoryTests {
+    @Test("Nothing, once it has ended", arguments: Scenarios.catalogue.map(\.tree.name))
+    func nothing(name: String) throws {
+        let scenario = try #require(Scenarios.catalogue.first { $0.tree.name == name })
+        let loop = try Loopback(scenario)
+        for number in 0..<20 {
+            #expect(loop.start(UInt64(number)))
+            loop.run(for: 200_000_000_000)
+        }
+        let blocks = loop.engine.arena.blocks
+        let octets = loop.engine.arena.octetsInUse
+        let lingering = loop.engine.linger.count
+        // One run at a time: as many slots as one run has parties, and what waits for repeats beside it.
+        let touched = loop.engine.slots.touched
+        #expect(touched <= 6)
+        #expect(blocks == 0)
+        #expect(octets == 0)
+        #expect(lingering == 0)
+        #expect(loop.liveSlots == 0)
+    }
+}

@@ -99,7 +99,7 @@ import Testing
         #expect(table.touchedOctets == afterFirstTurn)
         // An index grown to its load has between one and four lines for every four entries; one of the size that was
         // expected has 48 octets an entry in all.
-        #expect(table.touchedOctets < 20_020 * (32 + 64) + 400_000)
+        #expect(table.touchedOctets < 20_020 * (32 + 48) + 400_000)
     }
 
     /// Against a list: many keys in few buckets and few keys in many, several waits, growth, eviction, partial sweeps.
