@@ -154,14 +154,14 @@ extension CallEngine {
         _ = sendRequest(template, record: number, dialog: dialogNumber, slot, header)
     }
 
-    private func freeClient(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
+    private mutating func freeClient(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
         for number in 0..<Int(party(header).pointee.clients) where !client(header, number).pointee.isActive {
             return number
         }
         return nil
     }
 
-    private func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    private mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         for number in 0..<Int(party(header).pointee.clients) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.method == method, Int(record.pointee.dialog) == dialogNumber {
@@ -171,7 +171,7 @@ extension CallEngine {
         return false
     }
 
-    private func awaitsAck(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    private mutating func awaitsAck(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         for number in 0..<Int(party(header).pointee.servers) {
             let record = server(header, number)
             if record.pointee.isActive, record.pointee.awaitsAck, Int(record.pointee.dialog) == dialogNumber {

@@ -92,7 +92,7 @@ extension CallEngine {
     }
 
     /// Whether a step of this party takes such a request, now or later.
-    func mayWant(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    mutating func mayWant(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         party(header).pointee.wantedMethods & (1 &<< UInt32(method.rawValue)) != 0
     }
 

@@ -165,7 +165,7 @@ extension CallEngine {
         return values + CallToken.width
     }
 
-    private func writeLearned(
+    private mutating func writeLearned(
         _ kind: BoundProgram.Piece.Kind, at start: UnsafeMutableRawPointer, _ speaker: Speaker, _ dialogBits: UInt16
     ) -> UnsafeMutableRawPointer {
         let block = arena.pointer(.init(raw: speaker.dialog.pointee.learned))
@@ -199,7 +199,7 @@ extension CallEngine {
         return out
     }
 
-    private func writeEcho(
+    private mutating func writeEcho(
         _ echo: UnsafeRawPointer, at start: UnsafeMutableRawPointer, _ speaker: Speaker, opensDialog: Bool
     ) -> UnsafeMutableRawPointer {
         let head = echo.load(as: RequestEcho.self)
@@ -286,7 +286,7 @@ extension CallEngine {
         return handle.raw
     }
 
-    func kept(_ handle: UInt32) -> UnsafeRawBufferPointer {
+    mutating func kept(_ handle: UInt32) -> UnsafeRawBufferPointer {
         let block = arena.pointer(.init(raw: handle))
         return UnsafeRawBufferPointer(start: block + 4, count: Int(block.load(as: UInt32.self)))
     }

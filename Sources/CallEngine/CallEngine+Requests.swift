@@ -33,7 +33,7 @@ extension CallEngine {
 
     /// Branch, sent-by and method of the request at hand (RFC 3261 §17.2.3). A CANCEL and an ACK to a refusal are asked for
     /// with the INVITE's method.
-    func serverKey(_ method: Method) -> UInt64 {
+    mutating func serverKey(_ method: Method) -> UInt64 {
         guard let base = hand else { return 0 }
         let via = scanner.index.topmostVia
         let branch = topmostBranch(base, via)
@@ -53,7 +53,7 @@ extension CallEngine {
     }
 
     /// What the linger table keeps of a server transaction, from the moment its request came.
-    private func serverPayload(
+    private mutating func serverPayload(
         _ call: UInt64, dialog: Int, server: Int, template: UInt16, incarnation: UInt16, party: UInt8
     ) -> LingerTable.Payload {
         .init(
@@ -350,7 +350,7 @@ extension CallEngine {
     // MARK: the first request of a party
 
     /// What a leg is found by when its peer sends without a tag.
-    func legKey(_ callID: UnsafeRawPointer, _ count: Int, tagHash: UInt32) -> UInt64 {
+    mutating func legKey(_ callID: UnsafeRawPointer, _ count: Int, tagHash: UInt32) -> UInt64 {
         Self.hash(callID, count, seed: UInt64(tagHash))
     }
 
@@ -453,14 +453,14 @@ extension CallEngine {
         settleTimers(slot)
     }
 
-    private func waitDialog(_ header: UnsafeMutablePointer<SlotHeader>) -> Int {
+    private mutating func waitDialog(_ header: UnsafeMutablePointer<SlotHeader>) -> Int {
         let instruction = bound.instructions[Int(header.pointee.programCounter)]
         return instruction.operation == .wait ? Int(bound.waits[Int(instruction.a)].dialog) : 0
     }
 
     /// The party that an initial request brings to life: by the user of its request URI where that is a party's name, else
     /// the first that begins with this method.
-    private func answeringParty(_ method: Method) -> Int? {
+    private mutating func answeringParty(_ method: Method) -> Int? {
         guard let base = hand else { return nil }
         let uri = URIView(base, scanner.index.requestURI)
         let bit: UInt32 = 1 &<< UInt32(method.rawValue)
@@ -531,7 +531,7 @@ extension CallEngine {
         }
     }
 
-    private func hasPendingInvite(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    private mutating func hasPendingInvite(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         let plan = party(header)
         for number in 0..<Int(plan.pointee.clients) {
             let record = client(header, number)

@@ -153,7 +153,7 @@ extension CallEngine {
 
     /// Keys of our own transactions: which branch, wherever its slot went.
     @inline(__always)
-    func clientKey(_ call: UInt64, _ part: UInt16) -> UInt64 {
+    mutating func clientKey(_ call: UInt64, _ part: UInt16) -> UInt64 {
         var x = call ^ (UInt64(part) &<< 48 | 0x5A5A)
         x = (x ^ (x &>> 31)) &* 0xBF58_476D_1CE4_E5B9
         return (x ^ (x &>> 29)) | 1
@@ -276,7 +276,7 @@ extension CallEngine {
         return out.count
     }
 
-    private func writeAckHeaders(_ out: inout OctetWriter) {
+    private mutating func writeAckHeaders(_ out: inout OctetWriter) {
         guard let base = hand else { return }
         let index = scanner.index
         func line(_ name: StaticString, _ range: OctetRange) {
@@ -472,7 +472,7 @@ extension CallEngine {
     // MARK: verification
 
     /// Whether the Call-ID at hand is the one this dialog has: the token found the slot, the text must agree in full.
-    func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    mutating func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         guard let base = hand else { return false }
         let range = scanner.index.callID
         let dialog = self.dialog(header, dialogNumber)
@@ -491,7 +491,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private func isOurFromTag(
+    private mutating func isOurFromTag(
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> Bool {
         guard let token = ownTag(scanner.index.from) else { return false }
@@ -500,7 +500,7 @@ extension CallEngine {
 
     /// The token of a tag of ours in a From or To value; nil when it has another tag or none.
     @inline(__always)
-    func ownTag(_ range: OctetRange) -> CallToken? {
+    mutating func ownTag(_ range: OctetRange) -> CallToken? {
         guard let base = hand else { return nil }
         let width = UInt32(CallToken.width)
         // Peers give back what they got, and there the tag stands last.
@@ -517,7 +517,7 @@ extension CallEngine {
     }
 
     /// Hash of the tag in a From or To value; 0 when it has none.
-    func tagHash(_ range: OctetRange) -> UInt32 {
+    mutating func tagHash(_ range: OctetRange) -> UInt32 {
         guard let base = hand else { return 0 }
         let tag = tagParameter(base, range)
         guard tag.length > 0 else { return 0 }

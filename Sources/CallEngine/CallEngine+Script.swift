@@ -147,7 +147,7 @@ extension CallEngine {
     }
 
     /// The time of what just happened: the kernel's stamp of the message at hand, else now. From the run's due time.
-    private func momentOfStep() -> Int64 { hand == nil ? now.nanoseconds : received.nanoseconds }
+    private mutating func momentOfStep() -> Int64 { hand == nil ? now.nanoseconds : received.nanoseconds }
 
     @inline(__always)
     private func loop(_ header: UnsafeMutablePointer<SlotHeader>, _ number: Int) -> UnsafeMutablePointer<UInt32> {
@@ -162,7 +162,7 @@ extension CallEngine {
     }
 
     /// The tick at which so many nanoseconds are over.
-    private func later(by nanoseconds: Int64) -> Tick {
+    private mutating func later(by nanoseconds: Int64) -> Tick {
         let from = now.nanoseconds &- epoch.nanoseconds
         let due = from.addingReportingOverflow(nanoseconds).partialValue
         return Tick(clamping: max(due &+ 999_999, 0) / 1_000_000)
@@ -254,7 +254,7 @@ extension CallEngine {
         dialog.pointee.remoteCSeq = 0
     }
 
-    func pendingInvite(
+    mutating func pendingInvite(
         _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> UnsafeMutablePointer<ClientRecord>? {
         for number in 0..<Int(party(header).pointee.clients) {
@@ -485,7 +485,7 @@ extension CallEngine {
         hand = atHand
     }
 
-    func choice(forRequest method: Method, _ wait: Int, _ dialogNumber: Int) -> Int? {
+    mutating func choice(forRequest method: Method, _ wait: Int, _ dialogNumber: Int) -> Int? {
         let plan = bound.waits[wait]
         guard plan.kind == .message else { return nil }
         for number in Int(plan.firstAlternative)..<Int(plan.firstAlternative) &+ Int(plan.alternativeCount) {
@@ -582,7 +582,7 @@ extension CallEngine {
         }
     }
 
-    func reasonAtHand() -> UnsafeRawBufferPointer {
+    mutating func reasonAtHand() -> UnsafeRawBufferPointer {
         guard let base = hand else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let range = scanner.index.reasonPhrase
         return UnsafeRawBufferPointer(start: base + Int(range.offset), count: Int(range.length))

@@ -38,7 +38,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private func nextDue(_ header: UnsafeMutablePointer<SlotHeader>) -> Tick {
+    private mutating func nextDue(_ header: UnsafeMutablePointer<SlotHeader>) -> Tick {
         var due = header.pointee.stepDeadline
         if header.pointee.phase == .orphan {
             let record = orphanRecord(header)
@@ -61,7 +61,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
+    private mutating func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
         if record.pointee.awaitsAck { return successMachine(record).deadline }
         return record.pointee.method == .invite
             ? serverInviteMachine(record).deadline : serverNonInviteMachine(record).deadline
@@ -358,7 +358,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private func elapsed(
+    private mutating func elapsed(
         _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>
     ) -> Int64 {
         received.nanoseconds &- header.pointee.due &- record.pointee.sent

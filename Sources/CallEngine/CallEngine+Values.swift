@@ -195,7 +195,7 @@ extension CallEngine {
             .assumingMemoryBound(to: (handle: UInt32, length: UInt32).self)
     }
 
-    private func variable(
+    private mutating func variable(
         _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> UnsafeRawBufferPointer? {
         let field = variableField(number, header).pointee
@@ -228,12 +228,12 @@ extension CallEngine {
     // MARK: parts of messages
 
     @inline(__always)
-    private func literal(_ range: OctetRange) -> UnsafeRawBufferPointer {
+    private mutating func literal(_ range: OctetRange) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: bound.literals + Int(range.offset), count: Int(range.length))
     }
 
     @inline(__always)
-    private func slice(_ base: UnsafeRawPointer, _ range: OctetRange) -> UnsafeRawBufferPointer {
+    private mutating func slice(_ base: UnsafeRawPointer, _ range: OctetRange) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Int(range.offset), count: Int(range.length))
     }
 
@@ -248,7 +248,7 @@ extension CallEngine {
     }
 
     /// The nth value of a header name, commas of list headers counted too; -1 is the last.
-    private func headerValue(_ node: ValuePool.Node) -> OctetRange? {
+    private mutating func headerValue(_ node: ValuePool.Node) -> OctetRange? {
         guard let base = hand, let name = HeaderName(rawValue: UInt8(truncatingIfNeeded: node.a)) else { return nil }
         let wanted = Int(node.c)
         var seen = 0
@@ -301,7 +301,7 @@ extension CallEngine {
     }
 
     /// A parameter of a header value or URI: after the angle brackets first, then inside them.
-    private func parameter(
+    private mutating func parameter(
         _ name: OctetRange, of start: UnsafeRawPointer, _ count: Int
     ) -> UnsafeRawBufferPointer? {
         let whole = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: count))
@@ -328,12 +328,12 @@ extension CallEngine {
         return find(OctetRange(offset: UInt32(offset), length: UInt32(count - offset)))
     }
 
-    private func description() -> SDPView? {
+    private mutating func description() -> SDPView? {
         guard let base = hand, scanner.index.body.length > 0 else { return nil }
         return SDPView(base, scanner.index.body)
     }
 
-    private func attribute(_ name: OctetRange) -> UnsafeRawBufferPointer? {
+    private mutating func attribute(_ name: OctetRange) -> UnsafeRawBufferPointer? {
         guard let view = description() else { return nil }
         var lines = view.lines
         while let line = lines.next() {
