@@ -110,7 +110,7 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
     }
 
     /// The name whose compact form this letter is, in either case; `other` where there is none.
-    @inline(__always)
+    @inline(always)
     init(compactForm letter: UInt8) {
         // Only a letter has bit 6, and `|` makes both cases one.
         switch letter & 0x40 == 0 ? 0 : letter | 0x20 {

@@ -1,81 +1,140 @@
 import Glibc
 
-/// The names nearly every message is made of, told by one or two word comparisons, colon included. Leaves `colon` at 0
-/// where it is none of them, where a blank stands before the colon, or where the form is compact.
+/// The names nearly every message is made of, told by one or two word comparisons, colon included. `start` is where the
+/// value starts, just after the colon; it stays 0 where the name is none of them, where a blank stands before the colon, or
+/// where the form is compact.
 /// - Precondition: 16 octets can be read at `place`.
-@inline(__always)
-func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ colon: inout Int) {
+@inline(always)
+func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ start: inout Int) {
     let low = place.word64(0)
-    switch UInt8(truncatingIfNeeded: low) | 0x20 {
-    case UInt8(ascii: "v"):
-        if begins(low, "via:") { (name, colon) = (.via, 3) }
-    case UInt8(ascii: "f"):
-        if begins(low, "from:") { (name, colon) = (.from, 4) }
-    case UInt8(ascii: "t"):
-        if begins(low, "to:") { (name, colon) = (.to, 2) }
-    case UInt8(ascii: "c"):
-        if begins(low, "call-id:") {
-            (name, colon) = (.callID, 7)
-        } else if begins(low, "cseq:") {
-            (name, colon) = (.cseq, 4)
-        } else if begins(low, "contact:") {
-            (name, colon) = (.contact, 7)
-        } else if begins(low, "content-") {
+    // Five bits tell letters of either case apart; that it is a letter, the comparison says.
+    switch UInt8(truncatingIfNeeded: low) & 0x1F {
+    case UInt8(ascii: "v") & 0x1F:
+        if begins(low, packed("v", "i", "a", ":")) { (name, start) = (.via, 4) }
+    case UInt8(ascii: "f") & 0x1F:
+        if begins(low, packed("f", "r", "o", "m", ":")) { (name, start) = (.from, 5) }
+    case UInt8(ascii: "t") & 0x1F:
+        if begins(low, packed("t", "o", ":")) { (name, start) = (.to, 3) }
+    case UInt8(ascii: "c") & 0x1F:
+        if begins(low, packed("c", "a", "l", "l", "-", "i", "d", ":")) {
+            (name, start) = (.callID, 8)
+        } else if begins(low, packed("c", "s", "e", "q", ":")) {
+            (name, start) = (.cseq, 5)
+        } else if begins(low, packed("c", "o", "n", "t", "a", "c", "t", ":")) {
+            (name, start) = (.contact, 8)
+        } else if begins(low, packed("c", "o", "n", "t", "e", "n", "t", "-")) {
             let high = place.word64(8)
-            if begins(high, "length:") {
-                (name, colon) = (.contentLength, 14)
-            } else if begins(high, "type:") {
-                (name, colon) = (.contentType, 12)
+            if begins(high, packed("l", "e", "n", "g", "t", "h", ":")) {
+                (name, start) = (.contentLength, 15)
+            } else if begins(high, packed("t", "y", "p", "e", ":")) {
+                (name, start) = (.contentType, 13)
             }
         }
-    case UInt8(ascii: "m"):
-        if begins(low, "max-forw"), begins(place.word64(8), "ards:") { (name, colon) = (.maxForwards, 12) }
-    case UInt8(ascii: "u"):
-        if begins(low, "user-age"), begins(place.word64(8), "nt:") { (name, colon) = (.userAgent, 10) }
-    case UInt8(ascii: "a"):
-        if begins(low, "allow:") { (name, colon) = (.allow, 5) }
-    case UInt8(ascii: "s"):
-        if begins(low, "supporte"), begins(place.word64(8), "d:") {
-            (name, colon) = (.supported, 9)
-        } else if begins(low, "server:") {
-            (name, colon) = (.server, 6)
+    case UInt8(ascii: "m") & 0x1F:
+        if begins(low, packed("m", "a", "x", "-", "f", "o", "r", "w")), begins(place.word64(8), packed("a", "r", "d", "s", ":")) { (name, start) = (.maxForwards, 13) }
+    case UInt8(ascii: "u") & 0x1F:
+        if begins(low, packed("u", "s", "e", "r", "-", "a", "g", "e")), begins(place.word64(8), packed("n", "t", ":")) { (name, start) = (.userAgent, 11) }
+    case UInt8(ascii: "a") & 0x1F:
+        if begins(low, packed("a", "l", "l", "o", "w", ":")) { (name, start) = (.allow, 6) }
+    case UInt8(ascii: "s") & 0x1F:
+        if begins(low, packed("s", "u", "p", "p", "o", "r", "t", "e")), begins(place.word64(8), packed("d", ":")) {
+            (name, start) = (.supported, 10)
+        } else if begins(low, packed("s", "e", "r", "v", "e", "r", ":")) {
+            (name, start) = (.server, 7)
         }
-    case UInt8(ascii: "r"):
-        if begins(low, "record-r"), begins(place.word64(8), "oute:") {
-            (name, colon) = (.recordRoute, 12)
-        } else if begins(low, "route:") {
-            (name, colon) = (.route, 5)
+    case UInt8(ascii: "r") & 0x1F:
+        if begins(low, packed("r", "e", "c", "o", "r", "d", "-", "r")), begins(place.word64(8), packed("o", "u", "t", "e", ":")) {
+            (name, start) = (.recordRoute, 13)
+        } else if begins(low, packed("r", "o", "u", "t", "e", ":")) {
+            (name, start) = (.route, 6)
         }
     default: break
     }
 }
 
 enum Recognition {
-    case found(HeaderName, length: Int, colon: Int)
+    /// A header field; its value starts so many octets on, just after the colon.
+    case found(HeaderName, start: Int)
+    /// The empty line, of so many octets.
+    case endOfHeaders(Int)
+    /// The line begins with a blank.
+    case continuation
     /// The line cannot be a header field; the next line starts `skip` octets on.
     case fault(WireFault, skip: Int)
 }
 
-/// Any name: rare ones, compact forms, blanks before the colon, names close to the message's end.
-/// - Precondition: `limit` octets, at least one, can be read at `place`.
+/// Tells what begins at `place`.
+/// - Parameter limit: how many octets there are at `place`.
 @inline(never)
-func recogniseAny(_ place: UnsafeRawPointer, atMost limit: Int) -> Recognition {
-    if limit > 1, place.octet(1) == Octet.colon {
-        let name = HeaderName(compactForm: place.octet(0))
-        if name != .other || isTokenOctet(place.octet(0)) { return .found(name, length: 1, colon: 1) }
+func recognise(_ place: UnsafeRawPointer, _ limit: Int) -> Recognition {
+    if limit >= 16 {
+        var name = HeaderName.other
+        var start = 0
+        recogniseCommon(place, &name, &start)
+        if start != 0 { return .found(name, start: start) }
+    }
+    guard limit > 0 else { return .fault(.headersNotEnded, skip: 0) }
+    if place.octet(0) == Octet.lineFeed { return .endOfHeaders(1) }
+    if isLineBlank(place.octet(0)) { return .continuation }
+    if limit > 1 {
+        if place.octet(0) == Octet.carriageReturn, place.octet(1) == Octet.lineFeed { return .endOfHeaders(2) }
+        if place.octet(1) == Octet.colon, isTokenOctet(place.octet(0)) {
+            return .found(HeaderName(compactForm: place.octet(0)), start: 2)
+        }
     }
     let lineEnd = place.firstOffset(of: Octet.lineFeed, from: 0, to: limit) ?? limit
-    let skip = lineEnd &+ 1
+    let skip = min(lineEnd &+ 1, limit)
     guard let colon = place.firstOffset(of: Octet.colon, from: 0, to: lineEnd) else {
         return .fault(.headerWithoutColon, skip: skip)
     }
     var length = colon
-    while length > 0, place.octet(length &- 1) == Octet.space || place.octet(length &- 1) == Octet.horizontalTab {
-        length &-= 1
-    }
+    while length > 0, isLineBlank(place.octet(length &- 1)) { length &-= 1 }
     let name = HeaderName(token: place, length: length)
     if name == .other, !isToken(place, 0, length) { return .fault(.headerName, skip: skip) }
-    return .found(name, length: length, colon: colon)
+    return .found(name, start: colon &+ 1)
+}
+
+/// How one header field's name with its colon looks, in any case: up to 16 octets, told by two comparisons.
+///
+/// A peer writes its header fields in the same order again and again. So the scanner keeps, for each name, the look of
+/// the name that came after it last time, and tries that first. The test is exact: a wrong guess costs time, nothing else.
+struct NameLook {
+    private var low: UInt64
+    private var lowBits: UInt64
+    private var high: UInt64
+    private var highBits: UInt64
+    private(set) var name: HeaderName
+    private var startOctet: UInt8
+
+    static var via: NameLook {
+        let text = packed("v", "i", "a", ":")
+        return NameLook(
+            low: text, lowBits: decisiveBits(text), high: 0, highBits: 0, name: .via, startOctet: 4)
+    }
+
+    /// Where the value starts, just after the colon.
+    @inline(always)
+    var start: Int { Int(startOctet) }
+
+    /// - Precondition: 16 octets can be read at `place`.
+    @inline(always)
+    func matches(_ place: UnsafeRawPointer) -> Bool {
+        ((place.word64(0) ^ low) & lowBits) | ((place.word64(8) ^ high) & highBits) == 0
+    }
+
+    /// Takes over the look of a known name whose colon follows at once.
+    /// - Precondition: `start` octets, and 16, can be read at `place`.
+    @inline(never)
+    mutating func learn(_ place: UnsafeRawPointer, _ name: HeaderName, start: Int) {
+        // Known names are letters and hyphens, for which `decisiveBits` is right.
+        guard name != .other, start <= 16, isTokenOctet(place.octet(start &- 2)) else { return }
+        low = place.word64(0) & lowMask(start)
+        lowBits = decisiveBits(low)
+        high = place.word64(8) & lowMask(start &- 8)
+        highBits = decisiveBits(high)
+        self.name = name
+        startOctet = UInt8(truncatingIfNeeded: start)
+    }
 }
 
 /// Where the first element of a comma list ends: at a comma outside quoted strings and angle brackets, or at `to`.

@@ -12,7 +12,7 @@ public func topmostBranch(_ message: UnsafeRawPointer, _ via: OctetRange) -> Oct
         let name = separator &+ 1
         let next = message.firstOffset(of: Octet.semicolon, from: name, to: past) ?? past
         // "branch=" and one more octet make a word.
-        if next &- name >= 8, begins(message.word64(name), "branch=") {
+        if next &- name >= 8, begins(message.word64(name), packed("b", "r", "a", "n", "c", "h", "=")) {
             let value = OctetRange(name &+ 7, next)
             if isPlain(message, value) { return value }
             break
@@ -33,7 +33,7 @@ public func tagParameter(_ message: UnsafeRawPointer, _ value: OctetRange) -> Oc
     // semicolon, the semicolon stands outside both.
     guard let separator = message.lastOffset(of: Octet.semicolon, from: value.first, to: past) else { return .none }
     let name = separator &+ 1
-    if past &- name > 4, begins(UInt64(message.word32(name)), "tag=") {
+    if past &- name > 4, begins(UInt64(message.word32(name)), packed("t", "a", "g", "=")) {
         let tag = OctetRange(name &+ 4, past)
         if isPlain(message, tag),
             message.firstOffset(of: Octet.greater, from: tag.first, to: past) == nil,
@@ -46,7 +46,7 @@ public func tagParameter(_ message: UnsafeRawPointer, _ value: OctetRange) -> Oc
 }
 
 /// Neither blank nor quote at the ends.
-@inline(__always)
+@inline(always)
 private func isPlain(_ message: UnsafeRawPointer, _ value: OctetRange) -> Bool {
     message.octet(value.first) > Octet.quote && message.octet(value.past &- 1) > Octet.space
 }

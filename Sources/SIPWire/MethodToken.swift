@@ -1,3 +1,5 @@
+import Glibc
+
 extension Method {
     /// The method as it stands in a start line; empty for `other`.
     public var token: StaticString {
@@ -30,32 +32,37 @@ extension Method {
     }
 
     /// As above, for `length` readable octets.
-    @inline(__always)
+    @inline(always)
     init(token: UnsafeRawPointer, length: Int) {
+        guard length >= 4, length <= 8 else {
+            self.init(oddToken: token, length: length)
+            return
+        }
+        switch gathered(token, length) {
+        case packed("I", "N", "V", "I", "T", "E"): self = .invite
+        case packed("C", "A", "N", "C", "E", "L"): self = .cancel
+        case packed("R", "E", "G", "I", "S", "T", "E", "R"): self = .register
+        case packed("O", "P", "T", "I", "O", "N", "S"): self = .options
+        case packed("P", "R", "A", "C", "K"): self = .prack
+        case packed("U", "P", "D", "A", "T", "E"): self = .update
+        case packed("I", "N", "F", "O"): self = .info
+        case packed("R", "E", "F", "E", "R"): self = .refer
+        case packed("N", "O", "T", "I", "F", "Y"): self = .notify
+        case packed("M", "E", "S", "S", "A", "G", "E"): self = .message
+        case packed("P", "U", "B", "L", "I", "S", "H"): self = .publish
+        default: self = .other
+        }
+    }
+
+    /// Of three octets, nine, or any other number.
+    @inline(never)
+    private init(oddToken token: UnsafeRawPointer, length: Int) {
         self = .other
-        switch length {
-        case 3:
-            if isExactly(token, "ACK") { self = .ack }
-            if isExactly(token, "BYE") { self = .bye }
-        case 4:
-            if isExactly(token, "INFO") { self = .info }
-        case 5:
-            if isExactly(token, "REFER") { self = .refer }
-            if isExactly(token, "PRACK") { self = .prack }
-        case 6:
-            if isExactly(token, "INVITE") { self = .invite }
-            if isExactly(token, "CANCEL") { self = .cancel }
-            if isExactly(token, "NOTIFY") { self = .notify }
-            if isExactly(token, "UPDATE") { self = .update }
-        case 7:
-            if isExactly(token, "OPTIONS") { self = .options }
-            if isExactly(token, "MESSAGE") { self = .message }
-            if isExactly(token, "PUBLISH") { self = .publish }
-        case 8:
-            if isExactly(token, "REGISTER") { self = .register }
-        case 9:
-            if isExactly(token, "SUBSCRIBE") { self = .subscribe }
-        default: break
+        if length == 3 {
+            if gathered(token, 3) == packed("A", "C", "K") { self = .ack }
+            if gathered(token, 3) == packed("B", "Y", "E") { self = .bye }
+        } else if length == 9, memcmp(token, Method.subscribe.token.utf8Start, 9) == 0 {
+            self = .subscribe
         }
     }
 }

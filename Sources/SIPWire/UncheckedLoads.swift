@@ -3,20 +3,27 @@
 import Glibc
 
 extension UnsafeRawPointer {
-    @inline(__always)
-    func octet(_ offset: Int) -> UInt8 { load(fromByteOffset: offset, as: UInt8.self) }
+    @inline(always)
+    func octet(_ offset: Int) -> UInt8 { assumingMemoryBound(to: UInt8.self)[offset] }
 
-    @inline(__always)
+    @inline(always)
     func word16(_ offset: Int) -> UInt16 { loadUnaligned(fromByteOffset: offset, as: UInt16.self) }
 
-    @inline(__always)
+    @inline(always)
     func word32(_ offset: Int) -> UInt32 { loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
 
-    @inline(__always)
+    @inline(always)
     func word64(_ offset: Int) -> UInt64 { loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
 
+    /// Where the first `octet` before `end` stands.
+    @inline(always)
+    func first(_ octet: UInt8, before end: UnsafeRawPointer) -> UnsafeRawPointer? {
+        guard let found = memchr(self, Int32(octet), end - self) else { return nil }
+        return UnsafeRawPointer(found)
+    }
+
     /// The first `octet` in `from..<to`, as an offset; nil where there is none. `from <= to` is the caller's duty.
-    @inline(__always)
+    @inline(always)
     func firstOffset(of octet: UInt8, from: Int, to: Int) -> Int? {
         guard let found = memchr(self + from, Int32(octet), to &- from) else { return nil }
         return UnsafeRawPointer(found) - self
@@ -25,7 +32,7 @@ extension UnsafeRawPointer {
 
 extension UnsafeRawPointer {
     /// The last `octet` in `from..<to`, as an offset; nil where there is none.
-    @inline(__always)
+    @inline(always)
     func lastOffset(of octet: UInt8, from: Int, to: Int) -> Int? {
         let wanted = UInt64(octet) &* 0x0101_0101_0101_0101
         let low: UInt64 = 0x7F7F_7F7F_7F7F_7F7F
@@ -45,68 +52,65 @@ extension UnsafeRawPointer {
     }
 }
 
-/// Up to eight octets of a literal as one little-endian word: constant after optimisation.
-@inline(__always)
-func packed(_ literal: StaticString, at start: Int = 0) -> UInt64 {
-    var word: UInt64 = 0
-    var place = 0
-    while place < 8, start &+ place < literal.utf8CodeUnitCount {
-        word |= UInt64(literal.utf8Start[start &+ place]) &<< UInt64(truncatingIfNeeded: place &* 8)
-        place &+= 1
-    }
-    return word
+/// Up to eight characters as one little-endian word: constant after optimisation. Straight-line on purpose: a loop over a
+/// `StaticString` makes the caller too big for the optimiser, which then leaves calls in its loop.
+@inline(always)
+func packed(
+    _ first: Unicode.Scalar, _ second: Unicode.Scalar, _ third: Unicode.Scalar = "\0", _ fourth: Unicode.Scalar = "\0",
+    _ fifth: Unicode.Scalar = "\0", _ sixth: Unicode.Scalar = "\0", _ seventh: Unicode.Scalar = "\0",
+    _ eighth: Unicode.Scalar = "\0"
+) -> UInt64 {
+    let low = first.value | second.value &<< 8 | third.value &<< 16 | fourth.value &<< 24
+    let high = fifth.value | sixth.value &<< 8 | seventh.value &<< 16 | eighth.value &<< 24
+    return UInt64(low) | UInt64(high) &<< 32
 }
 
-/// 0x20 at each place where the (lower-case) literal has a letter: what makes an upper-case octet equal to it. Other
-/// places stay as they are, else a CR would pass for a hyphen.
-@inline(__always)
-func caseBits(_ word: UInt64) -> UInt64 { (word & 0x4040_4040_4040_4040) &>> 1 }
+/// The bits that decide whether a word is this lower-case text in any case: all but 0x20 where it has a letter, all
+/// elsewhere (else a CR would pass for a hyphen), none where it has a NUL.
+@inline(always)
+func decisiveBits(_ wanted: UInt64) -> UInt64 {
+    let used = ((wanted &+ 0x7F7F_7F7F_7F7F_7F7F) & 0x8080_8080_8080_8080) &>> 7 &* 0xFF
+    return used & ~((wanted & 0x4040_4040_4040_4040) &>> 1)
+}
 
-@inline(__always)
+/// Ones over the first octets of a word: none for 0 or less, all for 8 or more.
+@inline(always)
 func lowMask(_ octets: Int) -> UInt64 {
-    octets >= 8 ? ~0 : (1 &<< UInt64(truncatingIfNeeded: octets &* 8)) &- 1
+    if octets <= 0 { return 0 }
+    return octets >= 8 ? ~0 : (1 &<< UInt64(truncatingIfNeeded: octets &* 8)) &- 1
 }
 
-/// Whether the word begins with the lower-case literal of up to eight octets, in any case.
-@inline(__always)
-func begins(_ word: UInt64, _ literal: StaticString) -> Bool {
-    let wanted = packed(literal)
-    return ((word & lowMask(literal.utf8CodeUnitCount)) | caseBits(wanted)) == wanted
-}
+/// Whether the word begins with the packed lower-case text, in any case.
+@inline(always)
+func begins(_ word: UInt64, _ wanted: UInt64) -> Bool { (word ^ wanted) & decisiveBits(wanted) == 0 }
 
-/// Whether the octets at `place` are the literal, octet by octet. The caller has checked that so many can be read.
-@inline(__always)
-func isExactly(_ place: UnsafeRawPointer, _ literal: StaticString) -> Bool {
-    memcmp(place, literal.utf8Start, literal.utf8CodeUnitCount) == 0
-}
-
-/// Whether the octets at `place` are the lower-case literal in any case. The caller has checked that so many can be read.
-/// Loads overlap rather than reach past the literal's end.
-@inline(__always)
-func isInAnyCase(_ place: UnsafeRawPointer, _ literal: StaticString) -> Bool {
-    let count = literal.utf8CodeUnitCount
-    if count >= 8 {
-        var start = 0
-        while start &+ 8 < count {
-            let wanted = packed(literal, at: start)
-            guard place.word64(start) | caseBits(wanted) == wanted else { return false }
-            start &+= 8
-        }
-        let wanted = packed(literal, at: count &- 8)
-        return place.word64(count &- 8) | caseBits(wanted) == wanted
-    }
-    if count >= 4 {
-        let low = packed(literal) & 0xFFFF_FFFF
-        let high = packed(literal, at: count &- 4)
-        return UInt64(place.word32(0)) | caseBits(low) == low
-            && UInt64(place.word32(count &- 4)) | caseBits(high) == high
-    }
+/// Whether the octets at `place` are the lower-case text in any case. The caller has checked that so many can be read.
+@inline(never)
+func isInAnyCase(_ place: UnsafeRawPointer, _ text: StaticString) -> Bool {
+    let wanted = UnsafeRawPointer(text.utf8Start)
+    let count = text.utf8CodeUnitCount
+    guard count >= 8 else { return areEqualInAnyCase(place, wanted, count) }
     var offset = 0
-    while offset < count {
-        guard lowerCased(place.octet(offset)) == literal.utf8Start[offset] else { return false }
-        offset &+= 1
+    while true {
+        // The last word overlaps the one before rather than reach past the end.
+        offset = min(offset, count &- 8)
+        guard begins(place.word64(offset), wanted.word64(offset)) else { return false }
+        offset &+= 8
+        if offset >= count { return true }
     }
-    return true
+}
+
+/// One to eight octets as a word, zeros above. The caller has checked that `count` can be read.
+@inline(always)
+func gathered(_ place: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    if count >= 4 {
+        let shift = UInt64(truncatingIfNeeded: (count &- 4) &* 8)
+        return UInt64(place.word32(0)) | UInt64(place.word32(count &- 4)) &<< shift
+    }
+    var word = UInt64(place.octet(0))
+    if count > 1 { word |= UInt64(place.octet(1)) &<< 8 }
+    if count > 2 { word |= UInt64(place.octet(2)) &<< 16 }
+    return word
 }
 
 /// Case-insensitive comparison of two stretches of equal length.
