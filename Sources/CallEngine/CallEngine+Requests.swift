@@ -17,10 +17,13 @@ extension CallEngine {
             return
         }
         let key = serverKey(index.method)
+        linger.prefetch(key)
         if index.method == .cancel {
             receiveCancel(nil)
             return
         }
+        // What a new request will need is made while the line comes.
+        makeEcho()
         if let entry = linger.find(key), receiveAgain(key, entry.pointee) { return }
         if index.method == .ack {
             recorder.count(.strayRequests)
@@ -167,6 +170,8 @@ extension CallEngine {
             receiveCancel((token.slot, header))
         default:
             let key = serverKey(index.method)
+            linger.prefetch(key)
+            makeEcho()
             // A number not higher than the last one is a retransmission, or out of order (RFC 3261 §12.2.2).
             if dialog.pointee.remoteCSeq != 0, index.cseqNumber <= dialog.pointee.remoteCSeq {
                 if let entry = linger.find(key), receiveAgain(key, entry.pointee) {

@@ -34,6 +34,7 @@ extension CallEngine {
             return
         }
         let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        if status >= 200, scanner.index.cseqMethod == .invite { linger.prefetch(clientKey(token.call, token.part)) }
         trace(token.slot, header)
         let plan = party(header)
         let dialogNumber = token.dialog

@@ -148,4 +148,7 @@ void clx_name_thread(const char *name);
 /// An anonymous file in memory (memfd_create), close-on-exec. Returns the descriptor or -errno.
 int clx_memory_file(const char *name);
 
+/// Asks for a cache line that will be written soon: work that does not need it goes on meanwhile.
+static inline void clx_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
 #endif
