@@ -51,7 +51,8 @@ let package = Package(
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Reporting", "Measurement", "CallTraces"),
         room(
-            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting", "SIPTransactions",
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting",
+            "SIPTransactions",
             "SIPWire"),
         .executableTarget(
             name: "carillon",

@@ -8,6 +8,8 @@ import SIPWire
 /// through a witness table in a run.
 public protocol LoadEngine: ~Copyable, SendableMetatype {
     var liveRuns: Int { get }
+    /// Runs that have ended, in any way.
+    var endedRuns: UInt64 { get }
     var nextDeadline: MonotonicInstant { get }
     /// The outbound log is half full: flush before anything else.
     var wantsFlush: Bool { get }

@@ -31,6 +31,7 @@ struct RunMonitor {
                 isIdle = true
                 stop()
             }
+            if let most = plan.endedRuns, progress.endedRuns >= most, progress.phase == .loading { stop() }
             if now >= nextReport {
                 onProgress(progress)
                 repeat {
@@ -53,6 +54,7 @@ struct RunMonitor {
             sum.blocked += worker.pointee.blocked.load(ordering: .relaxed)
             sum.noSlot += worker.pointee.noSlot.load(ordering: .relaxed)
             sum.liveRuns += Int(worker.pointee.liveRuns.load(ordering: .relaxed))
+            sum.endedRuns += worker.pointee.endedRuns.load(ordering: .relaxed)
             sum.datagramsReceived += worker.pointee.datagramsReceived.load(ordering: .relaxed)
             sum.datagramsSent += worker.pointee.datagramsSent.load(ordering: .relaxed)
             sum.receiveOverflow += worker.pointee.receiveOverflow.load(ordering: .relaxed)

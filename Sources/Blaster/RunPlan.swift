@@ -45,6 +45,8 @@ public struct RunPlan: Sendable {
     public var lingerAfterEnd: Int64 = 0
     /// Stops when nothing has come for so long and no run is in progress, counted from the first datagram. Nil: never.
     public var idleLimit: Int64?
+    /// Stops when so many runs have ended, however they began. Nil: never.
+    public var endedRuns: UInt64?
     /// Length of a measuring interval.
     public var interval: Int64 = 1_000_000_000
 

@@ -30,6 +30,7 @@ struct ProgressWords: ~Copyable {
     let blocked = Atomic<UInt64>(0)
     let noSlot = Atomic<UInt64>(0)
     let liveRuns = Atomic<UInt64>(0)
+    let endedRuns = Atomic<UInt64>(0)
     let datagramsReceived = Atomic<UInt64>(0)
     let datagramsSent = Atomic<UInt64>(0)
     let receiveOverflow = Atomic<UInt64>(0)
@@ -39,7 +40,7 @@ struct ProgressWords: ~Copyable {
     let reachability = Atomic<UInt64>(Reachability.unknown.rawValue)
     /// Monotonic instant of the last datagram; 0: none yet.
     let lastReceived = Atomic<Int64>(0)
-    private let padding: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    private let padding: (UInt64, UInt64) = (0, 0)
 }
 
 /// A run as it stands, over all workers.
@@ -53,6 +54,7 @@ public struct RunProgress: Sendable {
     public var blocked: UInt64 = 0
     public var noSlot: UInt64 = 0
     public var liveRuns = 0
+    public var endedRuns: UInt64 = 0
     public var datagramsReceived: UInt64 = 0
     public var datagramsSent: UInt64 = 0
     public var receiveOverflow: UInt64 = 0

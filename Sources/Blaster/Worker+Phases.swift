@@ -100,6 +100,7 @@ extension Worker where Engine: ~Copyable {
         progress.pointee.blocked.store(result.blocked, ordering: .relaxed)
         progress.pointee.noSlot.store(result.noSlot, ordering: .relaxed)
         progress.pointee.liveRuns.store(UInt64(engine.liveRuns), ordering: .relaxed)
+        progress.pointee.endedRuns.store(engine.endedRuns, ordering: .relaxed)
         progress.pointee.datagramsReceived.store(counters.datagramsReceived, ordering: .relaxed)
         progress.pointee.datagramsSent.store(counters.datagramsSent, ordering: .relaxed)
         progress.pointee.receiveOverflow.store(counters.receiveOverflow, ordering: .relaxed)

@@ -161,7 +161,9 @@ extension CallEngine {
         return nil
     }
 
-    private mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    private mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int)
+        -> Bool
+    {
         for number in 0..<Int(party(header).pointee.clients) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.method == method, Int(record.pointee.dialog) == dialogNumber {

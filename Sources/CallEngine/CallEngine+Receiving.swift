@@ -101,10 +101,11 @@ extension CallEngine {
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> Bool {
         let key = serverKey(scanner.index.method)
-        guard append(
-            InboxEntry(
-                next: 0, length: 0, received: received.nanoseconds, source: source, key: key, status: 0, client: -1,
-                dialog: UInt8(truncatingIfNeeded: dialogNumber), isResponse: false), header)
+        guard
+            append(
+                InboxEntry(
+                    next: 0, length: 0, received: received.nanoseconds, source: source, key: key, status: 0, client: -1,
+                    dialog: UInt8(truncatingIfNeeded: dialogNumber), isResponse: false), header)
         else { return false }
         linger.insert(
             key,
@@ -126,7 +127,8 @@ extension CallEngine {
             let kept = append(
                 InboxEntry(
                     next: 0, length: 0, received: received.nanoseconds, source: source, key: 0, status: status,
-                    client: Int8(clamping: client), dialog: UInt8(truncatingIfNeeded: dialog), isResponse: true), header)
+                    client: Int8(clamping: client), dialog: UInt8(truncatingIfNeeded: dialog), isResponse: true), header
+            )
             if !kept { recorder.count(.overflowRefusals) }
         case .request(.ack, _, let dialog):
             guard mayWant(.ack, header, dialog) else { return }

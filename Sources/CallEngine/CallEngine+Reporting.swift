@@ -6,6 +6,7 @@ extension CallEngine {
     public mutating func closeInterval(now: MonotonicInstant) {
         lastGlance = recorder.closeInterval(startedAt: intervalStart, endedAt: now, liveRuns: liveRuns)
         intervalStart = now
+        glances?.post(lastGlance, worker: Int(settings.worker))
     }
 
     /// Takes the transport's figures into the record, once, when the run ends.
@@ -40,7 +41,8 @@ extension CallEngine {
         let tag = tagParameter(base, index.from)
         hash = Self.hash(base + Int(tag.offset), Int(tag.length), seed: hash)
         // A run of ours knows its worker: all parties of one run live there.
-        if let token = settings.nonce.token(ofCallID: base + Int(index.callID.offset), length: Int(index.callID.length)) {
+        if let token = settings.nonce.token(ofCallID: base + Int(index.callID.offset), length: Int(index.callID.length))
+        {
             return Int(token.worker) % workers
         }
         return Int(hash % UInt64(workers))
@@ -48,7 +50,6 @@ extension CallEngine {
 
     /// Takes out what was recorded. The engine records nothing after this.
     public mutating func takeRecord(at now: MonotonicInstant) -> WorkerRecord {
-        print("DBG linger", linger.touchedOctets, linger.count, "slots", slots.touched, "arena", arena.chunksTaken, arena.blocks)
         var other = WorkerRecorder(layout: RecorderLayout(), epoch: now)
         swap(&other, &recorder)
         traces.close()

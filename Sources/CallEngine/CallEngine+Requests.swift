@@ -42,7 +42,8 @@ extension CallEngine {
         let branch = topmostBranch(base, via)
         if branch.length > 7 {
             // The branch is unique by itself where it has the cookie; sent-by guards against two clients that share it.
-            let hash = Self.hash(base + Int(branch.offset), Int(branch.length), seed: keySeed &+ UInt64(method.rawValue))
+            let hash = Self.hash(
+                base + Int(branch.offset), Int(branch.length), seed: keySeed &+ UInt64(method.rawValue))
             let sentBy = Self.hash(
                 base + Int(via.offset), min(Int(branch.offset &- via.offset), 64), seed: hash)
             return sentBy | 1
@@ -253,7 +254,8 @@ extension CallEngine {
         guard header.pointee.phase == .waiting else { return nil }
         if !header.pointee.flags.contains(.pausing) {
             let instruction = bound.instructions[Int(header.pointee.programCounter)]
-            if instruction.operation == .wait, let choice = choice(forRequest: method, Int(instruction.a), dialogNumber) {
+            if instruction.operation == .wait, let choice = choice(forRequest: method, Int(instruction.a), dialogNumber)
+            {
                 let number = Int(bound.choices[choice].server)
                 guard number >= 0, number < Int(party(header).pointee.servers) else { return nil }
                 let record = server(header, number)
@@ -330,7 +332,8 @@ extension CallEngine {
         let number = Int(payload.second &>> 24 & 0xFF)
         let dialogNumber = Int(payload.second &>> 16 & 0xF)
         let record = number < Int(party(header).pointee.servers) ? server(header, number) : nil
-        let isPending = record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.status < 200 } ?? false
+        let isPending =
+            record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.status < 200 } ?? false
         if isPending, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
             deliver(.request(.cancel, server: cancel, dialog: dialogNumber), slot, header)
             settleTimers(slot)
@@ -723,7 +726,9 @@ extension CallEngine {
         }
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         if status == 405 || status == 501 || (status == 200 && scanner.index.method == .options) {
-            out.write("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH\r\n")
+            out.write(
+                "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH\r\n"
+            )
         }
         out.write("Content-Length: 0\r\n\r\n")
         recorder.countResponseSent(status: Int(status), method: scanner.index.method)

@@ -97,7 +97,9 @@ extension CallEngine {
                 acknowledgeRefusal(slot, header, record)
                 finishInvite(status, slot, header, record)
                 let dialog = self.dialog(header, dialogNumber)
-                if dialog.pointee.state == .early || dialog.pointee.state == .none { dialog.pointee.state = .terminated }
+                if dialog.pointee.state == .early || dialog.pointee.state == .none {
+                    dialog.pointee.state = .terminated
+                }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .acknowledgeAgain, .deliver2xxRepeat, .absorb:
                 recorder.count(.responseRetransmissionsReceived)
@@ -142,7 +144,9 @@ extension CallEngine {
         recorder.countSessionAnswer(status: Int(status))
         if status >= 300 {
             let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
-            lingerClient(slot, header, part, template: record.pointee.template, acknowledges: true, serial: record.pointee.serial, queue: completedQueue)
+            lingerClient(
+                slot, header, part, template: record.pointee.template, acknowledges: true,
+                serial: record.pointee.serial, queue: completedQueue)
         }
         release(record)
     }
@@ -325,7 +329,8 @@ extension CallEngine {
             recorder.count(.ackRetransmissionsSent)
             // Everything but the branch stands in the response itself.
             sendFromResponse(
-                "ACK", token: CallToken(
+                "ACK",
+                token: CallToken(
                     call: token.call,
                     part: token.part & 0xF000 | UInt16(truncatingIfNeeded: payload.second &>> 16) & 0xFFF),
                 cseq: scanner.index.cseqNumber, slot: .max, nil)
@@ -473,7 +478,8 @@ extension CallEngine {
     // MARK: verification
 
     /// Whether the Call-ID at hand is the one this dialog has: the token found the slot, the text must agree in full.
-    mutating func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+    mutating func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool
+    {
         guard let base = hand else { return false }
         let range = scanner.index.callID
         let dialog = self.dialog(header, dialogNumber)

@@ -342,7 +342,9 @@ extension CallEngine {
             return true
         }
         if record.pointee.method == .bye, plan.status < 300 { dialog.pointee.state = .terminated }
-        if record.pointee.method == .subscribe, plan.status >= 200, plan.status < 300 { dialog.pointee.state = .confirmed }
+        if record.pointee.method == .subscribe, plan.status >= 200, plan.status < 300 {
+            dialog.pointee.state = .confirmed
+        }
         if plan.status < 200 {
             var machine = serverNonInviteMachine(record)
             _ = machine.respond(status: plan.status, now: tick, timers: timers)

@@ -153,7 +153,8 @@ extension CallEngine {
     ) {
         let dialogNumber = Int(record.pointee.dialog)
         let dialog = self.dialog(header, dialogNumber)
-        let toTarget = record.pointee.method == .cancel || (record.pointee.method == .invite && dialog.pointee.state != .confirmed)
+        let toTarget =
+            record.pointee.method == .cancel || (record.pointee.method == .invite && dialog.pointee.state != .confirmed)
         let flow = toTarget ? targetFlow : self.flow(of: dialog)
         if record.pointee.frozen != 0 {
             transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
@@ -283,9 +284,11 @@ extension CallEngine {
         guard let base = datagram.baseAddress else { return }
         var cursor = 0
         let prefix = "z9hG4bK"
-        guard let found = prefix.utf8CString.withUnsafeBufferPointer({ text in
-            findOctets(base, datagram.count, text.baseAddress!, 7)
-        }) else { return }
+        guard
+            let found = prefix.utf8CString.withUnsafeBufferPointer({ text in
+                findOctets(base, datagram.count, text.baseAddress!, 7)
+            })
+        else { return }
         cursor = UnsafeRawPointer(found) - base
         guard cursor &+ RunNonce.branchWidth <= datagram.count,
             let token = settings.nonce.token(ofBranch: base + cursor, length: RunNonce.branchWidth),

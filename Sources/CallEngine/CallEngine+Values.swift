@@ -112,7 +112,8 @@ extension CallEngine {
             }
         case .answer: return answer(node, header, slot)
         case .unborn: return nil
-        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .exists, .contains, .hasPrefix, .matches,
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .exists, .contains, .hasPrefix,
+            .matches,
             .all, .any, .not:
             let holds = holds(number, header, slot)
             return compute { $0.write(holds ? "true" : "false") }
@@ -346,7 +347,8 @@ extension CallEngine {
             else { continue }
             return slice(
                 view.message,
-                OctetRange(offset: line.value.offset &+ name.length &+ 1, length: line.value.length &- name.length &- 1))
+                OctetRange(offset: line.value.offset &+ name.length &+ 1, length: line.value.length &- name.length &- 1)
+            )
         }
         return nil
     }
@@ -444,7 +446,8 @@ extension CallEngine {
 
     private static func decimal(_ text: UnsafeRawBufferPointer) -> Double? {
         if let whole = number(text), abs(whole) < 1 << 53 { return Double(whole) }
-        guard text.count > 0, text.count < 32, text.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x2D })
+        guard text.count > 0, text.count < 32,
+            text.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2E || $0 == 0x2D })
         else { return nil }
         return Double(String(decoding: text, as: UTF8.self))
     }

@@ -56,6 +56,8 @@ public struct CallEngine: ~Copyable {
     /// When the last message came or went.
     public internal(set) var lastActivity = MonotonicInstant.zero
 
+    /// Told of each interval, where there is one.
+    public var glances: GlanceBoard?
     /// What a progress line shows of the last interval.
     public internal(set) var lastGlance = IntervalGlance()
     var intervalStart: MonotonicInstant

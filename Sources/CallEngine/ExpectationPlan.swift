@@ -21,7 +21,8 @@ struct ExpectationPlan {
                 ofInstruction[number] = list.count
                 list.append(
                     Expectation(
-                        text: text.replacing("require ", with: ""), rule: reason.isEmpty ? "required by the scenario" : reason)
+                        text: text.replacing("require ", with: ""),
+                        rule: reason.isEmpty ? "required by the scenario" : reason)
                 )
             case .fail:
                 ofInstruction[number] = list.count

@@ -187,8 +187,9 @@ struct LingerTable: ~Copyable {
                     // Of two with one key the later hides the earlier.
                     if let other = newest {
                         let later = (number &- newestNumber) & Self.numberMask < Self.numberMask / 2
-                        guard entry.pointee.expiry > other.pointee.expiry
-                            || (entry.pointee.expiry == other.pointee.expiry && later)
+                        guard
+                            entry.pointee.expiry > other.pointee.expiry
+                                || (entry.pointee.expiry == other.pointee.expiry && later)
                         else { continue }
                     }
                     newest = entry

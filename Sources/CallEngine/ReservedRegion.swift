@@ -32,7 +32,8 @@ struct ReservedRegion: ~Copyable {
     /// Makes the first octets resident now. Where the kernel cannot (before 5.14), they become so when first met.
     func populate(octets: Int) {
         let page = 4096
-        _ = madvise(base, min((octets + page - 1) / page * page, self.octets), 23 /* MADV_POPULATE_WRITE */)
+        let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, not in the headers of older systems
+        _ = madvise(base, min((octets + page - 1) / page * page, self.octets), populateWrite)
     }
 
     deinit {

@@ -24,7 +24,9 @@ enum ScenarioChecker {
         mutating func run() {
             for problem in scenario.problems { error(problem.at, problem.text) }
             if scenario.parties.isEmpty {
-                error(scenario.at, "scenario \"\(scenario.name)\" has no party, so nobody calls. Add Party(\"alice\") { … }")
+                error(
+                    scenario.at,
+                    "scenario \"\(scenario.name)\" has no party, so nobody calls. Add Party(\"alice\") { … }")
             }
             if scenario.parties.count > 250 { error(scenario.at, "a scenario can have 250 parties") }
             var names: [String: Spot] = [:]
@@ -56,10 +58,14 @@ enum ScenarioChecker {
             }
             for party in scenario.parties { check(party.steps) }
             for (name, at) in awaited where signalled[name] == nil {
-                error(at, "nobody sends the signal \"\(name)\": this wait can only reach its limit. Add Signal(\"\(name)\")")
+                error(
+                    at,
+                    "nobody sends the signal \"\(name)\": this wait can only reach its limit. Add Signal(\"\(name)\")")
             }
             for (name, at) in signalled where !awaited.contains(where: { $0.name == name }) {
-                warn(at, "nobody waits for the signal \"\(name)\": this line has no effect. Add AwaitSignal(\"\(name)\")")
+                warn(
+                    at, "nobody waits for the signal \"\(name)\": this line has no effect. Add AwaitSignal(\"\(name)\")"
+                )
             }
         }
 
@@ -115,7 +121,9 @@ enum ScenarioChecker {
                 }
             case .pause(let tree): check(tree, at: at)
             case .repeated(let tree):
-                if case .number(let count) = tree.count, count < 0 { error(at, "Repeat(\(count)): a count is 0 or more") }
+                if case .number(let count) = tree.count, count < 0 {
+                    error(at, "Repeat(\(count)): a count is 0 or more")
+                }
                 check(tree.count, at: at, inHeader: false)
                 check(tree.steps)
             case .choose(let tree):
@@ -157,13 +165,17 @@ enum ScenarioChecker {
 
         mutating func check(limit: Seconds?, at: Spot) {
             guard let limit else { return }
-            if limit.nanoseconds <= 0 { error(at, "a limit of \(limit.duration) is over before it begins: write a positive one") }
+            if limit.nanoseconds <= 0 {
+                error(at, "a limit of \(limit.duration) is over before it begins: write a positive one")
+            }
             if limit.nanoseconds > 4_000_000 * 1_000_000_000 { error(at, "a wait can last 46 days at most") }
         }
 
         mutating func check(_ delay: DelayTree, at: Spot) {
             func positive(_ time: Seconds, _ what: String) {
-                if time.nanoseconds < 0 { error(at, "\(what) of \(time.duration) is negative: time does not run backwards") }
+                if time.nanoseconds < 0 {
+                    error(at, "\(what) of \(time.duration) is negative: time does not run backwards")
+                }
             }
             switch delay {
             case .fixed(let time): positive(time, "a pause")
@@ -183,7 +195,9 @@ enum ScenarioChecker {
                 if weighted.isEmpty { error(at, "an empirical pause needs at least one weighted value") }
                 for one in weighted {
                     positive(one.delay, "a pause")
-                    if !(one.weight >= 0 && one.weight < .infinity) { error(at, "weight \(one.weight) is not 0 or more") }
+                    if !(one.weight >= 0 && one.weight < .infinity) {
+                        error(at, "weight \(one.weight) is not 0 or more")
+                    }
                 }
                 if weighted.allSatisfy({ $0.weight == 0 }) && !weighted.isEmpty {
                     error(at, "all weights are 0, so no pause can be drawn")
@@ -208,7 +222,9 @@ enum ScenarioChecker {
             case .without: break
             case .body(let tree): check(tree.text, at: content.at, inHeader: false)
             case .offer(let tree):
-                if tree.media.isEmpty { error(content.at, "Offer() without media offers nothing: Offer(.audio(.pcmu))") }
+                if tree.media.isEmpty {
+                    error(content.at, "Offer() without media offers nothing: Offer(.audio(.pcmu))")
+                }
                 for media in tree.media {
                     if let port = media.port, !(0...65_535).contains(port) {
                         error(content.at, "port \(port) does not exist: 0 to 65535")
@@ -310,8 +326,10 @@ enum ScenarioChecker {
                     return String(text[start.lowerBound..<end.upperBound])
                 }
             }
-            for word in ["call_id", "branch", "local_ip", "local_port", "remote_ip", "remote_port", "service", "cseq",
-                "call_number", "len", "media_ip", "media_port", "transport", "peer_tag_param", "pid", "routes"]
+            for word in [
+                "call_id", "branch", "local_ip", "local_port", "remote_ip", "remote_port", "service", "cseq",
+                "call_number", "len", "media_ip", "media_port", "transport", "peer_tag_param", "pid", "routes",
+            ]
             where text.contains("[\(word)]") {
                 return "[\(word)]"
             }

@@ -181,7 +181,9 @@ extension ScenarioCompiler {
         let number = step(at, "send raw \(name)")
         let template = makeRaw(tree, at: at, &state, dialog: dialog)
         var record = -1
-        if case .method(let method)? = tree.what, let open = state.outstanding.last(where: { $0.dialog == dialog && $0.method == method }) {
+        if case .method(let method)? = tree.what,
+            let open = state.outstanding.last(where: { $0.dialog == dialog && $0.method == method })
+        {
             record = open.record
         } else if case .method(let method)? = tree.what, method != "ACK" {
             // A raw request is answered like any other; only its sending is the author's.
@@ -200,7 +202,8 @@ extension ScenarioCompiler {
     mutating func acknowledgeTemplate(dialog: Int) -> Int {
         if dialogs[dialog].acknowledge >= 0 { return dialogs[dialog].acknowledge }
         var state = FlowState()
-        let tree = SendTree(what: .method("ACK"), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
+        let tree = SendTree(
+            what: .method("ACK"), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
         let template = makeRequest("ACK", tree, at: party.at, &state, dialog: dialog, inDialog: true)
         dialogs[dialog].acknowledge = template
         return template
@@ -218,7 +221,8 @@ extension ScenarioCompiler {
         dialogs[dialog].bye = makeRequest("BYE", plain("BYE"), at: party.at, &state, dialog: dialog, inDialog: true)
         if !dialogs[dialog].isServer {
             dialogs[dialog].cancel = makeRequest(
-                "CANCEL", inviteOrigins[dialog] ?? plain("CANCEL"), at: party.at, &state, dialog: dialog, inDialog: false)
+                "CANCEL", inviteOrigins[dialog] ?? plain("CANCEL"), at: party.at, &state, dialog: dialog,
+                inDialog: false)
         }
         layout.clients = max(layout.clients, dialogs[dialog].isServer ? 1 : 2)
         layout.servers = max(layout.servers, 1)
@@ -482,7 +486,11 @@ extension ScenarioCompiler {
                 pieces.bodyType = tree.type
                 pieces.hasBody = true
                 if !tree.text.isConstant { pieces.isPure = false }
-                if case .text(let text) = tree.text { pieces.bodyLength = text.utf8.count } else { pieces.bodyLength = nil }
+                if case .text(let text) = tree.text {
+                    pieces.bodyLength = text.utf8.count
+                } else {
+                    pieces.bodyLength = nil
+                }
             case .offer(let tree):
                 writeDescription(tree, &pieces.body, version: state.descriptions[dialog] ?? 0)
                 state.descriptions[dialog, default: 0] += 1

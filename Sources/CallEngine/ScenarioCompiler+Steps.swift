@@ -179,7 +179,7 @@ extension ScenarioCompiler {
             }
         }
         let names = first.map { program.steps[$0.alternative.step].text.replacing("expect ", with: "") }
-        let waitStep = step(at, "expect " + names.joined(separator: " or "))
+        let waitStep = step(at, "expect " + Self.oneOf(names))
         let awaited = entry.outstanding.last { $0.dialog == dialog }
         let hasRequests = first.contains { $0.alternative.kind != .response }
         let expectsResponse = first.contains { $0.alternative.kind == .response }
@@ -223,6 +223,15 @@ extension ScenarioCompiler {
         guard let merged else { return true }
         state = merged
         return false
+    }
+
+    /// `180 or 200 to INVITE` for `180 to INVITE` and `200 to INVITE`.
+    private static func oneOf(_ names: [String]) -> String {
+        let parts = names.map { $0.split(separator: " to ", maxSplits: 1).map(String.init) }
+        if let method = parts.first?.last, parts.allSatisfy({ $0.count == 2 && $0[1] == method }) {
+            return parts.map { $0[0] }.joined(separator: " or ") + " to \(method)"
+        }
+        return names.joined(separator: " or ")
     }
 
     /// Which transaction or dialog an expected message belongs to, and what its arrival changes.
@@ -319,7 +328,8 @@ extension ScenarioCompiler {
             if !entry.unanswered.contains(where: { $0.dialog == dialog && $0.method == "INVITE" }) {
                 error(
                     at,
-                    "a CANCEL can never arrive here: \(party.name) has no INVITE without a final response (RFC 3261 §9.2)")
+                    "a CANCEL can never arrive here: \(party.name) has no INVITE without a final response (RFC 3261 §9.2)"
+                )
             }
         default: break
         }

@@ -57,6 +57,8 @@ public struct ScenarioRun: Sendable {
     /// Stops after so long without a message, when nothing is in progress. Nanoseconds.
     public var idleLimit: Int64?
     public var lingerAfterEnd: Int64 = 0
+    /// Ends when so many runs that peers began have ended.
+    public var servedRuns: UInt64?
     public var pinsWorkers = false
     public var mostSlots: UInt32 = 4_000_000
 
@@ -69,6 +71,23 @@ public struct ScenarioRun: Sendable {
 
     public init(_ scenarios: Scenario...) { trees = scenarios.map(\.tree) }
     package init(trees: [ScenarioTree]) { self.trees = trees }
+
+    public var scenarioNames: [String] { trees.map(\.name) }
+    /// Names that `settings` may have.
+    public var settingNames: [String] { trees.flatMap { $0.settings.map(\.name) } }
+    public var settingsWithoutValue: [String] {
+        trees.flatMap { $0.settings.filter { $0.fallback == nil }.map(\.name) }
+    }
+    public var traceText: String { traces.text }
+
+    public struct PartyFacts: Sendable {
+        public var name: String
+        public var answers: Bool
+    }
+
+    public var parties: [PartyFacts] {
+        trees.flatMap { $0.parties.map { PartyFacts(name: $0.name, answers: $0.startsByWaiting) } }
+    }
 
     /// What is wrong with the scenarios; empty when they can run.
     public func diagnostics() -> [Diagnostic] { ScenarioCompiler.compile(trees).diagnostics }
@@ -89,7 +108,8 @@ public struct ScenarioRun: Sendable {
         }
         if program.initiator == nil, load != .none {
             throw ScenarioRunError(
-                .usage, ["no party of \(program.scenarioNames.joined(separator: ", ")) begins by itself: serve it instead"])
+                .usage,
+                ["no party of \(program.scenarioNames.joined(separator: ", ")) begins by itself: serve it instead"])
         }
         let nonce = RunNonce(runID ?? UInt32.random(in: 1 ... .max))
         let layout = program.recorderLayout()
@@ -134,10 +154,12 @@ public struct ScenarioRun: Sendable {
         plan.settleLimit = settleLimit ?? program.longestRun(settings: settings)
         plan.idleLimit = idleLimit
         plan.lingerAfterEnd = lingerAfterEnd
+        plan.endedRuns = servedRuns
         plan.pinsWorkers = pinsWorkers
         plan.spreadsPublishedPort = program.hasAnswerers && workers > 1
 
         let bench = Bench(workers: plan.workersInUse)
+        let glances = GlanceBoard()
         let request = self
         let result: RunResult
         do throws(BlasterError) {
@@ -145,9 +167,11 @@ public struct ScenarioRun: Sendable {
                 plan, control: control,
                 makeEngine: { worker, address in
                     do {
-                        return try request.makeEngine(
+                        var engine = try request.makeEngine(
                             program, worker: worker, local: address, nonce: nonce, layout: layout, epoch: start,
                             outlet: outlet)
+                        engine.glances = glances
+                        return engine
                     } catch {
                         // Address space is all an engine asks for; without it nothing can go on.
                         let text = "carillon: error: \(error)\n"
@@ -161,7 +185,7 @@ public struct ScenarioRun: Sendable {
                     bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
                 },
                 progressInterval: progressInterval,
-                onProgress: { progress in onProgress(request.snapshot(progress, bench)) })
+                onProgress: { progress in onProgress(request.snapshot(progress, glances.glance())) })
         } catch {
             _ = writer?.finish()
             throw ScenarioRunError(.environment, [error.description])
@@ -170,9 +194,12 @@ public struct ScenarioRun: Sendable {
         let end: RunEnd
         switch result.end {
         case .completed, .idle:
-            end = result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .finished
+            end =
+                result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .finished
         case .stopped, .aborted:
-            end = result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .interrupted
+            end =
+                result.nothingReachable
+                ? .aborted(reason: "every request of the first second was refused") : .interrupted
         }
         let records = bench.records()
         let identity = RunIdentity(
@@ -246,7 +273,7 @@ public struct ScenarioRun: Sendable {
         return planned
     }
 
-    private func snapshot(_ progress: RunProgress, _ bench: Bench) -> ProgressSnapshot {
+    private func snapshot(_ progress: RunProgress, _ glance: GlanceBoard.Glance) -> ProgressSnapshot {
         var shown = ProgressSnapshot(
             elapsedNanoseconds: progress.elapsed, plannedNanoseconds: duration, plannedRuns: calls)
         shown.started = progress.started
@@ -254,13 +281,12 @@ public struct ScenarioRun: Sendable {
         shown.live = progress.liveRuns
         shown.draining = progress.phase >= .settling
         if case .open(let rate, _, _) = load { shown.askedPerSecond = rate }
-        let glance = bench.glance()
         shown.succeeded = glance.succeeded
         shown.failed = glance.failed
         shown.startedPerSecond = glance.startedPerSecond
-        shown.delayP50Nanoseconds = glance.p50
-        shown.delayP99Nanoseconds = glance.p99
-        shown.startLatenessP99Nanoseconds = glance.lateness
+        shown.delayP50Nanoseconds = glance.delayP50Nanoseconds
+        shown.delayP99Nanoseconds = glance.delayP99Nanoseconds
+        shown.startLatenessP99Nanoseconds = glance.startLatenessP99Nanoseconds
         if progress.receiveOverflow > 0 { shown.hints.append("receive buffer overflowed") }
         if progress.notStarted > 0 { shown.hints.append("\(progress.notStarted) arrivals came too late to start") }
         if progress.busiestShare > 0.7 { shown.hints.append("a worker is busy \(Int(progress.busiestShare * 100)) %") }
@@ -333,17 +359,6 @@ private final class Bench: Sendable {
 
     func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
-
-    struct Glance {
-        var succeeded: UInt64 = 0
-        var failed: UInt64 = 0
-        var startedPerSecond: Double = 0
-        var p50: UInt64?
-        var p99: UInt64?
-        var lateness: UInt64 = 0
-    }
-
-    func glance() -> Glance { Glance() }
 }
 
 public let carillonVersion = "0.1.0"

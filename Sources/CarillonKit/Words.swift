@@ -33,7 +33,8 @@ extension FailureEvidence {
         case 0..<1000:
             let reason = StatusCode.reasonPhrase(UInt16(code)).description
             return reason.isEmpty ? "\(code)" : "\(code) \(reason)"
-        case 1000..<2000: return Method(rawValue: UInt8(truncatingIfNeeded: code - 1000))?.token.description ?? "a request"
+        case 1000..<2000:
+            return Method(rawValue: UInt8(truncatingIfNeeded: code - 1000))?.token.description ?? "a request"
         case 2000: return "nothing"
         case 3000..<4000: return "a transport error"
         case 4000: return "another value"

@@ -184,8 +184,14 @@ public struct Summary {
                 "Steps", "", "sent", "received", "re-sent", "re-received", "absorbed", "timed out", "unexpected",
                 "failed",
             ], left: [0, 1], emptyCell: "0", indent: "")
-        for record in record.steps {
+        // Parties that others play have no rows; of those that took part, what sends or waits has one even when nothing
+        // came that far.
+        let active = Set(record.steps.filter { $0.hasEvents }.map(\.step.party))
+        for record in record.steps where active.contains(record.step.party) {
             let step = record.step
+            let isMessage =
+                step.text.hasPrefix("send ") || (step.text.hasPrefix("expect ") && !step.text.contains(" or "))
+            guard record.hasEvents || isMessage else { continue }
             let counts = [
                 record.sent, record.received, record.retransmissionsSent, record.retransmissionsReceived,
                 record.absorbed, record.timedOut, record.unexpected, record.failed,
@@ -355,5 +361,13 @@ public struct Summary {
             }
         }
         return lines
+    }
+}
+
+extension StepRecord {
+    fileprivate var hasEvents: Bool {
+        sent > 0 || received > 0 || retransmissionsSent > 0 || retransmissionsReceived > 0 || absorbed > 0
+            || timedOut > 0
+            || unexpected > 0 || failed > 0
     }
 }

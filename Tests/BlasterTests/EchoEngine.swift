@@ -58,6 +58,7 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
     }
 
     var liveRuns: Int { runs.count }
+    let endedRuns: UInt64 = 0
     private var timers: [(number: UInt64, deadline: Int64)] = []
     var nextDeadline: MonotonicInstant {
         timers.first.map { MonotonicInstant(nanoseconds: $0.deadline) } ?? .distantFuture

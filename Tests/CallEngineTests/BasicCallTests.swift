@@ -73,7 +73,9 @@ struct BasicCallTests {
         let loop = try Loopback(Scenarios.basicCall)
         #expect(loop.start(0))
         loop.pump()
-        let starts = loop.wire.map { $0.split(separator: "\r\n")[0].split(separator: " ").prefix(2).joined(separator: " ") }
+        let starts = loop.wire.map {
+            $0.split(separator: "\r\n")[0].split(separator: " ").prefix(2).joined(separator: " ")
+        }
         if starts.count != 6 { print(loop.wire.joined(separator: "\n----\n")) }
         #expect(starts.count == 6)
         #expect(loop.count(.runsSucceeded) == 1)

@@ -6,7 +6,9 @@ import Testing
 @Suite struct LingerTableTests {
     private typealias Payload = LingerTable.Payload
 
-    private func payload(_ value: UInt64) -> Payload { Payload(first: value, second: ~value, third: UInt32(truncatingIfNeeded: value &* 3)) }
+    private func payload(_ value: UInt64) -> Payload {
+        Payload(first: value, second: ~value, third: UInt32(truncatingIfNeeded: value &* 3))
+    }
 
     @Test func `an entry is found until its wait is over`() throws {
         var table = try LingerTable(maximum: 10)
