@@ -62,6 +62,10 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        room(
+            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "SIPTransactions", "SIPWire",
+            path: "Tests/SimulatedNetwork"),
+        tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests("CallEngineTests", "CallEngine", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
