@@ -12,13 +12,18 @@ public struct Ladder: Sendable, Hashable, Codable {
         public var label: String
         /// What a reader should know of this arrow, for example "retransmission" or "failed here".
         public var note: String?
+        /// Stands in front of the arrow instead of its time: of a flow that is expected, where it is written.
+        public var place: String?
 
-        public init(timeNanoseconds: Int64, from: Int, to: Int, label: String, note: String? = nil) {
+        public init(
+            timeNanoseconds: Int64, from: Int, to: Int, label: String, note: String? = nil, place: String? = nil
+        ) {
             self.timeNanoseconds = timeNanoseconds
             self.from = from
             self.to = to
             self.label = label
             self.note = note
+            self.place = place
         }
     }
 
@@ -35,12 +40,15 @@ public struct Ladder: Sendable, Hashable, Codable {
         arrows.filter { participants.indices.contains($0.from) && participants.indices.contains($0.to) }
     }
 
+    private var isTimed: Bool { arrows.contains { $0.place == nil } }
+
     // MARK: Text
 
     /// Room for 9,999.999999 and a blank.
     private static let timeWidth = 11
 
-    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run.
+    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run; an arrow
+    /// from a participant to itself is a remark.
     public func text(columns: Int = 100) -> String {
         let width = max(40, columns)
         guard participants.count > 1 else { return listText(columns: width) }
@@ -78,12 +86,14 @@ public struct Ladder: Sendable, Hashable, Codable {
     }
 
     private static func timeText(_ arrow: Arrow) -> String {
-        decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6).leftPadded(to: timeWidth)
+        (arrow.place.map { printable($0).shortened(to: timeWidth) }
+            ?? decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6)).leftPadded(to: timeWidth)
     }
 
     private func header(_ names: [String], lanes: [Int], room: Int, width: Int) -> String {
         var row = [Character](repeating: " ", count: width)
-        for (i, character) in "seconds".leftPadded(to: Self.timeWidth).enumerated() { row[i] = character }
+        let title = (isTimed ? "seconds" : "").leftPadded(to: Self.timeWidth)
+        for (i, character) in title.enumerated() { row[i] = character }
         for (name, lane) in zip(names, lanes) {
             let text = name.shortened(to: room)
             let start = max(Self.timeWidth + 1, min(lane - text.count / 2, width - text.count))
@@ -136,8 +146,12 @@ public struct Ladder: Sendable, Hashable, Codable {
         var text = "sequenceDiagram\n"
         for (i, name) in participants.enumerated() { text += "    participant p\(i) as \(Self.escaped(name))\n" }
         for arrow in drawable {
-            let time = durationText(arrow.timeNanoseconds)
-            text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label)) (\(time))\n"
+            let time = arrow.place == nil ? " (\(durationText(arrow.timeNanoseconds)))" : ""
+            if arrow.from == arrow.to {
+                text += "    Note over p\(arrow.from): \(Self.escaped(arrow.label))\(time)\n"
+            } else {
+                text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label))\(time)\n"
+            }
             if let note = arrow.note {
                 let (a, b) = (min(arrow.from, arrow.to), max(arrow.from, arrow.to))
                 text += "    Note over p\(a)\(a == b ? "" : ",p\(b)"): \(Self.escaped(note))\n"

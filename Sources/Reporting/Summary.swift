@@ -91,13 +91,14 @@ public struct Summary {
         // A suspect generator could have done more damage to its own figures than we know: what it reached is a floor.
         let floor = record.verdict.level == .valid ? "" : "≥ "
         let rate = record.startedPerSecond
-        var text = "\(grouped(started)) \(noun)s started"
+        var text = "\(grouped(started)) \(noun)\(started == 1 ? "" : "s") started"
         if due > started { text += " of \(grouped(due)) due" }
-        if rate > 0, record.plan.arrivals != .answering {
+        if rate > 0, started > 1, record.plan.arrivals != .answering {
             text += ", \(floor)\(rateText(rate))"
             if let asked = record.plan.ratePerSecond { text += " (asked: \(rateText(asked)))" }
         }
         switch record.plan.arrivals {
+        case _ where due == 1: break
         case .poisson: text += ", Poisson arrivals"
         case .uniform: text += ", evenly spaced"
         case .closed: text += ", closed loop of \(record.plan.concurrency ?? 0) (due time is send time)"

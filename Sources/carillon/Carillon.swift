@@ -1,8 +1,19 @@
 import ArgumentParser
 import CarillonKit
+import Glibc
+
+@main
+enum Command {
+    static func main() {
+        // A reader that left and a file size limit come back as errors of the write, which are told; a signal would kill the
+        // run and its report.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        Carillon.main()
+    }
+}
 
 /// `carillon`: one file per subcommand. Exit codes are `ExitCode`'s; a usage error is ArgumentParser's 64.
-@main
 struct Carillon: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "carillon",
