@@ -9,7 +9,18 @@ enum Command {
         // run and its report.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
-        Carillon.main()
+        do {
+            var command = try Carillon.parseAsRoot()
+            try command.run()
+        } catch {
+            let code = Carillon.exitCode(for: error)
+            guard code == .validationFailure else { Carillon.exit(withError: error) }
+            // ArgumentParser's words in the form that all our errors have.
+            let text = Carillon.fullMessage(for: error)
+            printError([text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text])
+            Glibc.exit(code.rawValue)
+        }
+        if let lost = StandardOutput.problem { stop(.environment, [lost]) }
     }
 }
 

@@ -57,7 +57,6 @@ struct Lint: ParsableCommand {
             Glibc.exit(code.rawValue)
         }
         if let emit { save(trees, to: emit) }
-        if let lost = StandardOutput.problem { stop(.environment, [lost]) }
     }
 
     private func describe(_ tree: ScenarioTree, _ program: CallProgram) {

@@ -99,13 +99,11 @@ struct Playing {
             }
         } else if !options.quiet {
             summary.style = style
-            // Tables need a hundred columns; a wider terminal leaves ladders more room.
-            summary.columns = max(terminalColumns(), 100)
-            if !problems.isEmpty { summary.folder = nil }
+            summary.columns = max(terminalColumns(), 72)
             put(summary.text)
         }
         tellCuts(outcome)
-        printError(problems)
+        for problem in problems { printError([problem]) }
         let lost = StandardOutput.problem
         if let lost { printError([lost]) }
         var codes = [exitCode(for: record)]
