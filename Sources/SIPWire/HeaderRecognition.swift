@@ -31,9 +31,15 @@ func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ star
             }
         }
     case UInt8(ascii: "m") & 0x1F:
-        if begins(low, packed("m", "a", "x", "-", "f", "o", "r", "w")), begins(place.word64(8), packed("a", "r", "d", "s", ":")) { (name, start) = (.maxForwards, 13) }
+        if begins(low, packed("m", "a", "x", "-", "f", "o", "r", "w")),
+            begins(place.word64(8), packed("a", "r", "d", "s", ":"))
+        {
+            (name, start) = (.maxForwards, 13)
+        }
     case UInt8(ascii: "u") & 0x1F:
-        if begins(low, packed("u", "s", "e", "r", "-", "a", "g", "e")), begins(place.word64(8), packed("n", "t", ":")) { (name, start) = (.userAgent, 11) }
+        if begins(low, packed("u", "s", "e", "r", "-", "a", "g", "e")), begins(place.word64(8), packed("n", "t", ":")) {
+            (name, start) = (.userAgent, 11)
+        }
     case UInt8(ascii: "a") & 0x1F:
         if begins(low, packed("a", "l", "l", "o", "w", ":")) { (name, start) = (.allow, 6) }
     case UInt8(ascii: "s") & 0x1F:
@@ -43,7 +49,9 @@ func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ star
             (name, start) = (.server, 7)
         }
     case UInt8(ascii: "r") & 0x1F:
-        if begins(low, packed("r", "e", "c", "o", "r", "d", "-", "r")), begins(place.word64(8), packed("o", "u", "t", "e", ":")) {
+        if begins(low, packed("r", "e", "c", "o", "r", "d", "-", "r")),
+            begins(place.word64(8), packed("o", "u", "t", "e", ":"))
+        {
             (name, start) = (.recordRoute, 13)
         } else if begins(low, packed("r", "o", "u", "t", "e", ":")) {
             (name, start) = (.route, 6)
@@ -146,7 +154,7 @@ func firstListElementEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> In
         case Octet.comma where !isBracketed: return place
         case Octet.less: isBracketed = true
         case Octet.greater: isBracketed = false
-        case Octet.quote where !isBracketed: place = quotedStringEnd(base, place, to) &- 1
+        case Octet.quote where !isBracketed: place = (quotedStringEnd(base, place, to) ?? to) &- 1
         default: break
         }
         place &+= 1
@@ -154,8 +162,8 @@ func firstListElementEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> In
     return to
 }
 
-/// One past the quote that closes the string opening at `from`; `to` where none does (RFC 3261 §25.1, quoted-string).
-func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int {
+/// One past the quote that closes the string opening at `from`; nil where none does (RFC 3261 §25.1, quoted-string).
+func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int? {
     var place = from &+ 1
     while place < to {
         switch base.octet(place) {
@@ -165,5 +173,5 @@ func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int {
         }
         place &+= 1
     }
-    return to
+    return nil
 }

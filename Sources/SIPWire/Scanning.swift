@@ -105,11 +105,14 @@ extension MessageScanner {
         }
     }
 
-    /// The line at `place` begins with a blank: it belongs to the field before it (RFC 3261 §7.3.1). Returns where the
-    /// next line begins.
+    /// The line at `place` begins with a blank: it belongs to the field before it (RFC 3261 §7.3.1), and so do all that
+    /// follow and begin with one. Returns where the next field begins.
     @inline(never)
     private mutating func extendLine(_ number: Int, _ base: UnsafeRawPointer, _ place: Int, _ end: Int) -> Int {
-        let next = base.firstOffset(of: Octet.lineFeed, from: place, to: end).map { $0 &+ 1 } ?? end
+        var next = place
+        repeat {
+            next = base.firstOffset(of: Octet.lineFeed, from: next, to: end).map { $0 &+ 1 } ?? end
+        } while next < end && isLineBlank(base.octet(next))
         guard number > 0, lines[number &- 1].end(base, place) == place else {
             // There is none before it, or none that could be read.
             firstFault.note(.headerName, at: place)

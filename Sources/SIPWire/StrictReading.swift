@@ -37,12 +37,15 @@ extension MessageScanner {
     /// Header fields that a message may have once only and that the scan lets pass twice (RFC 3261 Table 2).
     private func repeatedFault() -> WireFinding? {
         let single: [HeaderName] = [
-            .expires, .minExpires, .sessionExpires, .minSE, .event, .subscriptionState, .referTo, .referredBy, .replaces,
+            .expires, .minExpires, .sessionExpires, .minSE, .event, .subscriptionState, .referTo, .referredBy,
+            .replaces,
             .rseq, .rack, .retryAfter, .date, .contentDisposition, .replyTo, .sipETag, .sipIfMatch, .subject, .server,
             .userAgent,
         ]
         for name in single where index.hasSeveral(name) {
-            guard let first = number(of: name, from: 0), let second = number(of: name, from: first + 1) else { continue }
+            guard let first = number(of: name, from: 0), let second = number(of: name, from: first + 1) else {
+                continue
+            }
             return finding(.repeatedHeader, header(second).line)
         }
         return nil
@@ -119,8 +122,7 @@ extension MessageScanner {
             let agent = words.next()
             let text = words.remainder
             guard code.count == 3, decimal(base, code.first, code.past) != nil, !agent.isEmpty, text.count >= 2,
-                base.octet(text.first) == Octet.quote, quotedStringEnd(base, text.first, text.past) == text.past,
-                base.octet(text.past &- 1) == Octet.quote
+                base.octet(text.first) == Octet.quote, quotedStringEnd(base, text.first, text.past) == text.past
             else { return false }
             rest = end < rest.past ? trimmed(base, end &+ 1, rest.past) : .none
         }

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Fuzzes SIPWire for so many seconds (default 60) with libFuzzer, with the address sanitizer where it links. The corpus
+# starts from messages of our own and is kept in .build/fuzz/corpus; a crash is left in .build/fuzz and named at the end.
+#
+#     Fuzz/run.sh SECONDS [libFuzzer options]
+set -eu
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
+work=.build/fuzz
+mkdir -p "$work/corpus"
+
+build() { # SANITIZERS
+    swiftc -O -sanitize="$1" -parse-as-library -swift-version 6 -module-name FuzzWire \
+        Sources/SIPWire/*.swift "$work/ExerciseWire.swift" Fuzz/FuzzWire.swift -o "$work/fuzz-wire"
+}
+# The exercise imports SIPWire for the tests; here it is part of the module.
+grep -v '^import SIPWire$' Tests/SIPWireTests/ExerciseWire.swift >"$work/ExerciseWire.swift"
+if build fuzzer,address 2>"$work/build.log"; then
+    echo "fuzzing with the address sanitizer"
+else
+    echo "no address sanitizer here, fuzzing without:" && tail -n 2 "$work/build.log"
+    build fuzzer
+fi
+
+seed() { # NAME, lines on standard input; line ends become CR LF
+    sed 's/$/\r/' >"$work/corpus/seed-$1"
+}
+seed invite <<'SIP'
+INVITE sip:callee;x=1@127.0.0.1:5060;transport=udp SIP/2.0
+Via: SIP/2.0/UDP 127.0.0.1:5061;rport;branch=z9hG4bK-1, SIP/2.0/TCP [::1]:5060;branch=z9hG4bK-2
+Max-Forwards: 70
+From: "a, \"b\"" <sip:caller@127.0.0.1;lr>;tag=a1
+To: callee <sip:callee@127.0.0.1>
+Call-ID: one@127.0.0.1
+CSeq: 1 INVITE
+Contact: <sip:caller@127.0.0.1:5061;ob>;q=0.5;expires=60 , sip:other@[2001:db8::1]
+Route: <sip:127.0.0.1;lr>,<sip:10.0.0.1;lr>
+Subject: folded
+ twice
+	over
+Content-Type: application/sdp
+Content-Length: 111
+
+v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=-
+c=IN IP4 127.0.0.1
+t=0 0
+m=audio 6000 RTP/AVP 0 8
+a=rtpmap:0 PCMU/8000
+a=sendonly
+SIP
+seed answer <<'SIP'
+SIP/2.0 200 OK
+v: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bK-1;received=127.0.0.1;rport=5061
+f: <sip:caller@127.0.0.1>;tag=a1
+t: <sip:callee@127.0.0.1>;tag=b2
+i: one@127.0.0.1
+CSeq: 2147483647 INVITE
+m: *
+Record-Route : <sip:p1;lr>
+Record-Route: <sip:p2;lr>
+Warning: 399 host "text"
+Retry-After: 18 (soon) ;duration=3600
+Date: Sat, 13 Nov 2010 23:29:00 GMT
+l: 0
+
+SIP
+seed options <<'SIP'
+OPTIONS sips:%61:pw@h?to=a%20b&x=y SIP/2.0
+Via: SIP / 2.0 / UDP h : 5060 ; branch = z9hG4bK1 ; x = "q;\""
+From: tel:+1-201;ext=2;tag=1
+To: urn:a:b
+Call-ID: a
+CSeq: 0009
+ OPTIONS
+Replaces: a;to-tag=b;from-tag=c
+Expires: 4294967295
+
+SIP
+printf '\r\n\r\n' >"$work/corpus/seed-keepalive"
+
+"$work/fuzz-wire" "$work/corpus" -dict=Fuzz/sip.dict -max_len=2048 -max_total_time="$seconds" -timeout=5 \
+    -artifact_prefix="$work/" -print_final_stats=1 "$@" 2>"$work/fuzz.log" && status=0 || status=$?
+grep -E 'DONE|stat::number_of_executed_units|ERROR|Fatal|SUMMARY|Test unit written' "$work/fuzz.log" || true
+exit "$status"
