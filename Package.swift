@@ -62,6 +62,12 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        room(
+            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "SIPTransactions", "SIPWire",
+            path: "Tests/SimulatedNetwork"),
+        tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
+        .testTarget(
+            name: "CommandTests", dependencies: ["carillon"], path: "Tests/CommandTests", swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests("CallEngineTests", "CallEngine", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),

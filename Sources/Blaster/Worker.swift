@@ -9,6 +9,8 @@ import SIPWire
 struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// Arrivals started in one round, so that after a stall a backlog and the answers to it take turns.
     private static var arrivalsPerRound: Int { 64 }
+    /// Rounds in a row that may begin with a full batch before arrivals have their turn all the same.
+    private static var mostRoundsBehind: Int { 16 }
     /// Calls of `advance` in one round; each fires a bounded number of timers.
     private static var advancesPerRound: Int { 64 }
     /// Half a batch: with so much coming, the next look finds more.
@@ -51,6 +53,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var lastReceived = MonotonicInstant.zero
     var drainRemainder = 0.0
     var undrained = 0
+    /// Rounds in a row that began with a full batch.
+    private var roundsBehind = 0
     var isCountedDone = false
     var stamps = StampClock()
     var result: WorkerResult
@@ -128,7 +132,12 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             }
             if consumer != nil { done &+= takeHandedOver(now) }
             advanceTimers(now)
-            if phase == .loading { done &+= startDue(now) }
+            // What has come goes before what is due: an overloaded worker that starts new runs while answers to the old
+            // ones wait would lose them, repeat them, and finish nothing. Arrivals that wait too long are dropped, and
+            // counted.
+            let isBehind = buffers == UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
+            roundsBehind = isBehind ? roundsBehind &+ 1 : 0
+            if phase == .loading && !isBehind { done &+= startDue(now) }
             var isClear = flush(now)
             if socket.hasErrors || socket.failureCount > 0 {
                 tellFailures(now)

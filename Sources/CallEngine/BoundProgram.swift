@@ -29,6 +29,7 @@ struct BoundProgram: ~Copyable {
         var method: Method
         var status: UInt16
         var isPure: Bool
+        var isPlain: Bool
         var opensDialog: Bool
         /// Octets of its literals: with the live parts, what a message of it takes at least.
         var literalOctets: UInt32
@@ -235,6 +236,7 @@ struct BoundProgram: ~Copyable {
                 Template(
                     firstPiece: UInt32(first), pieceCount: UInt16(allPieces.count - first),
                     dialog: UInt8(source.dialog), method: source.method, status: source.status, isPure: source.isPure,
+                    isPlain: source.isPlain,
                     opensDialog: source.opensDialog, literalOctets: UInt32(literalOctets), methodOffset: method.offset,
                     methodLength: UInt16(method.length), hasConstantURI: uriIsText))
         }

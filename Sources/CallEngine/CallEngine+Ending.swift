@@ -101,14 +101,11 @@ extension CallEngine {
         // What is ended for the script has as long as a transaction may last, twice: an INVITE and its BYE.
         header.pointee.stepDeadline = tick &+ 2 &* timers.timeout &+ 1000
         let plan = party(header)
+        // Responses that may have to be sent again outlive the message at hand.
+        spill(slot, header)
         for number in 0..<Int(plan.pointee.servers) {
             let record = server(header, number)
             guard record.pointee.isActive, record.pointee.status < 200 else { continue }
-            if record.pointee.echo == 0, hand != nil {
-                makeEcho()
-                let echo = echoScratch.load(as: RequestEcho.self)
-                record.pointee.echo = arena.store(UnsafeRawBufferPointer(start: echoScratch, count: echo.total)).raw
-            }
             let drained = owner(slot, header).pointee.flags.contains(.drained)
             respond(drained ? 480 : 500, to: record, slot, header)
         }

@@ -124,7 +124,8 @@ extension CallEngine {
             case .rack:
                 out = Self.writeNumber(UInt64(speaker.dialog.pointee.rseq), at: out)
                 out.storeBytes(of: 0x20, as: UInt8.self)
-                out = Self.writeNumber(UInt64(speaker.dialog.pointee.inviteCSeq), at: out + 1)
+                let invite = pendingInvite(speaker.header, speaker.dialogNumber)?.pointee.cseq
+                out = Self.writeNumber(UInt64(invite ?? speaker.dialog.pointee.inviteCSeq), at: out + 1)
                 memcpy(out, " INVITE", 7)
                 out += 7
             default:

@@ -56,3 +56,30 @@ extension CallEngine {
         return other.finish(at: now, liveRuns: liveRuns)
     }
 }
+
+/// What an engine still holds: all zero some time after its last run.
+public struct EngineResidue: Sendable, Equatable {
+    public var slots = 0
+    public var arenaBlocks = 0
+    public var lingering = 0
+
+    public init() {}
+
+    public static func + (a: EngineResidue, b: EngineResidue) -> EngineResidue {
+        var sum = a
+        sum.slots += b.slots
+        sum.arenaBlocks += b.arenaBlocks
+        sum.lingering += b.lingering
+        return sum
+    }
+}
+
+extension CallEngine {
+    public var residue: EngineResidue {
+        var residue = EngineResidue()
+        residue.slots = Int(slots.live)
+        residue.arenaBlocks = arena.blocks
+        residue.lingering = linger.count
+        return residue
+    }
+}

@@ -794,6 +794,7 @@ extension CallEngine {
         if record.pointee.echo != 0 {
             echo = UnsafeRawPointer(arena.pointer(.init(raw: record.pointee.echo)))
         } else {
+            guard hand != nil else { return }
             makeEcho()
             echo = UnsafeRawPointer(echoScratch)
         }

@@ -60,7 +60,7 @@ extension CallEngine {
             }
             number &+= 1
         }
-        receiveRepeatedResponse(status, token.slot, header, dialogNumber)
+        receiveRepeatedResponse(status, token, header, dialogNumber)
         settleTimers(token.slot)
     }
 
@@ -174,7 +174,8 @@ extension CallEngine {
             clientKey(call, part),
             .init(
                 first: call,
-                second: UInt64(part) | UInt64(serial) &<< 16 | UInt64(template) &<< 32 | (acknowledges ? 1 &<< 48 : 0)
+                second: UInt64(part) | UInt64(serial) &<< 16 | UInt64(template) &<< 32
+                    | (acknowledges ? LingerMark.acknowledges : 0)
                     | UInt64(header.pointee.party) &<< 56,
                 third: self.dialog(header, dialog).pointee.remoteTagHash),
             queue: queue, now: tick)
@@ -182,8 +183,9 @@ extension CallEngine {
 
     /// A response whose transaction has had its final response, while its call lives.
     private mutating func receiveRepeatedResponse(
-        _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+        _ status: UInt16, _ token: CallToken, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) {
+        let slot = token.slot
         if scanner.index.cseqMethod == .invite {
             let dialog = self.dialog(header, dialogNumber)
             if status < 200 {
@@ -199,6 +201,11 @@ extension CallEngine {
                 } else {
                     answerFork(slot: slot, header, dialogNumber)
                 }
+                return
+            }
+            if status < 300 {
+                // Of an earlier INVITE of this dialog.
+                receiveLateResponse(token, status)
                 return
             }
             if status >= 300 {
@@ -217,6 +224,14 @@ extension CallEngine {
         let dialog = self.dialog(header, dialogNumber)
         // Not acknowledged yet, or never to be: the script says when.
         guard dialog.pointee.ackSerial != 0, dialog.pointee.learned != 0 else { return }
+        guard bound.templates[Int(dialog.pointee.ackTemplate)].isPlain else {
+            receiveLateResponse(
+                CallToken(
+                    call: callWord(slot, header),
+                    part: UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)),
+                scanner.index.statusCode)
+            return
+        }
         recorder.count(.ackRetransmissionsSent)
         transmit(
             Int(dialog.pointee.ackTemplate),
@@ -303,7 +318,9 @@ extension CallEngine {
 
     /// A response to a branch of ours whose slot has gone on: late, or a repeat that still wants its ACK.
     private mutating func receiveLateResponse(_ token: CallToken, _ status: UInt16) {
-        guard let entry = linger.find(clientKey(token.call, token.part)), entry.pointee.first == token.call else {
+        guard let entry = linger.find(clientKey(token.call, token.part)),
+            entry.pointee.first == token.call || entry.pointee.second & LingerMark.octets != 0
+        else {
             if status < 200 {
                 recorder.count(.provisionalsAbsorbed)
             } else if scanner.index.cseqMethod != .invite {
@@ -315,7 +332,7 @@ extension CallEngine {
             return
         }
         let payload = entry.pointee
-        guard scanner.index.cseqMethod == .invite, payload.second & (1 &<< 48) != 0, status >= 200 else {
+        guard scanner.index.cseqMethod == .invite, payload.second & LingerMark.acknowledges != 0, status >= 200 else {
             recorder.count(status < 200 ? .provisionalsAbsorbed : .responseRetransmissionsReceived)
             return
         }
@@ -327,6 +344,16 @@ extension CallEngine {
         if payload.third == tagHash(scanner.index.to) {
             recorder.count(.responseRetransmissionsReceived)
             recorder.count(.ackRetransmissionsSent)
+            if payload.second & LingerMark.octets != 0 {
+                let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
+                if let pointer = slots.find(slot, generation: UInt32(truncatingIfNeeded: payload.first)) {
+                    let orphan = pointer.assumingMemoryBound(to: SlotHeader.self)
+                    transmitAgain(
+                        orphanRecord(orphan).pointee.frozen, flow: Flow(index: dialog(orphan, 0).pointee.flow),
+                        slot: slot, nil)
+                }
+                return
+            }
             // Everything but the branch stands in the response itself.
             sendFromResponse(
                 "ACK",
@@ -604,4 +631,11 @@ struct OctetWriter {
     mutating func writeNumber(_ value: UInt64) {
         count = CallEngine.writeNumber(value, at: start + count) - start
     }
+}
+
+/// Bits in the second word of a client's linger entry.
+enum LingerMark {
+    static let acknowledges: UInt64 = 1 << 48
+    /// The ACK's octets wait in the slot that the first word names.
+    static let octets: UInt64 = 1 << 49
 }

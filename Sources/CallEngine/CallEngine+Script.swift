@@ -212,7 +212,6 @@ extension CallEngine {
         }
         if plan.method == .invite {
             dialog.pointee.inviteSerial = record.pointee.serial
-            dialog.pointee.inviteCSeq = record.pointee.cseq
             if opens {
                 dialog.pointee.ackSerial = 0
                 recorder.count(.sessionAttempts)
@@ -276,19 +275,38 @@ extension CallEngine {
         if dialog.pointee.serial == 0 { dialog.pointee.serial = 1 }
         dialog.pointee.ackSerial = dialog.pointee.serial
         dialog.pointee.ackTemplate = UInt16(truncatingIfNeeded: template)
-        transmit(
-            template,
-            Speaker(
-                slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
-                serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq),
-            flow: Flow(index: dialog.pointee.flow))
-        if !templates(header, dialog: dialogNumber).isServer {
-            // RFC 6026 Timer M: a 2xx repeated after the call's end still gets this ACK.
-            let part = UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)
+        let speaker = Speaker(
+            slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
+            serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq)
+        let flow = Flow(index: dialog.pointee.flow)
+        // RFC 6026 Timer M: a 2xx repeated after the call's end still gets this ACK.
+        let part = UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)
+        if bound.templates[template].isPlain {
+            transmit(template, speaker, flow: flow)
             lingerClient(
                 slot, header, part, template: UInt16(truncatingIfNeeded: template), acknowledges: true,
                 serial: dialog.pointee.ackSerial, queue: acceptedQueue)
+            return
         }
+        // One with a body or headers of its own cannot be made again from the 2xx: its octets wait in a slot.
+        var frozen: UInt32 = 0
+        guard transmit(template, speaker, flow: flow, keeping: &frozen), frozen != 0 else { return }
+        guard let orphan = allocateSlot(party: 0, run: 0, due: now) else {
+            recorder.count(.overflowRefusals)
+            release(&frozen)
+            return
+        }
+        let other = self.header(orphan)
+        other.pointee.phase = .orphan
+        other.pointee.stepDeadline = tick &+ timers.acceptedWait
+        orphanRecord(other).pointee.frozen = frozen
+        self.dialog(other, 0).pointee.flow = flow.index
+        wheel.schedule(orphan, at: other.pointee.stepDeadline)
+        linger.insert(
+            clientKey(callWord(slot, header), part),
+            .init(
+                first: callWord(orphan, other), second: UInt64(part) | LingerMark.acknowledges | LingerMark.octets,
+                third: dialog.pointee.remoteTagHash), queue: acceptedQueue, now: tick)
     }
 
     private mutating func sendResponse(
@@ -617,7 +635,7 @@ extension CallEngine {
     }
 
     /// Keeps what later responses will repeat of requests that are still unanswered, before the message goes.
-    private mutating func spill(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+    mutating func spill(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
         guard hand != nil, scanner.index.isRequest else { return }
         for number in 0..<Int(party(header).pointee.servers) {
             let record = server(header, number)

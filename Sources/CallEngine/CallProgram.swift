@@ -247,6 +247,8 @@ package struct TemplateSource: Sendable {
     /// Reads only what cannot change while the transaction lives: a retransmission may be rendered again
     /// (RFC 3261 §17.1.1.2 wants it byte-identical).
     package var isPure = true
+    /// Nothing but the headers that every message has: an ACK like that can be made again from its 2xx alone.
+    package var isPlain = false
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
     package var party: Int

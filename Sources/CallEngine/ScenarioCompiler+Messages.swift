@@ -319,10 +319,12 @@ extension ScenarioCompiler {
         if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
 
         let constant = [tree.from, tree.to, tree.requestURI].compactMap { $0 }.allSatisfy(\.isConstant)
+        let isPlain = tree.content.isEmpty && tree.from == nil && tree.to == nil && tree.requestURI == nil
         return add(
             TemplateSource(
                 segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
-                isPure: pieces.isPure && constant && !(inDialog && dialogs[dialog].refreshes), party: partyIndex))
+                isPure: pieces.isPure && constant && !(inDialog && dialogs[dialog].refreshes), isPlain: isPlain,
+                party: partyIndex))
     }
 
     private mutating func makeResponse(

@@ -248,6 +248,7 @@ public struct ScenarioRun: Sendable {
             // As fast as answers come: more at once mean more a second, as far as one worker goes.
             engine.expectedLingering = min(concurrency << 14, 4 << 20)
         }
+        if let calls, calls < 1 << 21 { engine.expectedLingering = min(engine.expectedLingering, Int(calls) * 2) }
         return try CallEngine(
             program: program, settings: engine, recorder: WorkerRecorder(layout: layout, epoch: epoch),
             traces: TraceArena(octets: traceOctets, policy: traces, outlet: traces == .off ? nil : outlet),

@@ -31,9 +31,15 @@ func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ star
             }
         }
     case UInt8(ascii: "m") & 0x1F:
-        if begins(low, packed("m", "a", "x", "-", "f", "o", "r", "w")), begins(place.word64(8), packed("a", "r", "d", "s", ":")) { (name, start) = (.maxForwards, 13) }
+        if begins(low, packed("m", "a", "x", "-", "f", "o", "r", "w")),
+            begins(place.word64(8), packed("a", "r", "d", "s", ":"))
+        {
+            (name, start) = (.maxForwards, 13)
+        }
     case UInt8(ascii: "u") & 0x1F:
-        if begins(low, packed("u", "s", "e", "r", "-", "a", "g", "e")), begins(place.word64(8), packed("n", "t", ":")) { (name, start) = (.userAgent, 11) }
+        if begins(low, packed("u", "s", "e", "r", "-", "a", "g", "e")), begins(place.word64(8), packed("n", "t", ":")) {
+            (name, start) = (.userAgent, 11)
+        }
     case UInt8(ascii: "a") & 0x1F:
         if begins(low, packed("a", "l", "l", "o", "w", ":")) { (name, start) = (.allow, 6) }
     case UInt8(ascii: "s") & 0x1F:
@@ -43,7 +49,9 @@ func recogniseCommon(_ place: UnsafeRawPointer, _ name: inout HeaderName, _ star
             (name, start) = (.server, 7)
         }
     case UInt8(ascii: "r") & 0x1F:
-        if begins(low, packed("r", "e", "c", "o", "r", "d", "-", "r")), begins(place.word64(8), packed("o", "u", "t", "e", ":")) {
+        if begins(low, packed("r", "e", "c", "o", "r", "d", "-", "r")),
+            begins(place.word64(8), packed("o", "u", "t", "e", ":"))
+        {
             (name, start) = (.recordRoute, 13)
         } else if begins(low, packed("r", "o", "u", "t", "e", ":")) {
             (name, start) = (.route, 6)

@@ -77,7 +77,9 @@ public struct MessageScanner: ~Copyable {
     /// The first header field whose name is the text, in any case; a compact form equals its long form.
     public func first(named text: UnsafeRawBufferPointer) -> HeaderLine? {
         let name = HeaderName(text)
-        guard name == .other, let wanted = text.baseAddress, let octets = message.baseAddress else { return first(name) }
+        guard name == .other, let wanted = text.baseAddress, let octets = message.baseAddress else {
+            return first(name)
+        }
         var number = 0
         while let found = self.number(of: .other, from: number) {
             let line = header(found)

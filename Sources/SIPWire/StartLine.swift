@@ -14,7 +14,9 @@ extension MessageScanner {
             readStatus(base, from: from &+ 8, to: past)
             return
         }
-        guard !begins(base.word64(from), packed("s", "i", "p", "/")) else { return firstFault.note(.unsupportedVersion, at: from) }
+        guard !begins(base.word64(from), packed("s", "i", "p", "/")) else {
+            return firstFault.note(.unsupportedVersion, at: from)
+        }
         index.isRequest = true
         guard let blank = base.firstOffset(of: Octet.space, from: from, to: past) else {
             return firstFault.note(.startLine, at: from)

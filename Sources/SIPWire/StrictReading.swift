@@ -37,12 +37,15 @@ extension MessageScanner {
     /// Header fields that a message may have once only and that the scan lets pass twice (RFC 3261 Table 2).
     private func repeatedFault() -> WireFinding? {
         let single: [HeaderName] = [
-            .expires, .minExpires, .sessionExpires, .minSE, .event, .subscriptionState, .referTo, .referredBy, .replaces,
+            .expires, .minExpires, .sessionExpires, .minSE, .event, .subscriptionState, .referTo, .referredBy,
+            .replaces,
             .rseq, .rack, .retryAfter, .date, .contentDisposition, .replyTo, .sipETag, .sipIfMatch, .subject, .server,
             .userAgent,
         ]
         for name in single where index.hasSeveral(name) {
-            guard let first = number(of: name, from: 0), let second = number(of: name, from: first + 1) else { continue }
+            guard let first = number(of: name, from: 0), let second = number(of: name, from: first + 1) else {
+                continue
+            }
             return finding(.repeatedHeader, header(second).line)
         }
         return nil

@@ -4,7 +4,9 @@ extension URIView {
     /// and transport must be in both or in neither; other parameters count only where both have them; header fields always
     /// count, in any order. URIs of other schemes are compared as written, the scheme without its case.
     public func isEquivalent(to other: URIView) -> Bool {
-        guard scheme == other.scheme, equals(schemeRange, other, other.schemeRange, foldingCase: true) else { return false }
+        guard scheme == other.scheme, equals(schemeRange, other, other.schemeRange, foldingCase: true) else {
+            return false
+        }
         switch scheme {
         case .other: return equals(remainder, other, other.remainder, foldingCase: false)
         case .tel:

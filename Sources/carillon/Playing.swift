@@ -138,6 +138,12 @@ enum Interrupts {
             guard let pointer = UnsafeRawPointer(bitPattern: address) else { return }
             Unmanaged<RunControl>.fromOpaque(pointer).takeUnretainedValue().interrupt()
         }
+        // Who started us may have blocked them, and a mask is inherited.
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        sigaddset(&wanted, SIGINT)
+        sigaddset(&wanted, SIGTERM)
+        pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
         sigaction(SIGINT, &action, nil)
         sigaction(SIGTERM, &action, nil)
         Glibc.signal(SIGPIPE, SIG_IGN)

@@ -177,17 +177,19 @@ struct ScannerTests {
         }
     }
 
-    @Test(arguments: [
-        ("INVITE sip:a@b SIP/2.0", "sip:a@b", nil), ("INVITE sip:a@b sip/2.0", "sip:a@b", nil),
-        ("INVITE sip:a@b SIP/3.0", "sip:a@b", WireFault.unsupportedVersion),
-        ("INVITE sip:a@b SIP/2.0 ", "sip:a@b", .startLine), ("INVITE sip:a@b", "sip:a@b", .startLine),
-        ("INVITE sip:a@b HTTP/1.1", "sip:a@b HTTP/1.1", .startLine),
-        ("INVITE  sip:a@b SIP/2.0", " sip:a@b", .requestURI), ("INVITE sip:a@b  SIP/2.0", "sip:a@b ", .requestURI),
-        ("INVITE sip:a b SIP/2.0", "sip:a b", .requestURI), ("INVITE <sip:a@b> SIP/2.0", "<sip:a@b>", .requestURI),
-        ("INVITE SIP/2.0", "SIP/2.0", .startLine), ("INVITE  SIP/2.0", "", .requestURI),
-        (" INVITE sip:a@b SIP/2.0", "INVITE sip:a@b", .startLine), ("IN{ITE sip:a@b SIP/2.0", "sip:a@b", .startLine),
-        ("nonsense", "", .startLine), ("SIP/2.1 200 OK", "", .unsupportedVersion),
-    ] as [(String, String, WireFault?)])
+    @Test(
+        arguments: [
+            ("INVITE sip:a@b SIP/2.0", "sip:a@b", nil), ("INVITE sip:a@b sip/2.0", "sip:a@b", nil),
+            ("INVITE sip:a@b SIP/3.0", "sip:a@b", WireFault.unsupportedVersion),
+            ("INVITE sip:a@b SIP/2.0 ", "sip:a@b", .startLine), ("INVITE sip:a@b", "sip:a@b", .startLine),
+            ("INVITE sip:a@b HTTP/1.1", "sip:a@b HTTP/1.1", .startLine),
+            ("INVITE  sip:a@b SIP/2.0", " sip:a@b", .requestURI), ("INVITE sip:a@b  SIP/2.0", "sip:a@b ", .requestURI),
+            ("INVITE sip:a b SIP/2.0", "sip:a b", .requestURI), ("INVITE <sip:a@b> SIP/2.0", "<sip:a@b>", .requestURI),
+            ("INVITE SIP/2.0", "SIP/2.0", .startLine), ("INVITE  SIP/2.0", "", .requestURI),
+            (" INVITE sip:a@b SIP/2.0", "INVITE sip:a@b", .startLine),
+            ("IN{ITE sip:a@b SIP/2.0", "sip:a@b", .startLine),
+            ("nonsense", "", .startLine), ("SIP/2.1 200 OK", "", .unsupportedVersion),
+        ] as [(String, String, WireFault?)])
     func startLines(_ line: String, _ uri: String, _ expected: WireFault?) {
         let text = request().replacing("INVITE sip:callee@127.0.0.1 SIP/2.0", with: line)
         scan(text) { verdict, scanner, octets in
@@ -232,15 +234,18 @@ struct ScannerTests {
         }
     }
 
-    @Test(arguments: [
-        ("1 INVITE", 1, nil), ("0 INVITE", 0, nil), ("0009\t INVITE", 9, nil), ("2147483647 INVITE", 2_147_483_647, nil),
-        ("00000000000000000000000000007 INVITE", 7, nil), ("1\r\n INVITE", 1, nil),
-        ("2147483648 INVITE", 0, WireFault.cseqNumber), ("4294967297 INVITE", 0, .cseqNumber),
-        ("18446744073709551617 INVITE", 0, .cseqNumber), ("99999999999999999999999999 INVITE", 0, .cseqNumber),
-        ("1 invite", 1, .cseqMethodMismatch), ("1 BYE", 1, .cseqMethodMismatch), ("1 INVITEE", 1, .cseqMethodMismatch),
-        ("1INVITE", 0, .cseq), ("INVITE", 0, .cseq), ("1", 0, .cseq), ("-1 INVITE", 0, .cseq), ("", 0, .cseq),
-        ("1 INVITE x", 0, .cseq),
-    ] as [(String, UInt32, WireFault?)])
+    @Test(
+        arguments: [
+            ("1 INVITE", 1, nil), ("0 INVITE", 0, nil), ("0009\t INVITE", 9, nil),
+            ("2147483647 INVITE", 2_147_483_647, nil),
+            ("00000000000000000000000000007 INVITE", 7, nil), ("1\r\n INVITE", 1, nil),
+            ("2147483648 INVITE", 0, WireFault.cseqNumber), ("4294967297 INVITE", 0, .cseqNumber),
+            ("18446744073709551617 INVITE", 0, .cseqNumber), ("99999999999999999999999999 INVITE", 0, .cseqNumber),
+            ("1 invite", 1, .cseqMethodMismatch), ("1 BYE", 1, .cseqMethodMismatch),
+            ("1 INVITEE", 1, .cseqMethodMismatch),
+            ("1INVITE", 0, .cseq), ("INVITE", 0, .cseq), ("1", 0, .cseq), ("-1 INVITE", 0, .cseq), ("", 0, .cseq),
+            ("1 INVITE x", 0, .cseq),
+        ] as [(String, UInt32, WireFault?)])
     func sequenceNumbers(_ value: String, _ number: UInt32, _ expected: WireFault?) {
         let text = request(cseq: value)
         #expect(fault(text) == expected)
@@ -269,11 +274,14 @@ struct ScannerTests {
         }
     }
 
-    @Test(arguments: [
-        ("3", "abc", nil), ("2", "ab", nil), ("0", "", nil), ("003", "abc", nil), ("4", "abc", WireFault.contentLengthBeyondMessage),
-        ("99999999999999999999", "abc", .contentLengthBeyondMessage), ("-1", "abc", .contentLength), ("", "abc", .contentLength),
-        ("3 3", "abc", .contentLength), ("0x3", "abc", .contentLength),
-    ] as [(String, String, WireFault?)])
+    @Test(
+        arguments: [
+            ("3", "abc", nil), ("2", "ab", nil), ("0", "", nil), ("003", "abc", nil),
+            ("4", "abc", WireFault.contentLengthBeyondMessage),
+            ("99999999999999999999", "abc", .contentLengthBeyondMessage), ("-1", "abc", .contentLength),
+            ("", "abc", .contentLength),
+            ("3 3", "abc", .contentLength), ("0x3", "abc", .contentLength),
+        ] as [(String, String, WireFault?)])
     func bodies(_ length: String, _ body: String, _ expected: WireFault?) {
         let text = request("Content-Length: \(length)", body: "abc")
         #expect(fault(text) == expected)
@@ -288,7 +296,9 @@ struct ScannerTests {
         }
     }
 
-    @Test(arguments: ["From: <sip:x>", "To: <sip:x>", "Call-ID: x", "i: x", "CSeq: 1 INVITE", "l: 0\nContent-Length: 0"])
+    @Test(arguments: [
+        "From: <sip:x>", "To: <sip:x>", "Call-ID: x", "i: x", "CSeq: 1 INVITE", "l: 0\nContent-Length: 0",
+    ])
     func repeatedHeaders(_ extra: String) {
         #expect(fault(request(extra)) == .repeatedHeader)
         #expect(fault(request("Contact: <sip:a>\nContact: <sip:b>")) == nil)
@@ -313,7 +323,10 @@ struct ScannerTests {
         #expect(fault(request("No colon here\n folded")) == .headerWithoutColon)
     }
 
-    @Test(arguments: [("Subject:\n\ta\n  b ", "a\r\n  b"), ("Subject:  \n  ", ""), ("Subject: a\n ", "a"), ("Subject: a\n \n b", "a\r\n \r\n b")])
+    @Test(arguments: [
+        ("Subject:\n\ta\n  b ", "a\r\n  b"), ("Subject:  \n  ", ""), ("Subject: a\n ", "a"),
+        ("Subject: a\n \n b", "a\r\n \r\n b"),
+    ])
     func folding(_ line: String, _ value: String) {
         scan(request(line + "\nX-After: y")) { verdict, scanner, octets in
             #expect(verdict == .message)
@@ -365,7 +378,8 @@ struct ScannerTests {
                 #expect(fresh.index.headerCount == used.index.headerCount)
                 #expect(fresh.index.present == used.index.present)
                 #expect(fresh.index.repeated == used.index.repeated)
-                for number in 0..<fresh.index.headerCount where fresh.header(number).value != used.header(number).value {
+                for number in 0..<fresh.index.headerCount where fresh.header(number).value != used.header(number).value
+                {
                     Issue.record("header field \(number) read otherwise")
                 }
             }

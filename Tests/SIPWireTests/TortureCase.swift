@@ -20,7 +20,9 @@ struct TortureCase: Sendable, CustomTestStringConvertible {
     /// - Parameters:
     ///   - head: header lines with LF line ends, turned into CRLF; `$LENGTH` becomes the body's length.
     ///   - body: taken as it is.
-    init(_ name: String, _ section: String, _ reading: Reading, _ head: String, body: String = "", trailing: String = "") {
+    init(
+        _ name: String, _ section: String, _ reading: Reading, _ head: String, body: String = "", trailing: String = ""
+    ) {
         self.name = name
         self.section = section
         self.reading = reading

@@ -135,7 +135,9 @@ let tortureValid: [TortureCase] = [
         Via: SIP/2.0/UDP h3.garden.example;branch=z9hG4bK.t118
         Content-Length: 0
         """,
-        trailing: "INVITE sip:late@garden.example SIP/2.0\r\nTo: sip:late@garden.example\r\nContent-Length: 9\r\n\r\nno matter"),
+        trailing:
+            "INVITE sip:late@garden.example SIP/2.0\r\nTo: sip:late@garden.example\r\nContent-Length: 9\r\n\r\nno matter"
+    ),
     TortureCase(
         "semiuri", "3.1.1.9", .right,
         """
@@ -183,7 +185,8 @@ let tortureValid: [TortureCase] = [
         Content-Length: $LENGTH
         """,
         body: "--7a9cbec02ceef655\r\nContent-Type: text/plain\r\n\r\nHello\r\n--7a9cbec02ceef655\r\n"
-            + "Content-Type: application/octet-stream\r\n\r\n\0\u{1}\u{82}\0\r\n\r\n\0\u{FF}:\r\n--7a9cbec02ceef655--\r\n"),
+            + "Content-Type: application/octet-stream\r\n\r\n\0\u{1}\u{82}\0\r\n\r\n\0\u{FF}:\r\n--7a9cbec02ceef655--\r\n"
+    ),
     TortureCase(
         "unreason", "3.1.1.12", .right,
         """
