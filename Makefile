@@ -3,12 +3,12 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 SWIFT ?= swift
 RELEASE := .build/release
-FORMATTED := $(wildcard Sources Tests scenarios Package.swift)
+FORMATTED := $(wildcard Sources Tests scenarios Examples/TestBench/Package.swift Examples/TestBench/Tests Fuzz Package.swift)
 DEMO_LOAD ?= --rate 2000/s --for 10s
 DEMO_FOLDER = reports/runs/$(shell date -u +%Y%m%dT%H%M%SZ)-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-all simulate example lint bench bench-quick install uninstall clean
+.PHONY: help demo build test test-all simulate example fuzz lint bench bench-quick install uninstall clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ simulate: ## ten seeds of 100,000 calls through a network that loses a fifth, ju
 
 example: ## the library door: a package of its own, built and run
 	@cd Examples/TestBench && $(SWIFT) test
+
+fuzz: ## ten minutes of libFuzzer on everything that reads octets of others
+	@Fuzz/run.sh $(or $(SECONDS_OF_FUZZING),600)
 
 lint: ## the format of every Swift file, and a build in which warnings are errors
 	@.ci/need build

@@ -12,9 +12,9 @@ public func topmostBranch(_ message: UnsafeRawPointer, _ via: OctetRange) -> Oct
         let name = separator &+ 1
         let next = message.firstOffset(of: Octet.semicolon, from: name, to: past) ?? past
         // "branch=" and one more octet make a word.
-        if next &- name >= 8, begins(message.word64(name), packed("b", "r", "a", "n", "c", "h", "=")) {
+        if next &- name >= 8, begins(message.word64(name), packed("b", "r", "a", "n", "c", "h")) {
             let value = OctetRange(name &+ 7, next)
-            if isPlain(message, value) { return value }
+            if message.octet(name &+ 6) == Octet.equals, isPlain(message, value) { return value }
             break
         }
         // A blank or a quote: let the full grammar decide.
