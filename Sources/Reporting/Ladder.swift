@@ -24,11 +24,14 @@ public struct Ladder: Sendable, Hashable, Codable {
 
     public var participants: [String]
     public var arrows: [Arrow]
+    /// Whether drawings show times. A flow that nobody has run yet has an order and no times.
+    public var isTimed = true
 
     /// - Parameter arrows: in the order of time. An arrow whose ends are no participants is left out of drawings.
-    public init(participants: [String], arrows: [Arrow]) {
+    public init(participants: [String], arrows: [Arrow], isTimed: Bool = true) {
         self.participants = participants
         self.arrows = arrows
+        self.isTimed = isTimed
     }
 
     private var drawable: [Arrow] {
@@ -37,8 +40,8 @@ public struct Ladder: Sendable, Hashable, Codable {
 
     // MARK: Text
 
-    /// Room for 9,999.999999 and a blank.
-    private static let timeWidth = 11
+    /// Room for 9,999.999999 and a blank, or for a margin.
+    private var timeWidth: Int { isTimed ? 11 : 3 }
 
     /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run.
     public func text(columns: Int = 100) -> String {
@@ -46,7 +49,7 @@ public struct Ladder: Sendable, Hashable, Codable {
         guard participants.count > 1 else { return listText(columns: width) }
         let names = participants.map { printable($0) }
         // The outer names may stick out to both sides of their lanes, by at most a tenth of the line.
-        let first = Self.timeWidth + 2 + min(names.first!.count, width / 5) / 2
+        let first = timeWidth + 2 + min(names.first!.count, width / 5) / 2
         let lastMost = width - 1 - min(names.last!.count, width / 5) / 2
         let gap = min(36, (lastMost - first) / (participants.count - 1))
         // Below this no label has room.
@@ -55,7 +58,7 @@ public struct Ladder: Sendable, Hashable, Codable {
 
         var lines = [header(names, lanes: lanes, room: min(gap - 2, width / 5), width: width)]
         for arrow in drawable {
-            var row = blank(lanes: lanes, width: width, lead: Self.timeText(arrow))
+            var row = blank(lanes: lanes, width: width, lead: timeText(arrow))
             if arrow.from == arrow.to {
                 write(printable(arrow.label), at: lanes[arrow.from] + 2, into: &row)
             } else {
@@ -77,16 +80,17 @@ public struct Ladder: Sendable, Hashable, Codable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func timeText(_ arrow: Arrow) -> String {
-        decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6).leftPadded(to: timeWidth)
+    private func timeText(_ arrow: Arrow) -> String {
+        isTimed ? decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6).leftPadded(to: timeWidth) : ""
     }
 
     private func header(_ names: [String], lanes: [Int], room: Int, width: Int) -> String {
         var row = [Character](repeating: " ", count: width)
-        for (i, character) in "seconds".leftPadded(to: Self.timeWidth).enumerated() { row[i] = character }
+        let unit = (isTimed ? "seconds" : "").leftPadded(to: timeWidth)
+        for (i, character) in unit.enumerated() { row[i] = character }
         for (name, lane) in zip(names, lanes) {
             let text = name.shortened(to: room)
-            let start = max(Self.timeWidth + 1, min(lane - text.count / 2, width - text.count))
+            let start = max(timeWidth + 1, min(lane - text.count / 2, width - text.count))
             for (i, character) in text.enumerated() { row[start + i] = character }
         }
         return trimmed(row)
@@ -94,7 +98,7 @@ public struct Ladder: Sendable, Hashable, Codable {
 
     private func blank(lanes: [Int], width: Int, lead: String) -> [Character] {
         var row = [Character](repeating: " ", count: width)
-        for (i, character) in lead.prefix(Self.timeWidth).enumerated() { row[i] = character }
+        for (i, character) in lead.prefix(timeWidth).enumerated() { row[i] = character }
         for lane in lanes { row[lane] = "│" }
         return row
     }
@@ -124,7 +128,7 @@ public struct Ladder: Sendable, Hashable, Codable {
         drawable.map { arrow in
             let note = arrow.note.map { "  (\(printable($0)))" } ?? ""
             let ends = "\(printable(participants[arrow.from])) → \(printable(participants[arrow.to]))"
-            return "\(Self.timeText(arrow))  \(ends): \(printable(arrow.label))\(note)".shortened(to: columns) + "\n"
+            return "\(timeText(arrow))  \(ends): \(printable(arrow.label))\(note)".shortened(to: columns) + "\n"
         }
         .joined()
     }
@@ -136,8 +140,8 @@ public struct Ladder: Sendable, Hashable, Codable {
         var text = "sequenceDiagram\n"
         for (i, name) in participants.enumerated() { text += "    participant p\(i) as \(Self.escaped(name))\n" }
         for arrow in drawable {
-            let time = durationText(arrow.timeNanoseconds)
-            text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label)) (\(time))\n"
+            let time = isTimed ? " (\(durationText(arrow.timeNanoseconds)))" : ""
+            text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label))\(time)\n"
             if let note = arrow.note {
                 let (a, b) = (min(arrow.from, arrow.to), max(arrow.from, arrow.to))
                 text += "    Note over p\(a)\(a == b ? "" : ",p\(b)"): \(Self.escaped(note))\n"

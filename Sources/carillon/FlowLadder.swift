@@ -38,7 +38,7 @@ enum FlowLadder {
                 progress = true
             }
         }
-        return Ladder(participants: names, arrows: arrows)
+        return Ladder(participants: names, arrows: arrows, isTimed: false)
     }
 
     private enum Item {

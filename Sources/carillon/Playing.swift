@@ -41,22 +41,26 @@ struct Playing {
         let control = RunControl()
         Interrupts.watch(control)
         let showsProgress = !options.quiet && !options.json
+        var progressLines = 0
         let outcome: ScenarioOutcome
         do throws(ScenarioRunError) {
             outcome = try run.start(control: control) { snapshot in
                 guard showsProgress else { return }
                 var shown = snapshot
                 shown.noun = noun
+                shown.answering = run.load == .none
                 if isTerminal {
                     put("\r\u{1B}[2K" + shown.terminalLine(columns: terminalColumns(), style: style))
                 } else {
                     put(shown.plainLine + "\n")
+                    progressLines += 1
                 }
             }
         } catch {
             stop(error.exitCode, error.lines)
         }
         if isTerminal && showsProgress { put("\r\u{1B}[2K") }
+        if !isTerminal && progressLines > 0 { put("\n") }
 
         var record = outcome.record
         if Interrupts.lastSignal == SIGTERM, record.end == .interrupted { record.end = .terminated }
@@ -86,7 +90,7 @@ struct Playing {
                 ],
                 label: "note")
         }
-        printError(writeErrors)
+        for error in writeErrors { printError([error]) }
         var code = exitCode(for: record)
         if !writeErrors.isEmpty && code == .passed { code = .environment }
         exit(code.rawValue)

@@ -186,7 +186,7 @@ struct Run: ParsableCommand {
         case .none: load = "none"
         }
         if let calls = run.calls, calls > 1 { load += ", \(calls) calls" }
-        if let duration = run.duration { load += ", for \(Double(duration) / 1e9) s" }
+        if let duration = run.duration { load += ", for \(durationText(duration))" }
         if run.calls == nil && run.duration == nil { load += ", until Ctrl-C" }
         header.append(("load", load))
         header.append(("seed", "\(run.seed)" + (run.workers > 1 ? ", \(run.workers) workers" : "")))

@@ -33,10 +33,13 @@ struct ScenarioArgument {
         let hint =
             near.isEmpty
             ? "the catalogue has \(catalogue.map(\.name).joined(separator: ", "))"
-            : "did you mean \(near.joined(separator: ", "))?"
+            : "did you mean \(near.joined(separator: ", "))"
         stop(
             .usage,
-            ["no scenario is named \"\(text)\": \(hint); a file is given by its path, call.swift or call.json"])
+            [
+                "no scenario is named \"\(text)\": \(hint)",
+                "  a file is given by its path: call.swift, or call.json that lint --emit saved",
+            ])
     }
 
     /// One scenario of a file that declares several: the first, unless `name` says which.

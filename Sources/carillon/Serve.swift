@@ -58,7 +58,9 @@ struct Serve: ParsableCommand {
         }
         var end = "until Ctrl-C"
         if let calls { end = "until \(calls) calls have ended" }
-        if let untilIdle { end += " or nothing comes for \(Double(untilIdle.nanoseconds) / 1e9) s" }
+        if let untilIdle {
+            end += ", or nothing has come for \(durationText(untilIdle.nanoseconds)) after the first message"
+        }
         Playing(
             run: run, options: playing,
             header: [
