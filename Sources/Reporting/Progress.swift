@@ -24,6 +24,8 @@ public struct ProgressSnapshot: Sendable {
     /// Runs in progress are hung up.
     public var draining = false
     public var noun = "call"
+    /// The run answers what others start.
+    public var answering = false
 
     public init(elapsedNanoseconds: Int64, plannedNanoseconds: Int64? = nil, plannedRuns: UInt64? = nil) {
         self.elapsedNanoseconds = elapsedNanoseconds
@@ -86,7 +88,8 @@ public struct ProgressSnapshot: Sendable {
         // What stands last is left out first when the line is too long; warnings stay.
         var parts = [
             "\(bar)\(Self.coarse(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
-            "\(grouped(failed)) failed", "\(live) live", delays, "\(grouped(started)) started",
+            "\(grouped(failed)) failed", "\(live) live", delays,
+            answering ? "\(grouped(succeeded)) succeeded" : "\(grouped(started)) started",
         ].compactMap { $0 }
         let warning = warnings.isEmpty ? "" : " ! " + warnings.joined(separator: ", ")
         while parts.count > 1, parts.joined(separator: " · ").count + warning.count > columns { parts.removeLast() }
@@ -101,6 +104,7 @@ public struct ProgressSnapshot: Sendable {
             "\(rate) \(noun)s/s", "\(grouped(started)) started", "\(grouped(succeeded)) succeeded",
             "\(grouped(failed)) failed", "\(live) live",
         ]
+        if answering { parts.remove(at: 1) }
         if let delays { parts.append(delays) }
         if let left { parts.append(left) }
         parts += warnings.map { "warning: \($0)" }

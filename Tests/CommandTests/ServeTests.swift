@@ -78,7 +78,7 @@ extension CommandTests {
             let run = try workshop.run("run", "options-ping", "127.0.0.1:\(port)", "--no-report")
             #expect(run.out.contains("1 succeeded"))
             #expect(server.wait() == 0)
-            #expect(server.head("ends") == "when nothing comes for 500 ms, or with Ctrl-C")
+            #expect(server.head("ends") == "when nothing has come for 500 ms, after the first message, or with Ctrl-C")
             #expect(try workshop.record("served").counters["runsSucceeded"] == 1)
         }
 

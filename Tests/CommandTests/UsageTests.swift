@@ -18,7 +18,7 @@ extension CommandTests {
         static let cases = [
             Case("fly", says: "fly"),
             Case("run", says: "scenario"),
-            Case("run", "basic-cal", says: "did you mean basic-call?"),
+            Case("run", "basic-cal", says: "did you mean basic-call"),
             Case("run", "nonsense", says: "the catalogue has basic-call"),
             Case("run", "notes/call.txt", says: "a scenario file ends in .swift"),
             // Load.
