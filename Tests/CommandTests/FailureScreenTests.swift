@@ -47,6 +47,7 @@ struct FailureScreenTests {
             #expect(run.code == 0 || run.code == 3)
             #expect(run.out.isEmpty)
             #expect(run.error.isEmpty)
+            #expect(folder.has("report/summary.txt"))
             #expect(!folder.has("report/failed.pcapng"))
         }
     }
