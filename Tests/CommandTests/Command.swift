@@ -1,242 +1,212 @@
 import Foundation
-import Glibc
+import Synchronization
 import Testing
 
-/// The command as a user meets it: its words, its exit codes, its files. One test at a time: each starts processes that send.
+/// The command as a user meets it: its words, its exit codes, its files. One test at a time: each starts processes that call.
 @Suite("The carillon command", .serialized, .timeLimit(.minutes(5)))
 enum CommandTests {}
 
-/// One process of `carillon`, its output in files: a pipe that nobody reads would stop it.
-final class Command {
-    /// Built beside the tests; `CARILLON` names another one.
+/// The `carillon` that was built beside these tests, started as a user starts it: arguments, a folder, two streams, signals.
+final class Command: Sendable {
+    struct Trouble: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// How it ended.
+    struct Outcome {
+        var code: Int32
+        var out: String
+        var error: String
+
+        /// The generator itself was the limit, as happens on a busy machine: exit 3 comes before 1, and rightly so.
+        var isStarved: Bool { code == 3 && out.contains("INVALID") && out.contains("(limit ") }
+
+        /// The value of a line of the head.
+        func head(_ name: String) -> String? { headValue(name, in: out) }
+    }
+
     static let path: String = {
-        if let named = ProcessInfo.processInfo.environment["CARILLON"] { return named }
-        let starts = [URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath(), bundle]
-        for start in starts {
-            var folder = start.deletingLastPathComponent()
+        let places = [URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path, CommandLine.arguments[0]]
+        for place in places {
+            var folder = URL(fileURLWithPath: place).deletingLastPathComponent()
             for _ in 0..<4 {
                 let candidate = folder.appendingPathComponent("carillon").path
-                if FileManager.default.isExecutableFile(atPath: candidate), !isFolder(candidate) { return candidate }
+                if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
                 folder.deleteLastPathComponent()
             }
         }
         return "carillon"
     }()
 
-    private static let bundle = URL(fileURLWithPath: CommandLine.arguments[0])
+    let identifier: pid_t
+    private let folder: URL
+    private let ending = Ending()
 
-    private static func isFolder(_ path: String) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    /// What the termination handler may hold without holding the command.
+    private final class Ending: Sendable {
+        private let value = Mutex<Int32?>(nil)
+        func set(_ code: Int32) { value.withLock { $0 = code } }
+        var code: Int32? { value.withLock { $0 } }
     }
 
-    private let process = Process()
-    private let workshop: Workshop
-    private let number: Int
-
-    var out: String { workshop.text("out-\(number)") }
-    var error: String { workshop.text("error-\(number)") }
-
-    /// - Parameter output: where standard output goes; nil: into a file.
-    init(_ arguments: [String], in workshop: Workshop, output: FileHandle? = nil) throws {
-        self.workshop = workshop
-        number = workshop.next()
-        process.executableURL = URL(fileURLWithPath: Self.path)
-        process.arguments = arguments
-        process.currentDirectoryURL = workshop.folder
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try output ?? workshop.file("out-\(number)")
-        process.standardError = try workshop.file("error-\(number)")
-        // What a developer's terminal says about colour is not the test's business.
-        process.environment = ProcessInfo.processInfo.environment.merging(["NO_COLOR": "1"]) { $1 }
-        try process.run()
-    }
-
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-
-    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
-
-    /// The exit code; 128 and the signal where one killed it. One that does not end is killed and fails the test.
-    @discardableResult
-    func wait(limit: TimeInterval = 60) -> Int32 {
-        let end = Date(timeIntervalSinceNow: limit)
-        while process.isRunning {
-            if Date() > end {
-                kill(process.processIdentifier, SIGKILL)
-                Issue.record("still running after \(limit) s: \(process.arguments ?? [])\n\(out)\n\(error)")
-            }
-            usleep(5_000)
-        }
-        return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
-    }
-
-    /// Waits until something holds; false where the process ended first, or after a minute.
-    func wait(until holds: () -> Bool) -> Bool {
-        for _ in 0..<6_000 {
-            if holds() { return true }
-            if !process.isRunning { return holds() }
-            usleep(10_000)
-        }
-        return false
-    }
-
-    /// The port of the head's line `listening  127.0.0.1:PORT`, once it is printed.
-    func listeningPort() throws -> UInt16 {
-        func port() -> UInt16? {
-            guard let line = out.split(separator: "\n").first(where: { $0.hasPrefix("listening") }),
-                let address = line.split(separator: " ").dropFirst().first
-            else { return nil }
-            return address.split(separator: ":").last.flatMap { UInt16($0) }
-        }
-        _ = wait(until: { port() != nil })
-        return try #require(port(), "does not listen: \(out)\(error)")
-    }
-
-    /// The value of a line of the head.
-    func head(_ name: String) -> String? {
-        out.split(separator: "\n").first { $0.hasPrefix(name + " ") }.map {
-            $0.dropFirst(name.count).trimmingCharacters(in: .whitespaces)
-        }
-    }
-}
-
-/// A folder for one test.
-final class Workshop {
-    let folder: URL
-    private var count = 0
-
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-\(UUID().uuidString)")
+    /// Output goes to files, so that a test may look at it while the command runs and no pipe fills up.
+    ///
+    /// - Parameter output: where standard output goes instead.
+    init(_ arguments: [String], in workingFolder: URL, output: FileHandle? = nil) throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-out-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        // Whoever started the tests may have these ignored, and a child inherits that.
+        process.arguments = ["--default-signal=INT,TERM", Self.path] + arguments
+        process.currentDirectoryURL = workingFolder
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try output ?? Self.newFile(folder.appendingPathComponent("out"))
+        process.standardError = try Self.newFile(folder.appendingPathComponent("err"))
+        process.terminationHandler = { [ending] ended in
+            // A death by signal is none of the command's own codes.
+            ending.set(ended.terminationStatus + (ended.terminationReason == .uncaughtSignal ? 1000 : 0))
+        }
+        try process.run()
+        identifier = process.processIdentifier
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    func next() -> Int {
-        count += 1
-        return count
+    private static func newFile(_ file: URL) throws -> FileHandle {
+        try Data().write(to: file)
+        return try FileHandle(forWritingTo: file)
     }
 
-    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-
-    func file(_ name: String) throws -> FileHandle {
-        _ = FileManager.default.createFile(atPath: path(name), contents: nil)
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: path(name)))
+    var isRunning: Bool { ending.code == nil }
+    var out: String { text("out") }
+    var error: String { text("err") }
+    private func text(_ name: String) -> String {
+        let data = try? Data(contentsOf: folder.appendingPathComponent(name))
+        return String(decoding: data ?? Data(), as: UTF8.self)
     }
 
-    func text(_ name: String) -> String { (try? String(contentsOfFile: path(name), encoding: .utf8)) ?? "" }
+    func signal(_ number: Int32) { kill(identifier, number) }
 
-    func write(_ text: String, to name: String) throws {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path(name)))
-    }
-
-    func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
-
-    func begin(_ arguments: String...) throws -> Command { try Command(arguments, in: self) }
-
-    /// Runs to the end.
-    func run(_ arguments: String...) throws -> (code: Int32, out: String, error: String) { try run(arguments) }
-
-    func run(_ arguments: [String], output: FileHandle? = nil) throws -> (code: Int32, out: String, error: String) {
-        let command = try Command(arguments, in: self, output: output)
-        let code = command.wait()
-        return (code, command.out, command.error)
-    }
-
-    /// What `run.json` of a report folder, or of standard output, says.
-    func record(_ name: String) throws -> Record {
-        let text = exists(name + "/run.json") ? self.text(name + "/run.json") : self.text(name)
-        return try JSONDecoder().decode(Record.self, from: Data(text.utf8))
+    /// Waits for its end; after a minute it is killed and the test fails.
+    func end() async throws -> Outcome {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        do {
+            try await until("carillon to end") { !self.isRunning }
+        } catch {
+            signal(SIGKILL)
+            throw error
+        }
+        return Outcome(code: ending.code ?? -1, out: out, error: error)
     }
 }
 
-/// The parts of `run.json` that these tests look at.
-struct Record: Decodable {
+/// The value of a line that a run prints before it begins.
+func headValue(_ name: String, in text: String) -> String? {
+    text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.map {
+        $0.dropFirst(name.count).trimmingCharacters(in: .whitespaces)
+    }
+}
+
+/// Looks every 10 ms whether something is so, for a minute at most.
+func until(_ what: String, _ condition: () -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while !condition() {
+        guard ContinuousClock.now < deadline else { throw Command.Trouble(description: "waited a minute for \(what)") }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+/// Runs `carillon` to its end in a folder of its own.
+@discardableResult
+func carillon(_ arguments: [String], in folder: URL? = nil) async throws -> Command.Outcome {
+    if let folder { return try await Command(arguments, in: folder).end() }
+    return try await inFolder { try await Command(arguments, in: $0).end() }
+}
+
+/// A new folder for the length of `body`.
+func inFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try await body(folder)
+}
+
+/// `carillon serve` at a port that it chooses and prints, for the length of `body`, which ends it.
+func serving(
+    _ arguments: [String], in folder: URL, _ body: (_ server: Command, _ target: String) async throws -> Void
+) async throws -> Command.Outcome {
+    let server = try Command(["serve"] + arguments + ["--listen", "127.0.0.1:0"], in: folder)
+    do {
+        try await until("carillon serve to listen") {
+            headValue("listening", in: server.out) != nil || !server.isRunning
+        }
+        let target = headValue("listening", in: server.out)?.split(separator: " ").first
+        try await body(server, String(try #require(target, "\(server.error)")))
+    } catch {
+        server.signal(SIGKILL)
+        throw error
+    }
+    return try await server.end()
+}
+
+/// `carillon serve` on a port of its own, for the length of `body`; ends by itself after `calls`.
+func serving(
+    _ scenario: String, calls: Int, _ body: (_ target: String) async throws -> Void
+) async throws -> Command.Outcome {
+    try await inFolder { folder in
+        let port = try freePort()
+        let server = try Command(
+            ["serve", scenario, "--listen", "127.0.0.1:\(port)", "--calls", "\(calls)", "--no-report"], in: folder)
+        do {
+            try await until("carillon serve to listen") { isBound(port) || !server.isRunning }
+            try await body("127.0.0.1:\(port)")
+        } catch {
+            server.signal(SIGKILL)
+            throw error
+        }
+        return try await server.end()
+    }
+}
+
+/// A UDP port of 127.0.0.1 that nobody has, below the range that the kernel hands out.
+func freePort() throws -> UInt16 {
+    for _ in 0..<1000 {
+        let port = UInt16.random(in: 20_000..<32_000)
+        if !isBound(port) { return port }
+    }
+    throw Command.Trouble(description: "no free UDP port")
+}
+
+/// Whether a process has the UDP port, by the kernel's own table.
+func isBound(_ port: UInt16) -> Bool {
+    let digits = String(port, radix: 16, uppercase: true)
+    let wanted = ":" + String(repeating: "0", count: 4 - digits.count) + digits
+    guard let table = try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8) else { return false }
+    return table.split(separator: "\n").contains {
+        $0.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
+    }
+}
+
+extension URL {
+    func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: appendingPathComponent(name).path) }
+}
+
+/// What a program reads of `run.json`.
+struct ReadRecord: Decodable {
+    var schema: Int
+    var identity: Identity
+    var counters: [String: Int]
+    var end: End
+    var verdict: Verdict
+
     struct Identity: Decodable {
         var runID: String
         var seed: UInt64
-        var command: [String]
     }
+
     struct End: Decodable { var kind: String }
     struct Verdict: Decodable { var level: String }
-    struct Group: Decodable {
-        struct Example: Decodable { var callID: String }
-        var count: Int
-        var expected: String
-        var got: String
-        var examples: [Example]
-    }
 
-    var identity: Identity
-    var end: End
-    var verdict: Verdict
-    var counters: [String: Int]
-    var failureGroups: [Group]
+    init(_ text: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(text.utf8)) }
 
-    /// What a run without failures must end with: a starved machine makes a run invalid, and then it must say so.
-    var codeWithoutFailures: Int32 { verdict.level == "invalid" ? 3 : 0 }
-}
-
-/// A UDP socket on loopback.
-final class Peer {
-    let port: UInt16
-    private let descriptor: Int32
-
-    init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        try #require(isBound)
-        port = UInt16(bigEndian: address.sin_port)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    }
-
-    deinit { close(descriptor) }
-
-    /// The next message, answered with what `answer` makes of it.
-    func receive(answer: (String) -> String? = { _ in nil }) throws -> String {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        var source = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let count = withUnsafeMutablePointer(to: &source) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length)
-            }
-        }
-        try #require(count > 0, "nothing came within 20 s")
-        let text = String(decoding: buffer[0..<count], as: UTF8.self)
-        if let response = answer(text) {
-            var octets = Array(response.utf8)
-            _ = withUnsafeMutablePointer(to: &source) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    sendto(descriptor, &octets, octets.count, 0, $0, length)
-                }
-            }
-        }
-        return text
-    }
-
-    /// A response to a request: its Via, From, To, Call-ID and CSeq.
-    static func response(_ line: String, to request: String) -> String {
-        let repeated = request.components(separatedBy: "\r\n").filter { header in
-            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].contains { header.hasPrefix($0) }
-        }
-        let head = repeated.map { $0.hasPrefix("To:") && !$0.contains("tag=") ? $0 + ";tag=peer" : $0 }
-        return (["SIP/2.0 \(line)"] + head + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
-    }
-
-    /// A port where nobody is.
-    static func nobody() throws -> UInt16 {
-        let peer = try Peer()
-        return peer.port
-    }
+    init(file: URL) throws { try self.init(String(contentsOf: file, encoding: .utf8)) }
 }

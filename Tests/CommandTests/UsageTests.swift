@@ -2,9 +2,6 @@ import Testing
 
 extension CommandTests {
     @Suite("Wrong usage") struct Usage {
-        let workshop: Workshop
-        init() throws { workshop = try Workshop() }
-
         struct Case: CustomTestStringConvertible, Sendable {
             var arguments: [String]
             var word: String
@@ -86,27 +83,23 @@ extension CommandTests {
             Case("serve", "basic-call", "--listen", "127.0.0.1", "--play", "alice", says: "answering parties"),
             Case("serve", "basic-call", "basic-call", "--listen", "127.0.0.1", says: "already"),
             Case("serve", "basic-call", "--listen", "127.0.0.1", "--calls", "0", says: "--calls 0"),
+            Case("new", "a b", says: "\"a b\""),
             Case("new", "../elsewhere", says: "no name for a scenario"),
             Case("new", "", says: "no name for a scenario"),
             Case("lint", "basic-call", "--emit", "call.swift", says: ".json"),
         ]
 
-        @Test("is exit 64 and says what is right", arguments: cases)
-        func usage(_ wrong: Case) throws {
-            let run = try workshop.run(wrong.arguments)
-            #expect(run.code == 64)
-            #expect(run.error.contains(": error: "), "\(run.error)")
-            #expect(run.error.contains(wrong.word), "\(run.error)")
-            // Nothing was begun.
-            #expect(run.out.isEmpty)
-            #expect(!workshop.exists("reports"))
-        }
-
-        @Test("A host that nobody knows is the environment's: exit 69")
-        func unknownHost() throws {
-            let run = try workshop.run("run", "basic-call", "no-such-host.invalid", "--no-report")
-            #expect(run.code == 69)
-            #expect(run.error.contains("no-such-host.invalid"))
+        @Test("is exit 64 and says what is right", .serialized, arguments: cases)
+        func usage(_ wrong: Case) async throws {
+            try await inFolder { folder in
+                let run = try await carillon(wrong.arguments, in: folder)
+                #expect(run.code == 64)
+                #expect(run.error.contains(": error: "), "\(run.error)")
+                #expect(run.error.contains(wrong.word), "\(run.error)")
+                // Nothing was begun.
+                #expect(run.out.isEmpty)
+                #expect(!folder.has("reports"))
+            }
         }
     }
 }
