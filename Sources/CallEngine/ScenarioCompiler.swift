@@ -99,6 +99,7 @@ package struct ScenarioCompiler {
         layout.marks = marks.count
         program.parties[index].layout = layout
         program.parties[index].dialogs = dialogs
+        program.parties[index].variables = variables
         program.parties[index].firstMethods = tree.startsByWaiting ? Self.firstMethods(tree.steps) : []
     }
 

@@ -19,6 +19,9 @@ public struct ProgressSnapshot: Sendable {
     public var startLatenessP99Nanoseconds: UInt64 = 0
     /// What already speaks against the generator, in a few words each.
     public var hints: [String] = []
+    /// There are no more arrivals; runs in progress end by themselves.
+    public var settling = false
+    /// Runs in progress are hung up.
     public var draining = false
     public var noun = "call"
     /// The run answers what others start.
@@ -63,9 +66,16 @@ public struct ProgressSnapshot: Sendable {
             ? decimalText(startedPerSecond, decimals: 1) : grouped(UInt64(min(startedPerSecond, 1e18)))
     }
 
+    /// To a tenth of a second: more would only flicker.
+    private static func coarse(_ nanoseconds: Int64) -> String {
+        let tenths = (nanoseconds + 50_000_000) / 100_000_000
+        return tenths == 0 ? "0 s" : durationText(tenths * 100_000_000)
+    }
+
     private var left: String? {
         if draining { return "draining" }
-        return remainingNanoseconds.map { "\(durationText($0)) left" }
+        if settling { return "the last \(noun)s are ending" }
+        return remainingNanoseconds.map { "\(Self.coarse($0)) left" }
     }
 
     /// One line for a terminal, at most `columns` wide; the least important parts go first. Without line break.
@@ -77,7 +87,7 @@ public struct ProgressSnapshot: Sendable {
         }
         // What stands last is left out first when the line is too long; warnings stay.
         var parts = [
-            "\(bar)\(durationText(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
+            "\(bar)\(Self.coarse(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
             "\(grouped(failed)) failed", "\(live) live", delays,
             answering ? "\(grouped(succeeded)) succeeded" : "\(grouped(started)) started",
         ].compactMap { $0 }
@@ -98,6 +108,6 @@ public struct ProgressSnapshot: Sendable {
         if let delays { parts.append(delays) }
         if let left { parts.append(left) }
         parts += warnings.map { "warning: \($0)" }
-        return "\(durationText(elapsedNanoseconds)): " + parts.joined(separator: ", ")
+        return "\(Self.coarse(elapsedNanoseconds)): " + parts.joined(separator: ", ")
     }
 }

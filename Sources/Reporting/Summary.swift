@@ -96,11 +96,12 @@ public struct Summary {
         // One call has no rate.
         if started == 1, due <= 1 { return text }
         if due > started { text += " of \(grouped(due)) due" }
-        if rate > 0, record.plan.arrivals != .answering {
+        if rate > 0, started > 1, record.plan.arrivals != .answering {
             text += ", \(floor)\(rateText(rate))"
             if let asked = record.plan.ratePerSecond { text += " (asked: \(rateText(asked)))" }
         }
         switch record.plan.arrivals {
+        case _ where due == 1: break
         case .poisson: text += ", Poisson arrivals"
         case .uniform: text += ", evenly spaced"
         case .closed: text += ", closed loop of \(record.plan.concurrency ?? 0) (due time is send time)"
