@@ -1,19 +1,87 @@
-#!/usr/bin/env bash
-# Fuzzes the scanner and all views with libFuzzer and the address sanitizer: Fuzz/run.sh SECONDS (default 60).
-set -euo pipefail
+#!/bin/sh
+# Fuzzes SIPWire for so many seconds (default 60) with libFuzzer, with the address sanitizer where it links. The corpus
+# starts from messages of our own and is kept in .build/fuzz/corpus; a crash is left in .build/fuzz and named at the end.
+#
+#     Fuzz/run.sh SECONDS [libFuzzer options]
+set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
+[ $# -gt 0 ] && shift
 work=.build/fuzz
 mkdir -p "$work/corpus"
-swiftc -O -swift-version 6 -parse-as-library -module-name SIPWire -emit-module -emit-module-path "$work/SIPWire.swiftmodule" \
-    -sanitize=fuzzer,address -emit-library -static -o "$work/libSIPWire.a" Sources/SIPWire/*.swift
-swiftc -O -swift-version 6 -parse-as-library -module-name FuzzWire -I "$work" -sanitize=fuzzer,address \
-    Fuzz/FuzzWire.swift "$work/libSIPWire.a" -o "$work/fuzz-wire"
-write() { printf '%b' "$2" > "$work/corpus/$1"; }
-headers='Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKabc;rport\r\nFrom: "A; B" <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com;lr>\r\nCall-ID: x@y\r\n'
-write invite "INVITE sip:b@example.com SIP/2.0\r\n${headers}CSeq: 1 INVITE\r\nContact: <sip:a@192.0.2.1>, <sip:c@[2001:db8::1]:5070>\r\nContent-Type: application/sdp\r\nContent-Length: 62\r\n\r\nv=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nm=audio 9 RTP/AVP 0\r\n"
-write ok "SIP/2.0 200 OK\r\n${headers}CSeq: 1 INVITE\r\nRecord-Route: <sip:p1;lr>,<sip:p2;lr>\r\nl: 0\r\n\r\n"
-write compact 'OPTIONS sip:x SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bKq\r\nf: <sip:a@b>;tag=2\r\nt: sip:c@d\r\ni: 3\r\nCSeq: 2\r\n OPTIONS\r\nk: a,\r\n b\r\n\r\n'
-write keepalive '\r\n\r\n'
-"$work/fuzz-wire" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=1 -artifact_prefix="$work/" "$work/corpus" 2>&1 |
-    tail -n 25
+
+build() { # SANITIZERS
+    swiftc -O -sanitize="$1" -parse-as-library -swift-version 6 -module-name FuzzWire \
+        Sources/SIPWire/*.swift "$work/ExerciseWire.swift" Fuzz/FuzzWire.swift -o "$work/fuzz-wire"
+}
+# The exercise imports SIPWire for the tests; here it is part of the module.
+grep -v '^import SIPWire$' Tests/SIPWireTests/ExerciseWire.swift >"$work/ExerciseWire.swift"
+if build fuzzer,address 2>"$work/build.log"; then
+    echo "fuzzing with the address sanitizer"
+else
+    echo "no address sanitizer here, fuzzing without:" && tail -n 2 "$work/build.log"
+    build fuzzer
+fi
+
+seed() { # NAME, lines on standard input; line ends become CR LF
+    sed 's/$/\r/' >"$work/corpus/seed-$1"
+}
+seed invite <<'SIP'
+INVITE sip:callee;x=1@127.0.0.1:5060;transport=udp SIP/2.0
+Via: SIP/2.0/UDP 127.0.0.1:5061;rport;branch=z9hG4bK-1, SIP/2.0/TCP [::1]:5060;branch=z9hG4bK-2
+Max-Forwards: 70
+From: "a, \"b\"" <sip:caller@127.0.0.1;lr>;tag=a1
+To: callee <sip:callee@127.0.0.1>
+Call-ID: one@127.0.0.1
+CSeq: 1 INVITE
+Contact: <sip:caller@127.0.0.1:5061;ob>;q=0.5;expires=60 , sip:other@[2001:db8::1]
+Route: <sip:127.0.0.1;lr>,<sip:10.0.0.1;lr>
+Subject: folded
+ twice
+	over
+Content-Type: application/sdp
+Content-Length: 111
+
+v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=-
+c=IN IP4 127.0.0.1
+t=0 0
+m=audio 6000 RTP/AVP 0 8
+a=rtpmap:0 PCMU/8000
+a=sendonly
+SIP
+seed answer <<'SIP'
+SIP/2.0 200 OK
+v: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bK-1;received=127.0.0.1;rport=5061
+f: <sip:caller@127.0.0.1>;tag=a1
+t: <sip:callee@127.0.0.1>;tag=b2
+i: one@127.0.0.1
+CSeq: 2147483647 INVITE
+m: *
+Record-Route : <sip:p1;lr>
+Record-Route: <sip:p2;lr>
+Warning: 399 host "text"
+Retry-After: 18 (soon) ;duration=3600
+Date: Sat, 13 Nov 2010 23:29:00 GMT
+l: 0
+
+SIP
+seed options <<'SIP'
+OPTIONS sips:%61:pw@h?to=a%20b&x=y SIP/2.0
+Via: SIP / 2.0 / UDP h : 5060 ; branch = z9hG4bK1 ; x = "q;\""
+From: tel:+1-201;ext=2;tag=1
+To: urn:a:b
+Call-ID: a
+CSeq: 0009
+ OPTIONS
+Replaces: a;to-tag=b;from-tag=c
+Expires: 4294967295
+
+SIP
+printf '\r\n\r\n' >"$work/corpus/seed-keepalive"
+
+"$work/fuzz-wire" "$work/corpus" -dict=Fuzz/sip.dict -max_len=2048 -max_total_time="$seconds" -timeout=5 \
+    -artifact_prefix="$work/" -print_final_stats=1 "$@" 2>"$work/fuzz.log" && status=0 || status=$?
+grep -E 'DONE|stat::number_of_executed_units|ERROR|Fatal|SUMMARY|Test unit written' "$work/fuzz.log" || true
+exit "$status"

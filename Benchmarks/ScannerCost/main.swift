@@ -8,9 +8,9 @@ import SIPWire
 let okResponse = """
     SIP/2.0 200 OK\r
     Via: SIP/2.0/UDP 127.0.0.1:15061;branch=z9hG4bK-42-1-0\r
-    From: "caller" <sip:caller@127.0.0.1:15061>;tag=c420001\r
-    To: <sip:callee@127.0.0.1:15060>;tag=s420001\r
-    Call-ID: 42-00001@127.0.0.1\r
+    From: "caller" <sip:caller@127.0.0.1:15061>;tag=c4200010\r
+    To: <sip:callee@127.0.0.1:15060>;tag=s42000100001\r
+    Call-ID: 42-000001@127.0.0.1\r
     CSeq: 1 INVITE\r
     Contact: <sip:callee@127.0.0.1:15060;transport=UDP>\r
     Content-Type: application/sdp\r

@@ -29,15 +29,18 @@ public enum Blaster {
     /// - Parameters:
     ///   - makeEngine: called on each worker's thread before the start, with its index and the address its socket has.
     ///   - finishEngine: called on each worker's thread when it has left its loop: takes the records out.
+    ///   - onReady: called on the calling thread when every socket is bound and every engine made, with the workers'
+    ///     addresses, before the first arrival.
     ///   - progressInterval: nanoseconds between two calls of `onProgress`, on the calling thread; at least 50 ms.
     public static func run(
         _ plan: RunPlan, control: RunControl,
         makeEngine: @escaping @Sendable (_ worker: Int, _ local: TransportAddress) -> CallEngine,
         finishEngine: @escaping @Sendable (_ worker: Int, _ engine: inout CallEngine) -> Void,
+        onReady: ([TransportAddress]) -> Void = { _ in },
         progressInterval: Int64 = 1_000_000_000, onProgress: (RunProgress) -> Void = { _ in }
     ) throws(BlasterError) -> RunResult {
         try carryOut(
-            plan, control: control, makeEngine: makeEngine, finishEngine: finishEngine,
+            plan, control: control, makeEngine: makeEngine, finishEngine: finishEngine, onReady: onReady,
             progressInterval: progressInterval, onProgress: onProgress)
     }
 
@@ -46,6 +49,7 @@ public enum Blaster {
         _ plan: RunPlan, control: RunControl,
         makeEngine: @escaping @Sendable (Int, TransportAddress) -> Engine,
         finishEngine: @escaping @Sendable (Int, inout Engine) -> Void,
+        onReady: ([TransportAddress]) -> Void = { _ in },
         progressInterval: Int64, onProgress: (RunProgress) -> Void
     ) throws(BlasterError) -> RunResult {
         let count = plan.workersInUse
@@ -54,10 +58,12 @@ public enum Blaster {
         defer { shared.destroy() }
 
         var slots: [Slot] = []
+        var addresses: [TransportAddress] = []
         for index in 0..<count {
             do throws(SocketError) {
-                slots.append(
-                    Slot(try UDPSocket(binding: plan.address(ofWorker: index), options: plan.socket)))
+                let socket = try UDPSocket(binding: plan.address(ofWorker: index), options: plan.socket)
+                addresses.append(socket.localAddress)
+                slots.append(Slot(socket))
             } catch { throw .socket(error) }
         }
 
@@ -80,6 +86,7 @@ public enum Blaster {
         }
         // Engines may take a while to lay out their tables; nobody starts before all are there.
         while shared.words.pointee.ready.load(ordering: .acquiring) < count { usleep(200) }
+        onReady(addresses)
         let start = MonotonicInstant.now().advanced(byNanoseconds: 1_000_000)
         shared.words.pointee.start.store(start.nanoseconds, ordering: .releasing)
 

@@ -74,6 +74,8 @@ public struct WorkerResult: Sendable {
     public var notStarted: UInt64 = 0
     public var blocked: UInt64 = 0
     public var noSlot: UInt64 = 0
+    /// How long arrivals could start: from the plan's start until there were to be no more, in nanoseconds.
+    public var loadNanoseconds: Int64 = 0
     /// Runs still in progress when the worker left.
     public var abandonedRuns = 0
     var reachability = Reachability.unknown
@@ -99,6 +101,9 @@ public struct RunResult: Sendable {
     public var start: MonotonicInstant
     public var elapsed: Int64
     public var workers: [WorkerResult]
+
+    /// How long arrivals could start, of the worker that had them longest, in nanoseconds.
+    public var loadNanoseconds: Int64 { workers.map(\.loadNanoseconds).max() ?? 0 }
 
     /// Over all workers.
     public var counters: TransportCounters {

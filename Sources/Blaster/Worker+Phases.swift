@@ -76,6 +76,7 @@ extension Worker where Engine: ~Copyable {
     }
 
     private mutating func enter(_ next: RunPhase, _ now: MonotonicInstant) {
+        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
         phase = next
         phaseStart = now
     }

@@ -414,6 +414,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         socket.readOverflow()
         result.counters = currentCounters(now)
         result.abandonedRuns = engine.liveRuns
+        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
         judgeReachability(now, isLast: true)
         engine.closeInterval(now: now)
         engine.countTransport(result.counters)

@@ -151,17 +151,25 @@ extension CallEngine {
         _ = sendRequest(template, record: number, dialog: dialogNumber, slot, header)
     }
 
+    /// A client record for what ends the call; one from the arena where the script's are all in use.
     private mutating func freeClient(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
-        for number in 0..<Int(party(header).pointee.clients) where !client(header, number).pointee.isActive {
-            return number
+        for number in 0..<clientCount(header) where !client(header, number).pointee.isActive { return number }
+        guard !header.pointee.flags.contains(.overflow) else { return nil }
+        let handle = arena.allocate(ClientRecord.size)
+        guard !handle.isNone else {
+            recorder.count(.overflowRefusals)
+            return nil
         }
-        return nil
+        memset(arena.pointer(handle), 0, ClientRecord.size)
+        header.pointee.inbox = handle.raw
+        header.pointee.flags.insert(.overflow)
+        return clientCount(header) - 1
     }
 
     private mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int)
         -> Bool
     {
-        for number in 0..<Int(party(header).pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.method == method, Int(record.pointee.dialog) == dialogNumber {
                 return true
@@ -197,7 +205,7 @@ extension CallEngine {
     mutating func closeIfDone(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
         guard header.pointee.phase == .closing else { return }
         let plan = party(header)
-        for number in 0..<Int(plan.pointee.clients) where client(header, number).pointee.isActive { return }
+        for number in 0..<clientCount(header) where client(header, number).pointee.isActive { return }
         for number in 0..<Int(plan.pointee.servers) where server(header, number).pointee.isActive { return }
         endLeg(slot, header)
     }
@@ -260,13 +268,17 @@ extension CallEngine {
             let plan = party(header)
             if plan.pointee.takesLaterInitial { forgetLeg(header) }
             for number in 0..<Int(plan.pointee.dialogs) { release(&dialog(header, number).pointee.learned) }
-            for number in 0..<Int(plan.pointee.clients) { release(&client(header, number).pointee.frozen) }
+            for number in 0..<clientCount(header) { release(&client(header, number).pointee.frozen) }
             for number in 0..<Int(plan.pointee.servers) {
                 release(&server(header, number).pointee.echo)
                 release(&server(header, number).pointee.frozen)
             }
             for number in 0..<Int(plan.pointee.variables) { forget(number, header) }
-            if header.pointee.inbox != 0 { emptyInbox(header) }
+            if header.pointee.flags.contains(.overflow) {
+                release(&header.pointee.inbox)
+            } else if header.pointee.inbox != 0 {
+                emptyInbox(header)
+            }
         }
         header.pointee.phase = .free
         slots.free(slot)

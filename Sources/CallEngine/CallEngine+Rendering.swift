@@ -6,22 +6,27 @@ import SIPWire
 /// What is learnt of a dialog from the peer, as one block of the arena: this head, then the octets one after the other.
 ///
 /// The calling side keeps the peer's tag, remote target and route set; the called side also the Call-ID and both identities.
+/// Texts that are the same in call after call stand in the worker's `TextDictionary` and are named by number.
 struct LearnedDialog {
     var callIDLength: UInt16
-    /// The peer's From or To value; on the calling side its tag alone.
+    /// The peer's From or To value up to its tag, where the dictionary has it.
+    var identityNumber: UInt16
+    /// The rest of that value, or all of it; on the calling side the tag alone.
     var identityLength: UInt16
     /// Our own identity as the peer wrote it, without a tag.
+    var localNumber: UInt16
     var localLength: UInt16
     /// Route header lines, complete.
     var routesLength: UInt16
     /// Where the tag stands, from the start of the block.
     var tagOffset: UInt16
     var tagLength: UInt16
-    /// Where the request URI stands: inside the identity when it is the same text.
+    /// Request URI.
+    var targetNumber: UInt16
     var targetOffset: UInt16
     var targetLength: UInt16
 
-    static let size = 16
+    static let size = 22
     var identityOffset: Int { Self.size &+ Int(callIDLength) }
     var localOffset: Int { identityOffset &+ Int(identityLength) }
     var routesOffset: Int { localOffset &+ Int(localLength) }
@@ -176,6 +181,11 @@ extension CallEngine {
             memcpy(out, block + offset, length)
             out += length
         }
+        func copyText(_ number: UInt16) {
+            let text = texts.text(number)
+            memcpy(out, text.baseAddress!, text.count)
+            out += text.count
+        }
         switch kind {
         case .remoteTag:
             if learned.tagLength > 0 {
@@ -183,12 +193,23 @@ extension CallEngine {
                 out += 5
                 copy(Int(learned.tagOffset), Int(learned.tagLength))
             }
-        case .remoteTarget: copy(Int(learned.targetOffset), Int(learned.targetLength))
+        case .remoteTarget:
+            if learned.targetNumber != 0 {
+                copyText(learned.targetNumber)
+            } else {
+                copy(Int(learned.targetOffset), Int(learned.targetLength))
+            }
         case .routes: copy(learned.routesOffset, Int(learned.routesLength))
         case .learnedCallID: copy(LearnedDialog.size, Int(learned.callIDLength))
-        case .learnedRemoteIdentity: copy(learned.identityOffset, Int(learned.identityLength))
+        case .learnedRemoteIdentity:
+            if learned.identityNumber != 0 { copyText(learned.identityNumber) }
+            copy(learned.identityOffset, Int(learned.identityLength))
         case .learnedLocalIdentity:
-            copy(learned.localOffset, Int(learned.localLength))
+            if learned.localNumber != 0 {
+                copyText(learned.localNumber)
+            } else {
+                copy(learned.localOffset, Int(learned.localLength))
+            }
             memcpy(out, ";tag=", 5)
             let token = CallToken(
                 call: callWord(speaker.slot, speaker.header),

@@ -541,7 +541,7 @@ extension CallEngine {
 
     private mutating func hasPendingInvite(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
         let plan = party(header)
-        for number in 0..<Int(plan.pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.method == .invite, Int(record.pointee.dialog) == dialogNumber {
                 return true
@@ -928,15 +928,19 @@ extension CallEngine {
         tag: OctetRange, target: UnsafeRawBufferPointer, routes: UnsafeRawBufferPointer
     ) {
         guard let base = hand else { return }
-        // The target is mostly the very URI of the peer's identity: then it is not kept twice.
-        var shared = -1
-        if identity.length >= target.count, target.count > 0 {
-            let found = findOctets(base + Int(identity.offset), Int(identity.length), target.baseAddress!, target.count)
-            if let found { shared = UnsafeRawPointer(found) - (base + Int(identity.offset)) }
+        var identityNumber: UInt16 = 0
+        var rest = identity
+        if callID.length > 0, tag.length > 0 {
+            let head = tag.offset &- identity.offset
+            identityNumber = texts.number(of: base + Int(identity.offset), Int(head))
+            if identityNumber != 0 { rest = OctetRange(offset: tag.offset, length: identity.length &- head) }
         }
+        let localNumber = texts.number(of: base + Int(local.offset), Int(local.length))
+        let ownLocal = localNumber == 0 ? Int(local.length) : 0
+        let targetNumber = target.baseAddress.map { texts.number(of: $0, target.count) } ?? 0
+        let ownTarget = targetNumber == 0 ? target.count : 0
         let total =
-            LearnedDialog.size &+ Int(callID.length) &+ Int(identity.length) &+ Int(local.length) &+ routes.count
-            &+ (shared < 0 ? target.count : 0)
+            LearnedDialog.size &+ Int(callID.length) &+ Int(rest.length) &+ ownLocal &+ routes.count &+ ownTarget
         guard total < 65_536 else {
             recorder.count(.overflowRefusals)
             return
@@ -955,24 +959,21 @@ extension CallEngine {
         var out = OctetWriter(block + LearnedDialog.size)
         out.write(base + Int(callID.offset), Int(callID.length))
         let identityAt = LearnedDialog.size &+ out.count
-        out.write(base + Int(identity.offset), Int(identity.length))
-        out.write(base + Int(local.offset), Int(local.length))
+        out.write(base + Int(rest.offset), Int(rest.length))
+        out.write(base + Int(local.offset), ownLocal)
         out.write(routes.baseAddress, routes.count)
-        var targetAt = identityAt &+ shared
-        if shared < 0 {
-            targetAt = LearnedDialog.size &+ out.count
-            out.write(target.baseAddress, target.count)
-        }
+        let targetAt = LearnedDialog.size &+ out.count
+        out.write(target.baseAddress, ownTarget)
         block.storeBytes(
             of: LearnedDialog(
-                callIDLength: UInt16(truncatingIfNeeded: callID.length),
-                identityLength: UInt16(truncatingIfNeeded: identity.length),
-                localLength: UInt16(truncatingIfNeeded: local.length),
+                callIDLength: UInt16(truncatingIfNeeded: callID.length), identityNumber: identityNumber,
+                identityLength: UInt16(truncatingIfNeeded: rest.length), localNumber: localNumber,
+                localLength: UInt16(truncatingIfNeeded: ownLocal),
                 routesLength: UInt16(truncatingIfNeeded: routes.count),
-                tagOffset: UInt16(truncatingIfNeeded: identityAt &+ Int(tag.offset &- identity.offset)),
-                tagLength: UInt16(truncatingIfNeeded: tag.length),
-                targetOffset: UInt16(truncatingIfNeeded: targetAt),
-                targetLength: UInt16(truncatingIfNeeded: target.count)), as: LearnedDialog.self)
+                tagOffset: UInt16(truncatingIfNeeded: identityAt &+ Int(tag.offset &- rest.offset)),
+                tagLength: UInt16(truncatingIfNeeded: tag.length), targetNumber: targetNumber,
+                targetOffset: UInt16(truncatingIfNeeded: targetAt), targetLength: UInt16(truncatingIfNeeded: ownTarget)),
+            as: LearnedDialog.self)
     }
 
     /// The peer's new Contact after a target refresh (RFC 3261 §12.2.1.2); the route set stays.
@@ -984,23 +985,25 @@ extension CallEngine {
         }
         let old = arena.pointer(.init(raw: dialog.pointee.learned))
         var learned = old.load(as: LearnedDialog.self)
-        if Int(learned.targetLength) == target.count,
-            memcmp(old + Int(learned.targetOffset), octets, target.count) == 0
-        {
-            return
-        }
+        let known =
+            learned.targetNumber != 0
+            ? texts.text(learned.targetNumber)
+            : UnsafeRawBufferPointer(start: old + Int(learned.targetOffset), count: Int(learned.targetLength))
+        if known.count == target.count, memcmp(known.baseAddress!, octets, target.count) == 0 { return }
         let keep = learned.routesOffset &+ Int(learned.routesLength)
-        guard keep &+ target.count < 65_536 else { return }
-        let handle = arena.allocate(keep &+ target.count)
+        learned.targetNumber = texts.number(of: octets, target.count)
+        let own = learned.targetNumber == 0 ? target.count : 0
+        guard keep &+ own < 65_536 else { return }
+        let handle = arena.allocate(keep &+ own)
         guard !handle.isNone else {
             recorder.count(.overflowRefusals)
             return
         }
         let block = arena.pointer(handle)
         memcpy(block, old, keep)
-        memcpy(block + keep, octets, target.count)
+        memcpy(block + keep, octets, own)
         learned.targetOffset = UInt16(truncatingIfNeeded: keep)
-        learned.targetLength = UInt16(truncatingIfNeeded: target.count)
+        learned.targetLength = UInt16(truncatingIfNeeded: own)
         block.storeBytes(of: learned, as: LearnedDialog.self)
         release(&dialog.pointee.learned)
         dialog.pointee.learned = handle.raw

@@ -48,7 +48,7 @@ extension CallEngine {
         }
         let method = scanner.index.cseqMethod
         var number = 0
-        while number < Int(plan.pointee.clients) {
+        while number < clientCount(header) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.serial == token.serial,
                 record.pointee.dialog == UInt8(truncatingIfNeeded: dialogNumber), record.pointee.method == method,
@@ -484,8 +484,7 @@ extension CallEngine {
             token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
         {
             let header = pointer.assumingMemoryBound(to: SlotHeader.self)
-            let plan = party(header)
-            for number in 0..<Int(plan.pointee.clients) {
+            for number in 0..<clientCount(header) {
                 let record = client(header, number)
                 guard record.pointee.isActive, record.pointee.template == 0xFFFF,
                     record.pointee.dialog == UInt8(token.dialog), record.pointee.method == index.cseqMethod

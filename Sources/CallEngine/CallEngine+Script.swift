@@ -256,7 +256,7 @@ extension CallEngine {
     mutating func pendingInvite(
         _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> UnsafeMutablePointer<ClientRecord>? {
-        for number in 0..<Int(party(header).pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.method == .invite, Int(record.pointee.dialog) == dialogNumber {
                 return record

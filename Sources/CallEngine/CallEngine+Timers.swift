@@ -45,7 +45,7 @@ extension CallEngine {
             return record.pointee.isActive ? nonInviteMachine(record).deadline : due
         }
         let plan = party(header)
-        for number in 0..<Int(plan.pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
             let deadline =
@@ -75,7 +75,7 @@ extension CallEngine {
         }
         let generation = header.pointee.generation
         let plan = party(header)
-        for number in 0..<Int(plan.pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
             fire(record, number, slot, header, over)
@@ -216,7 +216,7 @@ extension CallEngine {
         case .closing:
             // Nothing more is waited for: what is still open is forgotten.
             let plan = party(header)
-            for number in 0..<Int(plan.pointee.clients) where client(header, number).pointee.isActive {
+            for number in 0..<clientCount(header) where client(header, number).pointee.isActive {
                 release(client(header, number))
             }
             for number in 0..<Int(plan.pointee.servers) where server(header, number).pointee.isActive {
@@ -306,7 +306,7 @@ extension CallEngine {
             cursor = slot &+ 1
             let header = self.header(slot)
             guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { continue }
-            for number in 0..<Int(party(header).pointee.clients) {
+            for number in 0..<clientCount(header) {
                 let record = client(header, number)
                 guard record.pointee.isActive else { continue }
                 let dialog = self.dialog(header, Int(record.pointee.dialog))
@@ -320,7 +320,7 @@ extension CallEngine {
 
     private mutating func refuse(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, errno: Int32) {
         var hasEnded = false
-        for number in 0..<Int(party(header).pointee.clients) {
+        for number in 0..<clientCount(header) {
             let record = client(header, number)
             // An INVITE with a provisional response lives: something behind the address answers.
             guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }

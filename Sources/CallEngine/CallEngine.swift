@@ -41,6 +41,7 @@ public struct CallEngine: ~Copyable {
     var arena: LearnedArena
     var linger: LingerTable
     var flows: FlowTable
+    var texts: TextDictionary
     var scanner: MessageScanner
     let targetFlow: Flow
     let acceptedQueue: Int
@@ -149,6 +150,7 @@ public struct CallEngine: ~Copyable {
         expectationOfInstruction = plan.ofInstruction
         outbound = OutboundLog()
         scanner = MessageScanner()
+        texts = TextDictionary()
         now = epoch
         received = epoch
         intervalStart = epoch
@@ -269,8 +271,18 @@ public struct CallEngine: ~Copyable {
 
     @inline(__always)
     func client(_ header: UnsafeMutablePointer<SlotHeader>, _ number: Int) -> UnsafeMutablePointer<ClientRecord> {
-        (UnsafeMutableRawPointer(header) + Int(party(header).pointee.clientOffset) + number &* ClientRecord.size)
+        if number >= Int(party(header).pointee.clients) {
+            return arena.pointer(.init(raw: header.pointee.inbox)).assumingMemoryBound(to: ClientRecord.self)
+        }
+        return (UnsafeMutableRawPointer(header) + Int(party(header).pointee.clientOffset) + number &* ClientRecord.size)
             .assumingMemoryBound(to: ClientRecord.self)
+    }
+
+    /// Client records of a slot: those the compiler counted, and one more from the arena while a call is being ended that
+    /// needs it.
+    @inline(__always)
+    func clientCount(_ header: UnsafeMutablePointer<SlotHeader>) -> Int {
+        Int(party(header).pointee.clients) &+ (header.pointee.flags.contains(.overflow) ? 1 : 0)
     }
 
     @inline(__always)

@@ -55,6 +55,8 @@ package struct PartyProgram: Sendable {
     /// Methods of the first request this party waits for; nil in it means any.
     package var firstMethods: [String] = []
     package var at: Spot
+    /// Names of its variables, by number, for listings.
+    package var variables: [String] = []
 }
 
 /// What the compiler knows of one dialog of one party.

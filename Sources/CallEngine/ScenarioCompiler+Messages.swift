@@ -158,11 +158,12 @@ extension ScenarioCompiler {
                 }
                 state.dialogs[dialog] = .confirmed
                 state.awaitingAck.insert(dialog)
-                layout.servers = max(layout.servers, chosen.record + 2)
+                state.recordsAwaitingAck[chosen.record] = dialog
             } else {
                 state.unanswered.removeAll { $0 == chosen }
                 if isInvite, state.dialogs[dialog] == .early { state.dialogs[dialog] = .ended }
-                if isInvite { layout.servers = max(layout.servers, chosen.record + 2) }
+                // Its ACK belongs to the transaction: the script never sees the record become free.
+                if isInvite { state.recordsAwaitingAck[chosen.record] = -1 }
                 if chosen.method == "SUBSCRIBE" && status < 300 && state.dialogs[dialog] == nil {
                     state.dialogs[dialog] = .confirmed
                 }
@@ -224,8 +225,6 @@ extension ScenarioCompiler {
                 "CANCEL", inviteOrigins[dialog] ?? plain("CANCEL"), at: party.at, &state, dialog: dialog,
                 inDialog: false)
         }
-        layout.clients = max(layout.clients, dialogs[dialog].isServer ? 1 : 2)
-        layout.servers = max(layout.servers, 1)
     }
 
     private mutating func makeRequest(

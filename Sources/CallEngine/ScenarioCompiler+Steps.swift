@@ -317,6 +317,7 @@ extension ScenarioCompiler {
                         + " final response is taken by the transaction (RFC 3261 §17.2.1)")
             }
             after.awaitingAck.remove(dialog)
+            after.recordsAwaitingAck = after.recordsAwaitingAck.filter { $0.value != dialog }
             return
         case "INVITE":
             if after.dialogs[dialog] == nil || after.dialogs[dialog] == .ended { after.dialogs[dialog] = .early }

@@ -99,6 +99,7 @@ package struct ScenarioCompiler {
         layout.marks = marks.count
         program.parties[index].layout = layout
         program.parties[index].dialogs = dialogs
+        program.parties[index].variables = variables
         program.parties[index].firstMethods = tree.startsByWaiting ? Self.firstMethods(tree.steps) : []
     }
 
@@ -264,6 +265,8 @@ struct FlowState {
     var unacknowledged: Set<Int> = []
     /// Dialogs in which a 2xx was sent to an INVITE and the peer's ACK has not been waited for.
     var awaitingAck: Set<Int> = []
+    /// Server records of INVITEs with a final response whose ACK is still to come, with their dialogs.
+    var recordsAwaitingAck: [Int: Int] = [:]
     var known: Set<String> = []
     var marks: Set<String> = []
     /// The last message received can still be read: no wait or pause since.
@@ -274,7 +277,7 @@ struct FlowState {
     var descriptions: [Int: Int] = [:]
 
     func freeClientRecord() -> Int { Self.lowestFree(outstanding.map(\.record)) }
-    func freeServerRecord() -> Int { Self.lowestFree(unanswered.map(\.record)) }
+    func freeServerRecord() -> Int { Self.lowestFree(unanswered.map(\.record) + recordsAwaitingAck.keys) }
 
     private static func lowestFree(_ used: [Int]) -> Int {
         var record = 0
@@ -295,6 +298,7 @@ struct FlowState {
         }
         unacknowledged.formIntersection(other.unacknowledged)
         awaitingAck.formUnion(other.awaitingAck)
+        recordsAwaitingAck.merge(other.recordsAwaitingAck) { mine, _ in mine }
         known.formIntersection(other.known)
         marks.formIntersection(other.marks)
         messageAtHand = messageAtHand && other.messageAtHand

@@ -66,6 +66,8 @@ struct SlotHeader {
         static let unjoined = Flags(rawValue: 128)
         static let countedLive = Flags(rawValue: 256)
         static let cancelled = Flags(rawValue: 512)
+        /// `inbox` holds a further client record.
+        static let overflow = Flags(rawValue: 1024)
     }
 }
 

@@ -96,10 +96,13 @@ public struct ScenarioRun: Sendable {
     ///
     /// - Parameters:
     ///   - control: stops the run from outside.
+    ///   - onReady: called on this thread when all sockets are bound and the first arrival is about to be due, with the
+    ///     workers' addresses.
     ///   - onProgress: called about once a second on this thread.
     /// - Throws: `ScenarioRunError` when the run cannot start.
     public func start(
-        control: RunControl = RunControl(), progressInterval: Int64 = 1_000_000_000,
+        control: RunControl = RunControl(), onReady: ([TransportAddress]) -> Void = { _ in },
+        progressInterval: Int64 = 1_000_000_000,
         onProgress: (ProgressSnapshot) -> Void = { _ in }
     ) throws(ScenarioRunError) -> ScenarioOutcome {
         let (compiled, diagnostics) = ScenarioCompiler.compile(trees)
@@ -184,7 +187,7 @@ public struct ScenarioRun: Sendable {
                     engine.cutOff()
                     bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
                 },
-                progressInterval: progressInterval,
+                onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(request.snapshot(progress, glances.glance())) })
         } catch {
             _ = writer?.finish()
@@ -210,7 +213,7 @@ public struct ScenarioRun: Sendable {
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: duration ?? result.elapsed)
+            end: end, loadNanoseconds: loadNanoseconds(result))
         var ladders: [UInt64: Ladder] = [:]
         var transcripts: [CallTranscript] = []
         if let capture {
@@ -255,6 +258,15 @@ public struct ScenarioRun: Sendable {
             epoch: epoch)
     }
 
+    /// The time that a rate is meant over: the plan's, or shorter where the run was stopped before its end.
+    private func loadNanoseconds(_ result: RunResult) -> Int64 {
+        guard case .open(let rate, _, _) = load else { return result.loadNanoseconds }
+        let planned = [duration, calls.map { Int64(min(Double($0) / rate * 1e9, 9e18)) }].compactMap { $0 }.min()
+        guard let planned else { return result.loadNanoseconds }
+        // Workers look up from their work every 50 ms: a plan that was carried out is longer or shorter by that.
+        return result.end == .completed ? planned : min(planned, result.loadNanoseconds)
+    }
+
     private func plannedLoad(_ plan: RunPlan) -> PlannedLoad {
         var planned: PlannedLoad
         switch load {
@@ -276,11 +288,15 @@ public struct ScenarioRun: Sendable {
 
     private func snapshot(_ progress: RunProgress, _ glance: GlanceBoard.Glance) -> ProgressSnapshot {
         var shown = ProgressSnapshot(
-            elapsedNanoseconds: progress.elapsed, plannedNanoseconds: duration, plannedRuns: calls)
-        shown.started = progress.started
-        shown.due = progress.started + progress.notStarted + progress.blocked + progress.noSlot
+            elapsedNanoseconds: progress.elapsed, plannedNanoseconds: duration, plannedRuns: calls ?? servedRuns)
+        // What answers starts nothing by itself: peers do.
+        shown.started = load == .none ? progress.endedRuns + UInt64(progress.liveRuns) : progress.started
+        shown.due =
+            load == .none
+            ? progress.endedRuns : progress.started + progress.notStarted + progress.blocked + progress.noSlot
         shown.live = progress.liveRuns
-        shown.draining = progress.phase >= .settling
+        shown.settling = progress.phase == .settling
+        shown.draining = progress.phase == .draining
         if case .open(let rate, _, _) = load { shown.askedPerSecond = rate }
         shown.succeeded = glance.succeeded
         shown.failed = glance.failed

@@ -12,13 +12,18 @@ public struct Ladder: Sendable, Hashable, Codable {
         public var label: String
         /// What a reader should know of this arrow, for example "retransmission" or "failed here".
         public var note: String?
+        /// Stands in front of the arrow instead of its time: of a flow that is expected, where it is written.
+        public var place: String?
 
-        public init(timeNanoseconds: Int64, from: Int, to: Int, label: String, note: String? = nil) {
+        public init(
+            timeNanoseconds: Int64, from: Int, to: Int, label: String, note: String? = nil, place: String? = nil
+        ) {
             self.timeNanoseconds = timeNanoseconds
             self.from = from
             self.to = to
             self.label = label
             self.note = note
+            self.place = place
         }
     }
 
@@ -35,18 +40,22 @@ public struct Ladder: Sendable, Hashable, Codable {
         arrows.filter { participants.indices.contains($0.from) && participants.indices.contains($0.to) }
     }
 
+    /// A flow that nobody has run yet has an order and no times.
+    private var isTimed: Bool { arrows.contains { $0.place == nil } }
+
     // MARK: Text
 
     /// Room for 9,999.999999 and a blank.
-    private static let timeWidth = 11
+    private var timeWidth: Int { 11 }
 
-    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run.
+    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run; an arrow
+    /// from a participant to itself is a remark.
     public func text(columns: Int = 100) -> String {
         let width = max(40, columns)
         guard participants.count > 1 else { return listText(columns: width) }
         let names = participants.map { printable($0) }
         // The outer names may stick out to both sides of their lanes, by at most a tenth of the line.
-        let first = Self.timeWidth + 2 + min(names.first!.count, width / 5) / 2
+        let first = timeWidth + 2 + min(names.first!.count, width / 5) / 2
         let lastMost = width - 1 - min(names.last!.count, width / 5) / 2
         let gap = min(36, (lastMost - first) / (participants.count - 1))
         // Below this no label has room.
@@ -55,7 +64,7 @@ public struct Ladder: Sendable, Hashable, Codable {
 
         var lines = [header(names, lanes: lanes, room: min(gap - 2, width / 5), width: width)]
         for arrow in drawable {
-            var row = blank(lanes: lanes, width: width, lead: Self.timeText(arrow))
+            var row = blank(lanes: lanes, width: width, lead: timeText(arrow))
             if arrow.from == arrow.to {
                 write(printable(arrow.label), at: lanes[arrow.from] + 2, into: &row)
             } else {
@@ -77,16 +86,18 @@ public struct Ladder: Sendable, Hashable, Codable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func timeText(_ arrow: Arrow) -> String {
-        decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6).leftPadded(to: timeWidth)
+    private func timeText(_ arrow: Arrow) -> String {
+        (arrow.place.map { printable($0).shortened(to: timeWidth) }
+            ?? decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6)).leftPadded(to: timeWidth)
     }
 
     private func header(_ names: [String], lanes: [Int], room: Int, width: Int) -> String {
         var row = [Character](repeating: " ", count: width)
-        for (i, character) in "seconds".leftPadded(to: Self.timeWidth).enumerated() { row[i] = character }
+        let unit = (isTimed ? "seconds" : "").leftPadded(to: timeWidth)
+        for (i, character) in unit.enumerated() { row[i] = character }
         for (name, lane) in zip(names, lanes) {
             let text = name.shortened(to: room)
-            let start = max(Self.timeWidth + 1, min(lane - text.count / 2, width - text.count))
+            let start = max(timeWidth + 1, min(lane - text.count / 2, width - text.count))
             for (i, character) in text.enumerated() { row[start + i] = character }
         }
         return trimmed(row)
@@ -94,7 +105,7 @@ public struct Ladder: Sendable, Hashable, Codable {
 
     private func blank(lanes: [Int], width: Int, lead: String) -> [Character] {
         var row = [Character](repeating: " ", count: width)
-        for (i, character) in lead.prefix(Self.timeWidth).enumerated() { row[i] = character }
+        for (i, character) in lead.prefix(timeWidth).enumerated() { row[i] = character }
         for lane in lanes { row[lane] = "│" }
         return row
     }
@@ -124,7 +135,7 @@ public struct Ladder: Sendable, Hashable, Codable {
         drawable.map { arrow in
             let note = arrow.note.map { "  (\(printable($0)))" } ?? ""
             let ends = "\(printable(participants[arrow.from])) → \(printable(participants[arrow.to]))"
-            return "\(Self.timeText(arrow))  \(ends): \(printable(arrow.label))\(note)".shortened(to: columns) + "\n"
+            return "\(timeText(arrow))  \(ends): \(printable(arrow.label))\(note)".shortened(to: columns) + "\n"
         }
         .joined()
     }
@@ -136,8 +147,12 @@ public struct Ladder: Sendable, Hashable, Codable {
         var text = "sequenceDiagram\n"
         for (i, name) in participants.enumerated() { text += "    participant p\(i) as \(Self.escaped(name))\n" }
         for arrow in drawable {
-            let time = durationText(arrow.timeNanoseconds)
-            text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label)) (\(time))\n"
+            let time = arrow.place == nil ? " (\(durationText(arrow.timeNanoseconds)))" : ""
+            if arrow.from == arrow.to {
+                text += "    Note over p\(arrow.from): \(Self.escaped(arrow.label))\(time)\n"
+            } else {
+                text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label))\(time)\n"
+            }
             if let note = arrow.note {
                 let (a, b) = (min(arrow.from, arrow.to), max(arrow.from, arrow.to))
                 text += "    Note over p\(a)\(a == b ? "" : ",p\(b)"): \(Self.escaped(note))\n"

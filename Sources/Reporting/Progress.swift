@@ -19,8 +19,13 @@ public struct ProgressSnapshot: Sendable {
     public var startLatenessP99Nanoseconds: UInt64 = 0
     /// What already speaks against the generator, in a few words each.
     public var hints: [String] = []
+    /// There are no more arrivals; runs in progress end by themselves.
+    public var settling = false
+    /// Runs in progress are hung up.
     public var draining = false
     public var noun = "call"
+    /// The run answers what others start.
+    public var answering = false
 
     public init(elapsedNanoseconds: Int64, plannedNanoseconds: Int64? = nil, plannedRuns: UInt64? = nil) {
         self.elapsedNanoseconds = elapsedNanoseconds
@@ -61,9 +66,16 @@ public struct ProgressSnapshot: Sendable {
             ? decimalText(startedPerSecond, decimals: 1) : grouped(UInt64(min(startedPerSecond, 1e18)))
     }
 
+    /// To a tenth of a second: more would only flicker.
+    private static func coarse(_ nanoseconds: Int64) -> String {
+        let tenths = (nanoseconds + 50_000_000) / 100_000_000
+        return tenths == 0 ? "0 s" : durationText(tenths * 100_000_000)
+    }
+
     private var left: String? {
         if draining { return "draining" }
-        return remainingNanoseconds.map { "\(durationText($0)) left" }
+        if settling { return "the last \(noun)s are ending" }
+        return remainingNanoseconds.map { "\(Self.coarse($0)) left" }
     }
 
     /// One line for a terminal, at most `columns` wide; the least important parts go first. Without line break.
@@ -75,8 +87,9 @@ public struct ProgressSnapshot: Sendable {
         }
         // What stands last is left out first when the line is too long; warnings stay.
         var parts = [
-            "\(bar)\(durationText(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
-            "\(grouped(failed)) failed", "\(live) live", delays, "\(grouped(started)) started",
+            "\(bar)\(Self.coarse(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
+            "\(grouped(failed)) failed", "\(live) live", delays,
+            answering ? "\(grouped(succeeded)) succeeded" : "\(grouped(started)) started",
         ].compactMap { $0 }
         let warning = warnings.isEmpty ? "" : " ! " + warnings.joined(separator: ", ")
         while parts.count > 1, parts.joined(separator: " · ").count + warning.count > columns { parts.removeLast() }
@@ -91,9 +104,10 @@ public struct ProgressSnapshot: Sendable {
             "\(rate) \(noun)s/s", "\(grouped(started)) started", "\(grouped(succeeded)) succeeded",
             "\(grouped(failed)) failed", "\(live) live",
         ]
+        if answering { parts.remove(at: 1) }
         if let delays { parts.append(delays) }
         if let left { parts.append(left) }
         parts += warnings.map { "warning: \($0)" }
-        return "\(durationText(elapsedNanoseconds)): " + parts.joined(separator: ", ")
+        return "\(Self.coarse(elapsedNanoseconds)): " + parts.joined(separator: ", ")
     }
 }

@@ -126,7 +126,7 @@ public struct RunFolder {
         let above = (path as NSString).deletingLastPathComponent
         if !above.isEmpty, above != path { try makeFolder(above) }
         guard mkdir(path, 0o755) != 0 else { return }
-        let problem = String(cString: strerror(errno))
+        let problem = errno == EEXIST ? "it is there and no folder" : String(cString: strerror(errno))
         // Another command may have made it in between.
         if !isDirectory(path) { throw ReportWriteError(path: path, problem: problem) }
     }

@@ -91,13 +91,17 @@ public struct Summary {
         // A suspect generator could have done more damage to its own figures than we know: what it reached is a floor.
         let floor = record.verdict.level == .valid ? "" : "≥ "
         let rate = record.startedPerSecond
-        var text = "\(grouped(started)) \(noun)s started"
+        let began = record.plan.arrivals == .answering ? "came in" : "started"
+        var text = "\(grouped(started)) \(started == 1 ? noun : noun + "s") \(began)"
+        // One call has no rate.
+        if started == 1, due <= 1 { return text }
         if due > started { text += " of \(grouped(due)) due" }
-        if rate > 0, record.plan.arrivals != .answering {
+        if rate > 0, started > 1, record.plan.arrivals != .answering {
             text += ", \(floor)\(rateText(rate))"
             if let asked = record.plan.ratePerSecond { text += " (asked: \(rateText(asked)))" }
         }
         switch record.plan.arrivals {
+        case _ where due == 1: break
         case .poisson: text += ", Poisson arrivals"
         case .uniform: text += ", evenly spaced"
         case .closed: text += ", closed loop of \(record.plan.concurrency ?? 0) (due time is send time)"
@@ -200,7 +204,7 @@ public struct Summary {
                 ["  \(printable(step.party))  \(printable(step.file)):\(step.line)", printable(step.text)]
                     + counts.map { grouped($0) })
         }
-        return table.lines(style: style)
+        return table.rows.isEmpty ? [] : table.lines(style: style)
     }
 
     private var responses: [String] {
@@ -312,7 +316,7 @@ public struct Summary {
         var lines = ["  \(style.paint("\(grouped(group.count)) ×", .red)) \(style.paint(headline(group), .bold))"]
         func row(_ name: String, _ value: String) { lines.append("      \(name.padded(to: 9)) \(printable(value))") }
         row("expected", group.expected)
-        row("got", (example?.got ?? group.got) + (example.map { " after \(durationText($0.afterNanoseconds))" } ?? ""))
+        row("got", (example?.got ?? group.got) + (example.map { Self.waited($0.afterNanoseconds) } ?? ""))
         if !group.rule.isEmpty { row("rule", group.rule) }
         if let example {
             row(
@@ -326,6 +330,11 @@ public struct Summary {
             }
         }
         return lines
+    }
+
+    /// Waits are timed in whole milliseconds.
+    private static func waited(_ nanoseconds: Int64) -> String {
+        nanoseconds > 0 ? " after \(durationText(nanoseconds))" : " in less than 1 ms"
     }
 
     private func headline(_ group: FailureGroup) -> String {

@@ -154,7 +154,7 @@ func firstListElementEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> In
         case Octet.comma where !isBracketed: return place
         case Octet.less: isBracketed = true
         case Octet.greater: isBracketed = false
-        case Octet.quote where !isBracketed: place = quotedStringEnd(base, place, to) &- 1
+        case Octet.quote where !isBracketed: place = (quotedStringEnd(base, place, to) ?? to) &- 1
         default: break
         }
         place &+= 1
@@ -162,8 +162,8 @@ func firstListElementEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> In
     return to
 }
 
-/// One past the quote that closes the string opening at `from`; `to` where none does (RFC 3261 §25.1, quoted-string).
-func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int {
+/// One past the quote that closes the string opening at `from`; nil where none does (RFC 3261 §25.1, quoted-string).
+func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int? {
     var place = from &+ 1
     while place < to {
         switch base.octet(place) {
@@ -173,5 +173,5 @@ func quotedStringEnd(_ base: UnsafeRawPointer, _ from: Int, _ to: Int) -> Int {
         }
         place &+= 1
     }
-    return to
+    return nil
 }

@@ -17,6 +17,9 @@ public struct MessageScanner: ~Copyable {
     /// For each name, how the one looks that came after it last time.
     @inline(always)
     var looks: UnsafeMutablePointer<NameLook> { (tables + 512).assumingMemoryBound(to: NameLook.self) }
+    /// Room for a value that nobody asks for.
+    @inline(always)
+    var otherValue: UnsafeMutablePointer<OctetRange> { (tables + 4088).assumingMemoryBound(to: OctetRange.self) }
     @inline(always)
     var lines: UnsafeMutablePointer<ScannedLine> { (tables + 4096).assumingMemoryBound(to: ScannedLine.self) }
     let mostHeaders: Int
@@ -27,7 +30,7 @@ public struct MessageScanner: ~Copyable {
     public init(mostHeaders: Int = 256) {
         precondition(mostHeaders > 0)
         self.mostHeaders = mostHeaders
-        precondition(MemoryLayout<OctetRange>.stride == 8 && MemoryLayout<NameLook>.stride <= 56)
+        precondition(MemoryLayout<OctetRange>.stride == 8 && MemoryLayout<NameLook>.stride <= 55)
         let size = 4096 + mostHeaders * MemoryLayout<ScannedLine>.stride
         tables = .allocate(byteCount: size, alignment: 64)
         tables.initializeMemory(as: UInt8.self, repeating: 0, count: size)

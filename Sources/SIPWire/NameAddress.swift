@@ -29,6 +29,7 @@ public struct NameAddress {
         // Is there a bracket before anything that an addr-spec ends with?
         var bracket = -1
         var quotes = OctetRange.none
+        var isQuoteOpen = false
         search: while place < past {
             switch message.octet(place) {
             case Octet.less:
@@ -38,15 +39,15 @@ public struct NameAddress {
                 if inList { break search }
                 place &+= 1
             case Octet.semicolon: break search
-            case Octet.quote:
-                let closed = quotedStringEnd(message, place, past)
-                if closed == place &+ 1 || message.octet(closed &- 1) != Octet.quote || closed < place &+ 2 {
-                    // Never closed (RFC 4475 §3.1.2.6): take the quote for a letter.
-                    isWellFormed = false
-                    place &+= 1
-                } else {
+            case Octet.quote where !isQuoteOpen:
+                if let closed = quotedStringEnd(message, place, past) {
                     if quotes.isEmpty { quotes = OctetRange(place, closed) }
                     place = closed
+                } else {
+                    // Never closed (RFC 4475 §3.1.2.6): take this quote, and all that follow, for letters.
+                    isWellFormed = false
+                    isQuoteOpen = true
+                    place &+= 1
                 }
             default: place &+= 1
             }
@@ -61,9 +62,8 @@ public struct NameAddress {
             place = closing.map { $0 &+ 1 } ?? past
         } else {
             if !quotes.isEmpty { isWellFormed = false }
-            // `*` and addr-spec.
-            let limit = place
-            uri = trimmed(message, from, limit)
+            // `*` or addr-spec.
+            uri = trimmed(message, from, place)
         }
         if uri.isEmpty || hasBlank(uri) { isWellFormed = false }
         if !isStar, firstColon(uri) == nil { isWellFormed = false }

@@ -60,8 +60,9 @@ public struct ParameterList {
         skipBlanks()
         if place < past, message.octet(place) == Octet.quote {
             let from = place
-            place = quotedStringEnd(message, from, past)
-            if place == from &+ 1 || message.octet(place &- 1) != Octet.quote { isWellFormed = false }
+            let closed = quotedStringEnd(message, from, past)
+            if closed == nil { isWellFormed = false }
+            place = closed ?? past
             return OctetRange(from, place)
         }
         let value = word()
@@ -85,7 +86,7 @@ public struct ParameterList {
         skipBlanks()
         while place < past, !isSeparator(message.octet(place)) {
             isWellFormed = false
-            place = message.octet(place) == Octet.quote ? quotedStringEnd(message, place, past) : place &+ 1
+            place = message.octet(place) == Octet.quote ? quotedStringEnd(message, place, past) ?? past : place &+ 1
         }
     }
 

@@ -72,14 +72,17 @@ extension MessageScanner {
                 return end
             }
             var value = place &+ start
+            // What can be kept before the line's end is known is kept now: less to carry over the search for it.
+            let slot = keep(name, number, place)
+            number &+= 1
             guard let lineFeed = base.firstOffset(of: Octet.lineFeed, from: value, to: end) else {
                 // Cut off within this field: keep what there is of it.
-                let rest = trimmed(base, value, end)
-                keep(name, number, place, rest.first, rest.past)
+                slot.pointee = trimmed(base, value, end)
                 firstFault.note(.headersNotEnded, at: end)
-                index.headerCount = number &+ 1
+                index.headerCount = number
                 return end
             }
+            place = lineFeed &+ 1
             // The colon before and the line end after bound these looks.
             var valueEnd = lineFeed
             if base.octet(value) == Octet.space { value &+= 1 }
@@ -87,29 +90,32 @@ extension MessageScanner {
             if base.octet(value) <= Octet.space || base.octet(valueEnd &- 1) <= Octet.space {
                 (value, valueEnd) = withoutBlanks(base, value, valueEnd)
             }
-            keep(name, number, place, value, valueEnd)
-            number &+= 1
-            place = lineFeed &+ 1
+            slot.pointee = OctetRange(value, valueEnd)
         }
     }
 
+    /// Keeps a field's place and name, and says where its value is to be kept: nowhere anybody looks, if it is not the first
+    /// of its name.
     @inline(always)
-    private mutating func keep(_ name: HeaderName, _ number: Int, _ place: Int, _ value: Int, _ valueEnd: Int) {
+    private mutating func keep(_ name: HeaderName, _ number: Int, _ place: Int) -> UnsafeMutablePointer<OctetRange> {
         lines[number] = ScannedLine(place, name)
         let bit = name.bit
-        if index.present & bit == 0 {
-            firstValues[Int(name.rawValue)] = OctetRange(value, valueEnd)
-            index.present |= bit
-        } else {
+        if index.present & bit != 0 {
             index.repeated |= bit
+            return otherValue
         }
+        index.present |= bit
+        return firstValues + Int(name.rawValue)
     }
 
-    /// The line at `place` begins with a blank: it belongs to the field before it (RFC 3261 §7.3.1). Returns where the
-    /// next line begins.
+    /// The line at `place` begins with a blank: it belongs to the field before it (RFC 3261 §7.3.1), and so do all that
+    /// follow and begin with one. Returns where the next field begins.
     @inline(never)
     private mutating func extendLine(_ number: Int, _ base: UnsafeRawPointer, _ place: Int, _ end: Int) -> Int {
-        let next = base.firstOffset(of: Octet.lineFeed, from: place, to: end).map { $0 &+ 1 } ?? end
+        var next = place
+        repeat {
+            next = base.firstOffset(of: Octet.lineFeed, from: next, to: end).map { $0 &+ 1 } ?? end
+        } while next < end && isLineBlank(base.octet(next))
         guard number > 0, lines[number &- 1].end(base, place) == place else {
             // There is none before it, or none that could be read.
             firstFault.note(.headerName, at: place)

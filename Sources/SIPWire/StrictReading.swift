@@ -122,8 +122,7 @@ extension MessageScanner {
             let agent = words.next()
             let text = words.remainder
             guard code.count == 3, decimal(base, code.first, code.past) != nil, !agent.isEmpty, text.count >= 2,
-                base.octet(text.first) == Octet.quote, quotedStringEnd(base, text.first, text.past) == text.past,
-                base.octet(text.past &- 1) == Octet.quote
+                base.octet(text.first) == Octet.quote, quotedStringEnd(base, text.first, text.past) == text.past
             else { return false }
             rest = end < rest.past ? trimmed(base, end &+ 1, rest.past) : .none
         }

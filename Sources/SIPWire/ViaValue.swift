@@ -28,7 +28,10 @@ public struct ViaValue {
         let version = word(&place, past)
         let hasSecondSlash = slash(&place, past)
         transportRange = word(&place, past)
-        if !hasFirstSlash || !hasSecondSlash || transportRange.isEmpty || !isToken(protocolName) || !isToken(version) {
+        if !hasFirstSlash || !hasSecondSlash || transportRange.isEmpty
+            || !isToken(message, protocolName.first, protocolName.past)
+            || !isToken(message, version.first, version.past)
+        {
             isWellFormed = false
         }
         transport = TransportProtocol(token: message + transportRange.first, length: transportRange.count)
@@ -109,8 +112,6 @@ public struct ViaValue {
     private func skipBlanks(_ place: inout Int, _ past: Int) {
         while place < past, isBlank(message.octet(place)) { place &+= 1 }
     }
-
-    private func isToken(_ range: OctetRange) -> Bool { SIPWire.isToken(message, range.first, range.past) }
 
     /// The value of the parameter of that lower-case name, as written; empty where it has none, nil where it is absent.
     public func parameter(_ name: StaticString) -> OctetRange? { findParameter(message, parameters, name)?.value }

@@ -15,45 +15,66 @@ struct Target {
     static func parse(_ argument: String) -> Target {
         var rest = Substring(argument)
         var user: String?
-        if rest.hasPrefix("sips:") {
+        let scheme = argument.lowercased()
+        if scheme.hasPrefix("sips:") {
             stop(
-                .usage, ["\(argument): sips: needs TLS, which this version does not speak yet; it speaks UDP over IPv4"]
+                .usage,
+                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP over IPv4"])
+        }
+        if scheme.hasPrefix("tel:") {
+            stop(
+                .usage, ["\(argument): a tel: URI names no host to send to; write sip:number@host, or --to with a host"]
             )
         }
-        if rest.hasPrefix("sip:") {
-            rest = rest.dropFirst(4)
-            if let at = rest.lastIndex(of: "@") {
-                user = String(rest[..<at])
-                rest = rest[rest.index(after: at)...]
-            }
-            if let semicolon = rest.firstIndex(of: ";") {
-                let parameters = rest[semicolon...].lowercased()
-                if parameters.contains("transport=") && !parameters.contains("transport=udp") {
-                    stop(.usage, ["\(argument): this version speaks UDP only"])
+        if scheme.hasPrefix("sip:") { rest = rest.dropFirst(4) }
+        if let query = rest.firstIndex(of: "?") {
+            stop(.usage, ["\(argument): headers in a URI (\(rest[query...])) are not sent; --header gives them"])
+        }
+        if let semicolon = rest.firstIndex(of: ";") {
+            for parameter in rest[semicolon...].split(separator: ";") {
+                let text = parameter.lowercased()
+                if text.hasPrefix("transport="), text != "transport=udp" {
+                    let name = text.dropFirst(10).uppercased()
+                    stop(.usage, ["\(argument): \(name) comes with a later release; this one speaks UDP over IPv4"])
                 }
-                rest = rest[..<semicolon]
+            }
+            rest = rest[..<semicolon]
+        }
+        if let at = rest.lastIndex(of: "@") {
+            user = String(rest[..<at])
+            rest = rest[rest.index(after: at)...]
+            if user!.isEmpty || !user!.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"<>\"@".utf8.contains($0) }) {
+                stop(.usage, ["\(argument): \"\(user!)\" is no user of a SIP URI (RFC 3261 §25.1)"])
             }
         }
         let address = resolve(String(rest), argument: argument, defaultPort: 5060)
-        let hasPort = rest.contains(":")
-        return Target(address: address, text: hasPort ? String(rest) : "\(rest):5060", user: user)
+        return Target(address: address, text: rest.contains(":") ? String(rest) : "\(rest):5060", user: user)
     }
 
+    /// RFC 1918, loopback and link-local.
     var isLoopbackOrPrivate: Bool {
         let ip = address.ipv4
-        return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 20 == 0xAC1 || ip >> 16 == 0xC0A8
-            || ip >> 16 == 0xA9FE || ip >> 22 == 0x1910
+        return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 20 == 0xAC1 || ip >> 16 == 0xC0A8 || ip >> 16 == 0xA9FE
     }
+
+    /// For the head of a run: what the name was resolved to.
+    var resolution: String { text == address.text ? "" : " (\(address.text))" }
 }
 
 /// `host[:port]` to an IPv4 address; names are looked up.
 func resolve(_ text: String, argument: String, defaultPort: UInt16) -> TransportAddress {
     if text.hasPrefix("[") || text.filter({ $0 == ":" }).count > 1 {
-        stop(.usage, ["\(argument): this version speaks IPv4 only; IPv6 comes with a later one"])
+        stop(.usage, ["\(argument): IPv6 comes with a later release; this one speaks UDP over IPv4"])
     }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard let host = parts.first, !host.isEmpty else {
         stop(.usage, ["\"\(argument)\" names no host: write host[:port]"])
+    }
+    let isName = host.utf8.allSatisfy {
+        $0 >= 0x30 && $0 <= 0x39 || $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || "-._".utf8.contains($0)
+    }
+    guard isName else {
+        stop(.usage, ["\(argument): \"\(host)\" is no host name and no IPv4 address"])
     }
     var port = defaultPort
     if parts.count == 2 {
@@ -69,7 +90,13 @@ func resolve(_ text: String, argument: String, defaultPort: UInt16) -> Transport
     let status = getaddrinfo(String(host), nil, &hints, &found)
     defer { if let found { freeaddrinfo(found) } }
     guard status == 0, let address = found?.pointee.ai_addr else {
-        stop(.environment, ["\(argument): host \"\(host)\" is not found: \(String(cString: gai_strerror(status)))"])
+        // Digits and points alone were meant as an address.
+        if host.utf8.allSatisfy({ $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 }) {
+            stop(.usage, ["\(argument): \"\(host)\" is no IPv4 address: four numbers from 0 to 255 are"])
+        }
+        stop(
+            .environment,
+            ["\(argument): no IPv4 address is found for \"\(host)\": \(String(cString: gai_strerror(status)))"])
     }
     let ip = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
         UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
@@ -132,7 +159,8 @@ struct LocalAddress {
     var address: TransportAddress
     var ports: ClosedRange<UInt16>?
 
-    static func parse(_ argument: String, option: String) -> LocalAddress {
+    /// - Parameter defaultPort: where none is written; 0 is any port.
+    static func parse(_ argument: String, option: String, defaultPort: UInt16 = 0) -> LocalAddress {
         let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count == 2, let dash = parts[1].firstIndex(of: "-") {
             guard let low = UInt16(parts[1][..<dash]), let high = UInt16(parts[1][parts[1].index(after: dash)...]),
@@ -143,7 +171,8 @@ struct LocalAddress {
             address.port = low
             return LocalAddress(address: address, ports: low...high)
         }
-        return LocalAddress(
-            address: resolve(argument, argument: "\(option) \(argument)", defaultPort: 0), ports: nil)
+        var address = resolve(argument, argument: "\(option) \(argument)", defaultPort: 0)
+        if !argument.contains(":") { address.port = defaultPort }
+        return LocalAddress(address: address, ports: nil)
     }
 }

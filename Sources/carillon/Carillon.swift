@@ -1,8 +1,30 @@
 import ArgumentParser
 import CarillonKit
+import Glibc
+
+@main
+enum Command {
+    static func main() {
+        // A reader that left and a file size limit come back as errors of the write, which are told; a signal would kill the
+        // run and its report.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        do {
+            var command = try Carillon.parseAsRoot()
+            try command.run()
+        } catch {
+            let code = Carillon.exitCode(for: error)
+            guard code == .validationFailure else { Carillon.exit(withError: error) }
+            // ArgumentParser's words in the form that all our errors have.
+            let text = Carillon.fullMessage(for: error)
+            printError([text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text])
+            Glibc.exit(code.rawValue)
+        }
+        if let lost = StandardOutput.problem { stop(.environment, [lost]) }
+    }
+}
 
 /// `carillon`: one file per subcommand. Exit codes are `ExitCode`'s; a usage error is ArgumentParser's 64.
-@main
 struct Carillon: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "carillon",

@@ -11,25 +11,26 @@ struct Explain: ParsableCommand {
 
     @Argument(help: "Catalogue name, .swift file or saved .json program.")
     var scenario: String
+    @Option(name: .customLong("scenario"), help: "Which scenario of a file that declares several. Default: all.")
+    var only: String?
     @Flag(name: .customLong("mermaid"), help: "Print the flow as a Mermaid sequence diagram, and nothing else.")
     var mermaid = false
-    @Flag(name: .customLong("messages"), help: "Print the message templates too.")
+    @Flag(name: .customLong("messages"), help: "Print the messages too, with what is filled in when they are sent.")
     var messages = false
 
     func run() {
-        let found = ScenarioArgument.resolve(scenario)
-        for tree in found.trees {
-            let (program, diagnostics) = ScenarioCompiler.compile([tree])
-            for diagnostic in diagnostics { write(toStandardError: "\(diagnostic)\n") }
-            guard let program else { stop(.unusableInput, ["\(tree.name) cannot run: see above"]) }
-            let ladder = FlowLadder.of(tree)
+        let style = TextStyle.forOutput(1)
+        for tree in ScenarioArgument.resolve(scenario).picking(only).trees {
+            let program = ScenarioArgument.compile([tree])
+            let ladder = ExpectedFlow.ladder(tree)
             if mermaid {
-                put(ladder.mermaid + "\n")
+                put(ladder.mermaid)
                 continue
             }
-            put("\(tree.name)\(tree.summary.isEmpty ? "" : ": \(tree.summary)")\n\n")
-            put(ladder.text(columns: 100) + "\n")
+            put(style.paint(tree.name, .bold) + (tree.summary.isEmpty ? "" : ": \(tree.summary)") + "\n\n")
+            put(ladder.text(columns: max(80, min(terminalColumns(), 140))))
             put(ProgramListing.text(of: program, messages: messages))
+            if !messages { put("\n--messages shows what is sent, --mermaid the flow as a diagram\n") }
         }
     }
 }

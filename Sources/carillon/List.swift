@@ -1,4 +1,5 @@
 import ArgumentParser
+import Reporting
 import ScenarioDSL
 import Scenarios
 
@@ -7,14 +8,19 @@ struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Lists the scenarios of the catalogue.")
 
     func run() {
-        let width = catalogue.map(\.name.count).max() ?? 0
-        for scenario in catalogue {
-            let tree = scenario.tree
-            let name = tree.name + String(repeating: " ", count: width - tree.name.count + 2)
-            let parties = tree.parties.map { $0.name + ($0.startsByWaiting ? " answers" : " begins") }
-            put(
-                "\(name)\(tree.summary)\n\(String(repeating: " ", count: width + 2))\(parties.joined(separator: ", "))\n"
-            )
+        let style = TextStyle.forOutput(1)
+        let rows = catalogue.map(\.tree).map { tree in
+            let callers = tree.parties.filter { !$0.startsByWaiting }.map(\.name)
+            let answering = tree.parties.filter(\.startsByWaiting).map(\.name)
+            return (tree.name, "\(callers.listed) → \(answering.listed)", tree.summary)
         }
+        let names = rows.map(\.0.count).max() ?? 0
+        let parties = rows.map(\.1.count).max() ?? 0
+        for (name, who, summary) in rows {
+            let padding = String(repeating: " ", count: names - name.count + 2)
+            let middle = who + String(repeating: " ", count: parties - who.count + 2)
+            put(style.paint(name, .bold) + padding + style.paint(middle, .dim) + summary + "\n")
+        }
+        put("\ncarillon run NAME plays one, carillon explain NAME shows its flow, carillon new NAME begins your own\n")
     }
 }

@@ -11,24 +11,31 @@ struct New: ParsableCommand {
     var name: String
 
     func run() {
-        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x22 && $0 != 0x2F && $0 != 0x5C && $0 < 0x7F })
-        else { stop(.usage, ["\"\(name)\" is no name for a scenario: letters, digits and - are"]) }
         let base = name.hasSuffix(".swift") ? String(name.dropLast(6)) : name
-        let path = base + ".swift"
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            if errno == EEXIST {
-                stop(.usage, ["\(path) is there already: nothing is overwritten. Choose another name"])
-            }
-            stop(.environment, ["cannot write \(path): \(String(cString: strerror(errno)))"])
+        let isName = base.utf8.allSatisfy {
+            $0 >= 0x30 && $0 <= 0x39 || $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || $0 == 0x2D || $0 == 0x5F
         }
-        var octets = Array(ScenarioTemplate.text(name: base).utf8)
-        let written = octets.withUnsafeMutableBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
-        guard close(descriptor) == 0, written == octets.count else {
-            stop(.environment, ["cannot write \(path): \(String(cString: strerror(errno)))"])
+        guard isName, let first = base.first, first.isLetter, base.utf8.count <= 64 else {
+            stop(
+                .usage,
+                ["\"\(name)\" is no name for a scenario: a letter, then letters, digits, - and _, at most 64 in all"])
+        }
+        let path = base + ".swift"
+        if access(path, F_OK) == 0 {
+            stop(.usage, ["\(path) is there already: nothing is overwritten. Choose another name"])
+        }
+        if let problem = writeFile(Array(ScenarioTemplate.text(name: base).utf8), to: path, replacing: false) {
+            stop(.environment, [problem])
         }
         put(
-            "\(path) is written. Next:\n  carillon run \(path)       one call, both sides\n  carillon explain \(path)   its flow\n"
-        )
+            """
+            \(path) is written: a call that is answered, held and ended, with every line explained.
+
+              carillon run \(path)            one call, both sides in one process
+              carillon run \(path) HOST       a call to a server
+              carillon explain \(path)        its flow as a ladder
+              carillon lint \(path) --waits   what is wrong, and how long each wait lasts
+
+            """)
     }
 }

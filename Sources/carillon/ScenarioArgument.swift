@@ -1,3 +1,4 @@
+import CallEngine
 import Measurement
 import ScenarioDSL
 import ScenarioFiles
@@ -5,16 +6,23 @@ import Scenarios
 
 /// What SCENARIO on the command line stands for: a catalogue name, a Swift file, or a saved program.
 struct ScenarioArgument {
+    /// In written order, at least one.
     var trees: [ScenarioTree]
     /// "catalogue", "compiled in 380 ms", …
     var origin: String
     var file: String?
 
-    /// Ends the program with a message where it cannot be had.
-    static func resolve(_ text: String) -> ScenarioArgument {
+    /// Why it stands for nothing.
+    struct Unusable: Error {
+        var code: ExitCode
+        var lines: [String]
+    }
+
+    static func find(_ text: String) throws(Unusable) -> ScenarioArgument {
         if text.hasSuffix(".swift") || text.hasSuffix(".json") || text.contains("/") {
             do throws(ScenarioFileError) {
-                let loaded = try loadScenarios(file: text)
+                let options = ScenarioFiles.LoadOptions(progress: { put("carillon: \($0) …\n", to: 2) })
+                let loaded = try loadScenarios(file: text, options: options)
                 return ScenarioArgument(trees: loaded.scenarios, origin: loaded.origin.description, file: text)
             } catch {
                 let code: ExitCode =
@@ -23,43 +31,53 @@ struct ScenarioArgument {
                     case .unusable: .unusableInput
                     case .environment: .environment
                     }
-                stop(code, error.lines)
+                throw Unusable(code: code, lines: error.lines)
             }
         }
         if let known = catalogue.first(where: { $0.name == text }) {
             return ScenarioArgument(trees: [known.tree], origin: "catalogue", file: nil)
         }
         let near = catalogue.map(\.name).filter { distance($0, text) <= 3 }
-        let hint =
-            near.isEmpty
-            ? "the catalogue has \(catalogue.map(\.name).joined(separator: ", "))"
-            : "did you mean \(near.joined(separator: ", "))?"
-        stop(
-            .usage,
-            ["no scenario is named \"\(text)\": \(hint); a file is given by its path, call.swift or call.json"])
+        let hint = near.isEmpty ? "the catalogue has \(catalogue.map(\.name).listed)" : "did you mean \(near.listed)?"
+        throw Unusable(
+            code: .usage,
+            lines: ["no scenario is named \"\(text)\": \(hint); a file is given by its path, call.swift or call.json"])
     }
 
-    /// One scenario of a file that declares several: the first, unless `name` says which.
+    /// The same; ends the program with a message where it cannot be had.
+    static func resolve(_ text: String) -> ScenarioArgument {
+        do throws(Unusable) {
+            return try find(text)
+        } catch {
+            stop(error.code, error.lines)
+        }
+    }
+
+    /// The program of scenarios that are to run: warnings are told, errors end the program.
+    static func compile(_ trees: [ScenarioTree]) -> CallProgram {
+        let (program, diagnostics) = ScenarioCompiler.compile(trees)
+        guard let program else { stop(.unusableInput, diagnostics.unrepeated) }
+        printError(diagnostics.unrepeated)
+        return program
+    }
+
+    /// The scenario of this name, where a file declares several; nil: all of them.
     func picking(_ name: String?) -> ScenarioArgument {
+        guard let name else { return self }
         var chosen = self
-        if let name {
-            chosen.trees = trees.filter { $0.name == name }
-            if chosen.trees.isEmpty {
-                stop(
-                    .usage,
-                    [
-                        "\(file ?? "the catalogue") declares no scenario \"\(name)\": it has "
-                            + trees.map(\.name).joined(separator: ", ")
-                    ])
-            }
+        chosen.trees = trees.filter { $0.name == name }
+        if chosen.trees.isEmpty {
+            stop(
+                .usage,
+                ["\(file ?? "the catalogue") declares no scenario \"\(name)\": it has \(trees.map(\.name).listed)"])
         }
         return chosen
     }
 
     /// Levenshtein distance.
     private static func distance(_ a: String, _ b: String) -> Int {
-        let a = Array(a.utf8)
-        let b = Array(b.utf8)
+        let a = Array(a.utf8.prefix(64))
+        let b = Array(b.utf8.prefix(64))
         var row = Array(0...b.count)
         for i in 0..<a.count {
             var diagonal = row[0]

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Blaster
+import CallEngine
 import CarillonKit
 import Measurement
 import SIPWire
@@ -14,18 +15,32 @@ struct Serve: ParsableCommand {
             begins with its method. What no party takes is answered sensibly: 200 to OPTIONS, 405, 481, 501.
 
               carillon serve basic-call --listen 127.0.0.1:5070
-              carillon serve basic-call register message --listen 10.0.0.4:5060 --calls 1000
+              carillon serve basic-call register message --listen 10.0.0.4 --calls 1000
             """)
 
     @Argument(help: "Catalogue names, .swift files or saved .json programs.")
     var scenarios: [String]
-    @Option(name: .customLong("listen"), help: "Local address and port.")
+    @Option(
+        name: .customLong("listen"),
+        help: "Local address and port, or a port for each worker: 10.0.0.4:5060. Port 5060 unless said, 0 for any.")
     var listen: String
     @Option(name: .customLong("calls"), help: "Ends after so many calls.")
     var calls: UInt64?
-    @Option(name: .customLong("until-idle"), help: "Ends when nothing has come for so long, after the first message.")
+    @Option(
+        name: .customLong("until-idle"), help: "Ends when nothing has come for so long, after the first message.",
+        transform: TimeAmount.parse)
     var untilIdle: TimeAmount?
-    @OptionGroup var playing: PlayingOptions
+    @Option(
+        name: .customLong("domain"), help: "Host part of addresses of record. Default: the local address.",
+        transform: HostText.parse)
+    var domain: String?
+    @OptionGroup(title: "Scenario") var values: ScenarioOptions
+    @OptionGroup(title: "Report") var report: ReportOptions
+    @OptionGroup(title: "Engine") var engine: EngineOptions
+
+    func validate() throws {
+        if let calls, calls == 0 { throw ValidationError("--calls 0: it would end before it begins") }
+    }
 
     func run() throws {
         var trees: [ScenarioTree] = []
@@ -33,22 +48,37 @@ struct Serve: ParsableCommand {
         for scenario in scenarios {
             let found = ScenarioArgument.resolve(scenario)
             for tree in found.trees where tree.parties.contains(where: \.startsByWaiting) {
+                if trees.contains(where: { $0.name == tree.name }) {
+                    stop(.usage, ["\(scenario): there is a scenario \"\(tree.name)\" already; name each once"])
+                }
                 trees.append(tree)
                 origins.append("\(tree.name) (\(found.origin))")
             }
         }
         guard !trees.isEmpty else {
-            stop(.usage, ["no party of \(scenarios.joined(separator: ", ")) answers: there is nothing to serve"])
+            stop(.usage, ["no party of \(scenarios.listed) answers: there is nothing to serve; carillon run plays it"])
         }
+        let program = ScenarioArgument.compile(trees)
         var run = ScenarioRun(trees: trees)
-        playing.apply(to: &run)
+        values.apply(to: &run, program)
+        engine.apply(to: &run)
+        report.apply(to: &run)
+        run.domain = domain
         run.load = .none
         run.servedRuns = calls
         run.idleLimit = untilIdle?.nanoseconds
         // The last answer may be lost, and its request come again.
         run.lingerAfterEnd = 500_000_000
-        if run.plays == nil { run.plays = Set(run.parties.filter(\.answers).map(\.name)) }
-        let local = LocalAddress.parse(listen, option: "--listen")
+        let answering = run.parties.filter(\.answers).map(\.name)
+        if let plays = run.plays {
+            let callers = plays.filter { !answering.contains($0) }.sorted()
+            if !callers.isEmpty {
+                stop(.usage, ["--play \(callers.listed): begins by itself, and serve plays answering parties only"])
+            }
+        } else {
+            run.plays = Set(answering)
+        }
+        let local = LocalAddress.parse(listen, option: "--listen", defaultPort: 5060)
         run.local = local.address
         run.ports = local.ports
         if local.address.ipv4 == 0 {
@@ -56,16 +86,24 @@ struct Serve: ParsableCommand {
                 .usage,
                 ["--listen \(listen): name the address that peers are to see in Contact and Via, not all addresses"])
         }
-        var end = "until Ctrl-C"
-        if let calls { end = "until \(calls) calls have ended" }
-        if let untilIdle { end += " or nothing comes for \(Double(untilIdle.nanoseconds) / 1e9) s" }
-        Playing(
-            run: run, options: playing,
-            header: [
-                ("serving", origins.joined(separator: ", ")),
-                ("playing", run.parties.filter(\.answers).map(\.name).joined(separator: ", ")),
-                ("listening", "\(local.address.text) over UDP, \(end)"),
+        if let ports = run.ports, ports.count < run.workers {
+            stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
+        }
+        Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
+            var lines = [
+                ("scenarios", origins.listed), ("parties", answering.filter { run.plays!.contains($0) }.listed),
             ]
-        ).carryOut()
+            lines.append(("listening", Head.addresses(addresses, advertised: run.advertisedHost) + " over UDP"))
+            lines.append(("ends", end))
+            return lines + Head.common(run, engine)
+        }
+        .carryOut()
+    }
+
+    private var end: String {
+        var ways: [String] = []
+        if let calls { ways.append("when \(grouped(calls)) calls have ended") }
+        if let untilIdle { ways.append("when nothing comes for \(durationText(untilIdle.nanoseconds))") }
+        return (ways + ["with Ctrl-C"]).joined(separator: ", or ")
     }
 }

@@ -185,7 +185,7 @@ struct CommandTests {
         #expect(list.code == 0)
         #expect(list.out.contains("basic-call"))
         let explain = try carillon("explain", "basic-call", "--messages")
-        #expect(explain.out.contains("template 0: INVITE"))
+        #expect(explain.out.contains("message 0: INVITE of alice"))
         let mermaid = try carillon("explain", "basic-call", "--mermaid")
         #expect(mermaid.out.hasPrefix("sequenceDiagram"))
         let folder = try temporaryFolder()

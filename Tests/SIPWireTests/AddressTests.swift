@@ -61,6 +61,21 @@ struct AddressTests {
         #expect(octets.text(first.parameters) == ";q=0.5;x=\"1,2\"")
     }
 
+    /// Time grows with the value's length, not with its square: 200,000 octets of the worst kinds take milliseconds.
+    @Test(
+        .timeLimit(.minutes(1)), arguments: ["\"\\", "\"", ",", ";", "<", "\\\"", "\r\n ", ";a=\"", "SIP/2.0/UDP a,"])
+    func hostileValuesAreReadInLinearTime(_ piece: String) {
+        let value = Octets("\"" + String(repeating: piece, count: 200_000 / piece.utf8.count))
+        let message = Octets(request("Contact: \"\(String(repeating: piece, count: 200_000 / piece.utf8.count))"))
+        var scanner = MessageScanner()
+        _ = scanner.scan(message.raw)
+        #expect(scanner.index.headerCount >= 5)
+        _ = NameAddress(value.base, value.whole)
+        _ = tagParameter(value.base, value.whole)
+        _ = topmostBranch(value.base, value.whole)
+        _ = ViaValue(value.base, value.whole)
+    }
+
     @Test func star() {
         let octets = Octets("*")
         let address = NameAddress(octets.base, octets.whole)
