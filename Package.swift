@@ -63,7 +63,8 @@ let package = Package(
             swiftSettings: strict),
 
         room(
-            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "Scenarios", "SIPTransactions",
+            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "Scenarios",
+            "SIPTransactions",
             "SIPWire", path: "Tests/SimulatedNetwork"),
         .executableTarget(
             name: "SimulationSoak", dependencies: ["SimulatedNetwork", "Measurement", "ScenarioDSL", "Scenarios"],

@@ -60,7 +60,9 @@ extension CallJudge {
     }
 
     private mutating func judge(_ ack: WireMessage, to final: WireMessage, of invite: Transaction) {
-        if ack.toTag != final.toTag { breaks("the ACK has To tag \(ack.toTag), its response \(final.toTag) (§13.2.2.4)") }
+        if ack.toTag != final.toTag {
+            breaks("the ACK has To tag \(ack.toTag), its response \(final.toTag) (§13.2.2.4)")
+        }
         if ack.from != invite.request.from { breaks("the ACK has another From than its INVITE (§13.2.2.4, §17.1.1.3)") }
         if final.isSuccess {
             if ack.branch == invite.request.branch { breaks("the ACK to a 2xx has the INVITE's branch (§13.2.2.4)") }
@@ -68,9 +70,13 @@ extension CallJudge {
                 breaks("the ACK goes to \(ack.requestURI), the 2xx has Contact \(final.contactURI) (§12.2.1.1)")
             }
         } else {
-            if ack.via != invite.request.via { breaks("the ACK to a refusal has another Via than its INVITE (§17.1.1.3)") }
+            if ack.via != invite.request.via {
+                breaks("the ACK to a refusal has another Via than its INVITE (§17.1.1.3)")
+            }
             if ack.requestURI != invite.request.requestURI {
-                breaks("the ACK to a refusal goes to \(ack.requestURI), its INVITE went to \(invite.request.requestURI) (§17.1.1.3)")
+                breaks(
+                    "the ACK to a refusal goes to \(ack.requestURI), its INVITE went to \(invite.request.requestURI) (§17.1.1.3)"
+                )
             }
             if ack.to != final.to { breaks("the ACK to a refusal has another To than the response (§17.1.1.3)") }
             if ack.routes != invite.request.routes { breaks("the ACK to a refusal has other Routes (§17.1.1.3)") }

@@ -52,7 +52,9 @@ extension CallJudge {
         }
         let other = given.map(\.message.contactURI)
         if !other.contains(transaction.request.requestURI), transaction.method != "CANCEL" {
-            breaks("\(transaction.method) goes to \(transaction.request.requestURI), not to a Contact of the other end (§12.2.1.1)")
+            breaks(
+                "\(transaction.method) goes to \(transaction.request.requestURI), not to a Contact of the other end (§12.2.1.1)"
+            )
         }
     }
 
@@ -80,7 +82,9 @@ extension CallJudge {
             }.min()
             guard let over else { continue }
             for transaction in transactions where transaction.side == side && transaction.firstSent > over {
-                breaks("\(transaction.method) begins \(milliseconds(transaction.firstSent - over)) after the \(side.rawValue) ended the session (§15)")
+                breaks(
+                    "\(transaction.method) begins \(milliseconds(transaction.firstSent - over)) after the \(side.rawValue) ended the session (§15)"
+                )
             }
         }
     }

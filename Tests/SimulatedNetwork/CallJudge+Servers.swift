@@ -11,7 +11,9 @@ extension CallJudge {
         let statuses = Set(transaction.finals.compactMap(\.message.status))
         if statuses.count > 1 { breaks("\(transaction.method) has the final responses \(statuses.sorted()) (§17.2)") }
         let tags = Set(transaction.responses.filter { $0.message.status != 100 }.map(\.message.toTag))
-        if tags.count > 1 { breaks("responses to one \(transaction.method) have the To tags \(tags.sorted()) (§8.2.6.2)") }
+        if tags.count > 1 {
+            breaks("responses to one \(transaction.method) have the To tags \(tags.sorted()) (§8.2.6.2)")
+        }
         if tags.contains("") { breaks("a response to \(transaction.method) has no To tag (§8.2.6.2)") }
         for (number, response) in transaction.responses.enumerated() {
             let before = transaction.responses[..<number].last { $0.message.status == response.message.status }
@@ -30,7 +32,9 @@ extension CallJudge {
         if response.cseq != request.cseq || response.from != request.from {
             breaks("\(response.startLine) has another CSeq or From than its request (§8.2.6.2)")
         }
-        if response.sentBy != request.sentBy { breaks("\(response.startLine) has another Via than its request (§8.2.6.2)") }
+        if response.sentBy != request.sentBy {
+            breaks("\(response.startLine) has another Via than its request (§8.2.6.2)")
+        }
         let keepsTo = request.toTag.isEmpty ? response.to.hasPrefix(request.to) : response.to == request.to
         if !keepsTo { breaks("\(response.startLine) has another To than its request (§8.2.6.2)") }
     }
@@ -49,7 +53,9 @@ extension CallJudge {
             return
         }
         if final.sent > strictness.latest(came + strictness.timeout, transaction.side.other) {
-            breaks("\(name) is answered \(milliseconds(final.sent - came)) after it came: its client has given up (§17.2.2)")
+            breaks(
+                "\(name) is answered \(milliseconds(final.sent - came)) after it came: its client has given up (§17.2.2)"
+            )
         }
         judgeRepeatsForCopies(
             "\(final.message.startLine) to \(name)", "§17.2.2", copies, transaction.finals.map(\.sent),
@@ -64,7 +70,9 @@ extension CallJudge {
         let later = copies.filter { $0 > first }
         let (unanswered, unasked) = pair(later, Array(sends.dropFirst()), side)
         for copy in unanswered where copy < first + strictness.timeout - strictness.late {
-            breaks("a copy of the request came \(milliseconds(copy - first)) after \(name), and it was not sent again (\(rule))")
+            breaks(
+                "a copy of the request came \(milliseconds(copy - first)) after \(name), and it was not sent again (\(rule))"
+            )
         }
         // Several copies may be handed over in one instant.
         let together = max(copies.filter { $0 == first }.count - 1, 0)
@@ -93,15 +101,21 @@ extension CallJudge {
             let over = transactions.filter { $0.method == "BYE" }.compactMap { bye in
                 bye.side == side ? bye.firstSent : bye.firstFinalSent
             }.min()
-            judgeRepeats(final.message.startLine, "§13.3.1.4", times, side, stop: acknowledged, mayStop: over, cap: strictness.t2)
+            judgeRepeats(
+                final.message.startLine, "§13.3.1.4", times, side, stop: acknowledged, mayStop: over, cap: strictness.t2
+            )
             if times.count > 11 { breaks("\(final.message.startLine) is sent \(times.count) times (§13.3.1.4)") }
             return
         }
         // A refusal is repeated for each copy of the INVITE until its ACK has come, and by Timer G.
-        let asking = copies.filter { $0 > final.sent && $0 < min(acknowledged ?? .max, final.sent + strictness.timeout) }
+        let asking = copies.filter {
+            $0 > final.sent && $0 < min(acknowledged ?? .max, final.sent + strictness.timeout)
+        }
         let (unanswered, byTimer) = pair(asking, Array(times.dropFirst()), side)
         for copy in unanswered where copy < final.sent + strictness.timeout - strictness.late {
-            breaks("a copy of the INVITE came \(milliseconds(copy - final.sent)) after \(final.message.startLine), and it was not sent again (§17.2.1)")
+            breaks(
+                "a copy of the INVITE came \(milliseconds(copy - final.sent)) after \(final.message.startLine), and it was not sent again (§17.2.1)"
+            )
         }
         judgeRepeats(
             final.message.startLine, "Timer G, §17.2.1", [final.sent] + byTimer, side, stop: acknowledged,
@@ -125,7 +139,9 @@ extension CallJudge {
         let asking = copies.filter { $0 > first && $0 < decided }
         let (unanswered, unasked) = pair(asking, repeats, side)
         for copy in unanswered where !news.contains(copy) {
-            breaks("a copy of the INVITE came \(milliseconds(copy - first)) after the first provisional response, and none was sent again (§17.2.1)")
+            breaks(
+                "a copy of the INVITE came \(milliseconds(copy - first)) after the first provisional response, and none was sent again (§17.2.1)"
+            )
         }
         let together = max(copies.filter { $0 == first || $0 == decided }.count - 1, 0)
         if unasked.count > together { breaks("a provisional response is sent again unasked (§17.2.1)") }

@@ -158,12 +158,16 @@ struct CallJudge {
         for number in times.indices.dropFirst() {
             let since = times[number] - times[number - 1]
             let due = gap(number - 1)
-            if since < due { breaks("\(name) is repeated after \(milliseconds(since)), not \(milliseconds(due)) (\(rule))") }
+            if since < due {
+                breaks("\(name) is repeated after \(milliseconds(since)), not \(milliseconds(due)) (\(rule))")
+            }
             if times[number] > strictness.latest(times[number - 1] + due, side) {
                 breaks("\(name) is repeated late, after \(milliseconds(since)), not \(milliseconds(due)) (\(rule))")
             }
             if let stop, times[number] > strictness.latest(stop, side) - strictness.late {
-                breaks("\(name) is repeated although what ends it came \(milliseconds(times[number] - stop)) before (\(rule))")
+                breaks(
+                    "\(name) is repeated although what ends it came \(milliseconds(times[number] - stop)) before (\(rule))"
+                )
             }
         }
         if last - first >= strictness.timeout {

@@ -66,7 +66,8 @@ final class CallLog {
         if sendings.count > 120 { lines.append("  … \(sendings.count - 120) more") }
         for side in [Side.caller, .callee] {
             guard let end = ends[side] else { continue }
-            lines.append("  \(seconds(end.time)) the \(side.rawValue) says it \(end.succeeded ? "succeeded" : "failed")")
+            lines.append(
+                "  \(seconds(end.time)) the \(side.rawValue) says it \(end.succeeded ? "succeeded" : "failed")")
         }
         return lines.joined(separator: "\n")
     }
