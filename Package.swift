@@ -63,8 +63,11 @@ let package = Package(
             swiftSettings: strict),
 
         room(
-            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "SIPTransactions", "SIPWire",
-            path: "Tests/SimulatedNetwork"),
+            "SimulatedNetwork", "CallEngine", "CallTraces", "Measurement", "ScenarioDSL", "Scenarios", "SIPTransactions",
+            "SIPWire", path: "Tests/SimulatedNetwork"),
+        .executableTarget(
+            name: "SimulationSoak", dependencies: ["SimulatedNetwork", "Measurement", "ScenarioDSL", "Scenarios"],
+            path: "Benchmarks/simulation", exclude: ["run.sh"], swiftSettings: strict),
         tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
         .testTarget(
             name: "CommandTests", dependencies: ["carillon"], path: "Tests/CommandTests", swiftSettings: strict),

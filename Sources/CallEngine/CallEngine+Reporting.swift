@@ -62,6 +62,12 @@ public struct EngineResidue: Sendable, Equatable {
     public var slots = 0
     public var arenaBlocks = 0
     public var lingering = 0
+    /// Timers in the wheel.
+    public var timers = 0
+    /// Octets of messages kept for traces.
+    public var traceOctets = 0
+    /// Entries of what is looked up by slot or by Call-ID: verdicts, legs, waits for signals.
+    public var namedRecords = 0
 
     public init() {}
 
@@ -70,6 +76,9 @@ public struct EngineResidue: Sendable, Equatable {
         sum.slots += b.slots
         sum.arenaBlocks += b.arenaBlocks
         sum.lingering += b.lingering
+        sum.timers += b.timers
+        sum.traceOctets += b.traceOctets
+        sum.namedRecords += b.namedRecords
         return sum
     }
 }
@@ -80,6 +89,9 @@ extension CallEngine {
         residue.slots = Int(slots.live)
         residue.arenaBlocks = arena.blocks
         residue.lingering = linger.count
+        residue.timers = wheel.count
+        residue.traceOctets = traces.octetsInUse
+        residue.namedRecords = verdicts.count + legs.count + signalWaiters.count
         return residue
     }
 }

@@ -1,71 +1,134 @@
-/// How often a basic call fails on a network that loses datagrams: a model of RFC 3261's timers and nothing else, to hold
-/// the engine's failures against.
-public enum LossModel {
-    /// Share of callers whose call fails, by trying `runs` times.
-    ///
-    /// A message takes no time here; what the engine's network adds in delay (up to tens of milliseconds) is little beside
-    /// the half second of the shortest timer.
-    public static func basicCallFailures(loss: Double, duplication: Double, runs: Int, seed: UInt64) -> Double {
-        var chance = Chance(seed: seed)
-        func arrives() -> Bool { chance.fraction() >= loss }
-        let inviteTimes: [Double] = [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
-        var repeats: [Double] = [0]
-        var gap = 0.5
-        while repeats.last! + gap < 32 {
-            repeats.append(repeats.last! + gap)
-            gap = min(gap * 2, 4)
-        }
-        var failures = 0
-        for _ in 0..<runs {
-            // The first INVITE that arrives; the 180 and the 200 answer it at once.
-            guard let asked = inviteTimes.first(where: { _ in arrives() }) else {
-                failures += 1
-                continue
-            }
-            var heard = arrives()  // the 180
-            var answered: Double?
-            var acknowledged: Double?
-            for time in repeats {
-                guard acknowledged == nil else { break }
-                // Without any response the caller gives up when Timer B fires.
-                if !heard && answered == nil && asked + time >= 32 { break }
-                guard arrives() else {
-                    // A repeated INVITE brings the 180 again while it is still sent.
-                    if answered == nil, !heard, inviteTimes.contains(where: { $0 > asked && $0 <= asked + time + 0.5 })
-                    {
-                        heard = arrives() && arrives()
-                    }
-                    continue
-                }
-                if answered == nil { answered = asked + time }
-                if arrives() { acknowledged = asked + time }
-            }
-            guard let answered else {
-                failures += 1
-                continue
-            }
-            // The BYE is taken once the ACK has come.
-            var ended = false
-            for time in repeats {
-                guard let acknowledged else { break }
-                if arrives(), answered + time >= acknowledged, arrives() {
-                    ended = true
-                    break
-                }
-            }
-            if !ended { failures += 1 }
-        }
-        return Double(failures) / Double(runs)
+/// How often a basic call fails on a network that loses datagrams: RFC 3261's timers and the network of `Impairment`, call
+/// by call, with nothing of the engine. What the engine does is held against it.
+///
+/// The caller rings up, acknowledges each 2xx, holds, and hangs up; its run fails when the INVITE or the BYE gets no final
+/// response in time, or the callee hangs up first. The callee takes the BYE once it has the ACK, and hangs up itself when
+/// none came in 64 × T1.
+public struct LossModel: Sendable {
+    public let impairment: Impairment
+    /// Longest hold time in nanoseconds; drawn uniformly from 0.
+    public let longestHold: Int64
+    /// Calls tried, and those that failed at the caller.
+    public private(set) var tried = 0
+    public private(set) var failed = 0
+
+    public init(_ impairment: Impairment, longestHold: Int64) {
+        self.impairment = impairment
+        self.longestHold = longestHold
     }
 
-    /// Bounds that 99.9 % of samples of `count` lie in, when each fails with probability `share`; wide enough for what the
-    /// model leaves out (`slack`, a share of it).
-    public static func bounds(share: Double, count: Int, slack: Double = 0.35) -> ClosedRange<Double> {
-        let n = Double(count)
-        let low = share * (1 - slack)
-        let high = share * (1 + slack)
-        let spreadLow = 3.3 * (n * low * (1 - low)).squareRoot()
-        let spreadHigh = 3.3 * (n * high * (1 - high)).squareRoot()
-        return max(0, n * low - spreadLow - 1)...(n * high + spreadHigh + 3)
+    public var share: Double { tried == 0 ? 0 : Double(failed) / Double(tried) }
+
+    public mutating func tryCalls(_ count: Int, seed: UInt64) {
+        var chance = Chance(seed: seed)
+        var call = ModelCall()
+        for _ in 0..<count where !call.succeeds(impairment, longestHold, &chance) { failed += 1 }
+        tried += count
+    }
+}
+
+/// One call of the model.
+private struct ModelCall {
+    private enum Happening {
+        case sendInvite, inviteCame, ringingCame, sendSuccess, successCame, ackCame, hangUp, sendBye, byeCame
+        case byeAnswerCame, calleeGivesUp, sendCalleeBye, calleeByeCame
+    }
+
+    private var agenda: [(time: Int64, what: Happening)] = []
+    private static let t1: Int64 = 500_000_000
+    private static let t2: Int64 = 4_000_000_000
+    private static let timeout: Int64 = 64 * t1
+
+    mutating func succeeds(_ network: Impairment, _ longestHold: Int64, _ chance: inout Chance) -> Bool {
+        agenda.removeAll(keepingCapacity: true)
+        agenda.append((0, .sendInvite))
+        var inviteGap = Self.t1
+        var successGap = Self.t1
+        var byeGap = Self.t1
+        var calleeByeGap = Self.t1
+        var byeStart: Int64 = 0
+        var calleeByeStart: Int64 = 0
+        var successStart: Int64 = 0
+        var heard = false
+        var answered = false
+        var asked = false
+        var acknowledged = false
+        var gaveUp = false
+        var byeWaits = false
+        var byeDone = false
+
+        func send(_ what: Happening, _ time: Int64) {
+            for arrival in network.fate(at: time, &chance) { agenda.append((arrival, what)) }
+        }
+        while true {
+            guard let place = agenda.indices.min(by: { agenda[$0].time < agenda[$1].time }) else { return false }
+            let (now, what) = agenda.remove(at: place)
+            switch what {
+            case .sendInvite:
+                if heard { continue }
+                if now >= Self.timeout { return false }
+                send(.inviteCame, now)
+                agenda.append((min(now + inviteGap, Self.timeout), .sendInvite))
+                inviteGap *= 2
+            case .inviteCame:
+                if asked { continue }
+                asked = true
+                send(.ringingCame, now)
+                successStart = now
+                agenda.append((now, .sendSuccess))
+                agenda.append((now + Self.timeout, .calleeGivesUp))
+            case .ringingCame: heard = true
+            case .sendSuccess:
+                if acknowledged || gaveUp || byeDone || now >= successStart + Self.timeout { continue }
+                send(.successCame, now)
+                agenda.append((now + successGap, .sendSuccess))
+                successGap = min(successGap * 2, Self.t2)
+            case .successCame:
+                send(.ackCame, now)
+                if answered { continue }
+                heard = true
+                answered = true
+                agenda.append((now + Int64(chance.fraction() * Double(longestHold)), .hangUp))
+            case .ackCame:
+                acknowledged = true
+                if byeWaits {
+                    byeWaits = false
+                    byeDone = true
+                    send(.byeAnswerCame, now)
+                }
+            case .hangUp:
+                byeStart = now
+                agenda.append((now, .sendBye))
+            case .sendBye:
+                if now >= byeStart + Self.timeout { return false }
+                send(.byeCame, now)
+                agenda.append((min(now + byeGap, byeStart + Self.timeout), .sendBye))
+                byeGap = min(byeGap * 2, Self.t2)
+            case .byeCame:
+                if acknowledged || gaveUp || byeDone {
+                    byeDone = true
+                    send(.byeAnswerCame, now)
+                } else {
+                    byeWaits = true
+                }
+            case .byeAnswerCame: return true
+            case .calleeGivesUp:
+                if acknowledged || byeDone { continue }
+                gaveUp = true
+                if byeWaits {
+                    byeDone = true
+                    send(.byeAnswerCame, now)
+                } else {
+                    calleeByeStart = now
+                    agenda.append((now, .sendCalleeBye))
+                }
+            case .sendCalleeBye:
+                if now >= calleeByeStart + Self.timeout { continue }
+                send(.calleeByeCame, now)
+                agenda.append((now + calleeByeGap, .sendCalleeBye))
+                calleeByeGap = min(calleeByeGap * 2, Self.t2)
+            case .calleeByeCame: return false
+            }
+        }
     }
 }

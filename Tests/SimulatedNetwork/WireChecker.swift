@@ -1,318 +1,135 @@
 import SIPWire
 
-/// Reads the simulated wire as somebody who has only RFC 3261 in hand, and says where it is broken. It knows nothing of the
-/// engine: its own slow parsing, no counter, no record.
+/// Reads the simulated wire and says where RFC 3261 is broken. It knows nothing of the engine: it parses by itself, looks at
+/// no counter, and judges every call by what was sent and what had arrived by then.
+///
+/// Calls are judged and forgotten once nothing has been heard of them for `patience`, so that memory follows the calls in
+/// progress.
 public final class WireChecker {
-    public struct Violation: CustomStringConvertible {
+    public struct Violation: Sendable, CustomStringConvertible {
         public var callID: String
         public var rule: String
         public var ladder: String
-        public var description: String { "\(callID): \(rule)\n\(ladder)" }
+        public var description: String { "Call-ID \(callID): \(rule)\n\(ladder)" }
     }
 
-    /// One message as read from the wire.
-    struct Message {
-        var sent: Int64
-        var delivered: [Int64]
-        var isFromCaller: Bool
-        var octets: [UInt8]
-        var startLine: String
-        var status: Int?
-        var method: String
-        var requestURI: String
-        var cseq: Int
-        var branch: String
-        var fromTag: String
-        var toTag: String
-        var contact: String
-    }
+    /// Violations kept with their ladders; more are counted.
+    public static let mostKept = 50
 
-    private var calls: [String: [Message]] = [:]
-    private var order: [String] = []
-    private var branches: [String: String] = [:]
+    public let strictness: Strictness
+    /// Nanoseconds of silence after which a call is over: above Timer D, L and M, and above any hold time used here.
+    public let patience: Int64
     public private(set) var violations: [Violation] = []
+    public private(set) var violationCount = 0
     public private(set) var callsChecked = 0
-    /// Calls whose INVITE got a 2xx that arrived, whose ACK arrived, and whose BYE got a 2xx that arrived.
-    public private(set) var callsWhole = 0
-    private let t1: Int64 = 500_000_000
-    private let t2: Int64 = 4_000_000_000
-    /// A timer may fire this much late in virtual time, and never early.
-    private let late: Int64 = 5_000_000
-    private let early: Int64 = 1_100_000
-    private let caller: TransportAddress
+    public private(set) var datagrams = 0
+    /// Fates of the runs by the wire, and whether the engines agree.
+    public private(set) var outcomes: OutcomeTally
 
-    public init(caller: TransportAddress) { self.caller = caller }
+    private var calls: [String: CallLog] = [:]
+    /// Calls by the time they were last looked at.
+    private var order: [CallLog] = []
+    /// By hash: branches and the calls they belong to, and the calls that are over.
+    private var branchOwners: [Int: Int] = [:]
+    private var over: Set<Int> = []
+    private var lastSweep: Int64 = 0
+
+    /// - Parameter scenario: tells which calls should have succeeded; nil judges protocol alone.
+    public init(
+        scenario: String? = nil, strictness: Strictness = Strictness(), patience: Int64 = 70_000_000_000,
+        embedded: Bool = false
+    ) {
+        self.strictness = strictness
+        self.patience = patience
+        outcomes = OutcomeTally(scenario: scenario, embedded: embedded)
+    }
+
+    // MARK: watching
 
     public func note(_ event: WireEvent) {
-        let text = String(decoding: event.octets, as: UTF8.self)
-        let lines = text.split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init)
-        guard let start = lines.first else { return }
-        func header(_ name: String) -> String {
-            let prefix = name.lowercased() + ":"
-            for line in lines.dropFirst() {
-                if line.isEmpty { break }
-                if line.lowercased().hasPrefix(prefix) {
-                    return String(line.dropFirst(prefix.count).drop { $0 == " " })
-                }
+        datagrams += 1
+        let message = WireMessage(event.octets)
+        let log: CallLog
+        if let known = calls[message.callID] {
+            log = known
+        } else {
+            log = CallLog(message)
+            if over.contains(message.callID.hashValue) {
+                violate(log, "\(message.startLine) is sent long after the call was over")
             }
-            return ""
+            calls[message.callID] = log
+            order.append(log)
         }
-        func parameter(_ name: String, _ value: String) -> String {
-            guard let range = value.ranges(of: ";\(name)=").last else { return "" }
-            return String(value[range.upperBound...].prefix { $0 != ";" && $0 != "," && $0 != " " })
-        }
-        let cseq = header("CSeq").split(separator: " ")
-        let words = start.split(separator: " ").map(String.init)
-        let isResponse = start.hasPrefix("SIP/2.0 ")
-        let message = Message(
-            sent: event.sent, delivered: event.deliveries, isFromCaller: event.from == caller, octets: event.octets,
-            startLine: start, status: isResponse ? Int(words.count > 1 ? words[1] : "") : nil,
-            method: isResponse ? String(cseq.last ?? "") : words[0],
-            requestURI: isResponse ? "" : (words.count > 1 ? words[1] : ""),
-            cseq: Int(cseq.first ?? "") ?? -1, branch: parameter("branch", header("Via")),
-            fromTag: parameter("tag", header("From")), toTag: parameter("tag", header("To")), contact: header("Contact")
-        )
-        let callID = header("Call-ID")
-        noted += 1
-        if noted % 20_000 == 0 { checkWhatIsOver(before: event.sent - 150_000_000_000) }
-        if calls[callID] == nil { order.append(callID) }
-        calls[callID, default: []].append(message)
+        log.note(message, sent: event.sent, arrivals: event.deliveries)
+        checkBranch(message, log)
+        if message.isRequest { checkAddress(message, event, log) }
+        if event.sent - lastSweep > 5_000_000_000 { sweep(event.sent) }
     }
 
-    private var noted = 0
+    /// What an engine says of runs that ended.
+    public func note(_ end: SimulatedNetwork.EndedRuns) {
+        let side: Side = end.isCaller ? .caller : .callee
+        guard let octets = end.octets, end.succeeded + end.failed == 1,
+            let log = calls[WireMessage(octets).callID], log.ends[side] == nil
+        else {
+            outcomes.noteUnnamed(side, succeeded: end.succeeded, failed: end.failed)
+            return
+        }
+        log.ends[side] = RunEnd(succeeded: end.succeeded == 1, time: end.time)
+    }
 
-    /// Calls that nothing has been heard of for so long are checked and forgotten: memory follows the calls in progress.
-    private func checkWhatIsOver(before time: Int64) {
-        order.removeAll { callID in
-            guard let all = calls[callID], all.last!.sent < time else { return false }
-            check(callID, all)
-            calls[callID] = nil
+    /// Judges what is left.
+    /// - Parameter now: until when the wire was watched.
+    public func finish(at now: Int64) {
+        for log in order { judge(log, end: now) }
+        order = []
+        calls = [:]
+        for rule in outcomes.disagreements() {
+            violationCount += 1
+            violations.append(Violation(callID: "(all)", rule: rule, ladder: ""))
+        }
+    }
+
+    private func sweep(_ now: Int64) {
+        lastSweep = now
+        order.removeAll { log in
+            guard log.lastTime < now - patience else { return false }
+            judge(log, end: now)
+            calls[log.callID] = nil
+            over.insert(log.callID.hashValue)
             return true
         }
     }
 
-    /// Checks what was noted.
-    public func finish() {
-        for callID in order { check(callID, calls[callID]!) }
-        calls = [:]
-        order = []
-    }
-
-    // MARK: rules
-
-    private func check(_ callID: String, _ all: [Message]) {
+    private func judge(_ log: CallLog, end: Int64) {
         callsChecked += 1
-        func violate(_ rule: String) {
-            guard violations.count < 50 else { return }
-            violations.append(Violation(callID: callID, rule: rule, ladder: Self.ladder(all)))
-        }
-        let requests = all.filter { $0.status == nil }
-        let responses = all.filter { $0.status != nil }
-
-        // Branches are unique across calls (§8.1.1.7); one branch belongs to one request and its CANCEL.
-        var byTransaction: [String: [Message]] = [:]
-        for request in requests {
-            if let owner = branches[request.branch], owner != callID {
-                violate("branch \(request.branch) is another call's (§8.1.1.7)")
-            }
-            branches[request.branch] = callID
-            byTransaction["\(request.branch) \(request.method) \(request.isFromCaller)", default: []].append(request)
-        }
-        for (_, sends) in byTransaction {
-            let first = sends[0]
-            if sends.contains(where: { $0.octets != first.octets }) {
-                violate("a repeated \(first.method) is not the same octets (§17.1.1.2)")
-            }
-            let key = first.branch
-            let answers = responses.filter {
-                $0.branch == key && $0.method == first.method && $0.isFromCaller != first.isFromCaller
-            }
-            switch first.method {
-            case "INVITE": checkInvite(sends, answers, violate)
-            case "ACK": break
-            default: checkNonInvite(sends, answers, violate)
-            }
-            // One final response per request, except that forks may add 2xx.
-            let finals = Set(answers.compactMap { $0.status }.filter { $0 >= 200 })
-            if finals.count > 1 { violate("\(first.method) has the final responses \(finals.sorted()) (§17.2)") }
-            // Only what arrived is answered.
-            let arrivals = sends.flatMap(\.delivered)
-            for answer in answers where !arrivals.contains(where: { $0 <= answer.sent }) {
-                violate("\(answer.startLine) answers a \(first.method) that has not arrived")
-            }
-            // The same response again is the same octets.
-            var seen: [String: [UInt8]] = [:]
-            for answer in answers {
-                let name = "\(answer.status!) \(answer.toTag)"
-                if let before = seen[name], before != answer.octets {
-                    violate("a repeated \(answer.startLine) is not the same octets (§17.2)")
-                }
-                seen[name] = answer.octets
-            }
-        }
-        checkAcknowledgements(all, violate)
-        checkOrder(requests, violate)
-        checkEnd(all, violate)
+        var judge = CallJudge(log, strictness, end: end)
+        for rule in judge.verdict() { violate(log, rule) }
+        for rule in outcomes.note(log, judge) { violate(log, rule) }
     }
 
-    /// §17.1.1.2: Timer A doubles from T1, Timer B ends it; the first response that arrives stops it.
-    private func checkInvite(_ sends: [Message], _ answers: [Message], _ violate: (String) -> Void) {
-        let stop = answers.flatMap(\.delivered).min()
-        var expected = sends[0].sent
-        var gap = t1
-        for (number, send) in sends.enumerated() {
-            if number > 0 {
-                expected += gap
-                gap *= 2
-                if send.sent < expected - early || send.sent > expected + late * Int64(number) + late {
-                    violate(
-                        "INVITE \(number + 1) is sent \((send.sent - sends[0].sent) / 1_000_000) ms after the first (§17.1.1.2)"
-                    )
-                }
-                expected = send.sent
-                if let stop, send.sent > stop + late { violate("INVITE is repeated after a response came (§17.1.1.2)") }
-            }
-        }
-        if sends.count > 7 { violate("INVITE is sent \(sends.count) times (Timer B)") }
-        // Nothing came: it must have been tried to the end.
-        if stop == nil, sends.count < 7 {
-            violate("INVITE is given up after \(sends.count) sends without a response (Timer B)")
+    private func violate(_ log: CallLog, _ rule: String) {
+        violationCount += 1
+        guard violations.count < Self.mostKept else { return }
+        violations.append(Violation(callID: log.callID, rule: rule, ladder: log.ladder))
+    }
+
+    // MARK: rules across calls
+
+    /// §8.1.1.7: a branch is unique across space and time.
+    private func checkBranch(_ message: WireMessage, _ log: CallLog) {
+        guard message.isRequest else { return }
+        let owner = log.callID.hashValue
+        if let other = branchOwners.updateValue(owner, forKey: message.branch.hashValue), other != owner {
+            violate(log, "branch \(message.branch) is another call's (§8.1.1.7)")
         }
     }
 
-    /// §17.1.2.2: Timer E doubles up to T2, Timer F ends it.
-    private func checkNonInvite(_ sends: [Message], _ answers: [Message], _ violate: (String) -> Void) {
-        let finals = answers.filter { $0.status! >= 200 }.flatMap(\.delivered).min()
-        let provisional = answers.filter { $0.status! < 200 }.flatMap(\.delivered).min()
-        var gap = t1
-        for number in sends.indices.dropFirst() {
-            let since = sends[number].sent - sends[number - 1].sent
-            if provisional == nil, since < gap - early || since > gap + late {
-                violate(
-                    "\(sends[0].method) is repeated after \(since / 1_000_000) ms, not \(gap / 1_000_000) (§17.1.2.2)")
-            }
-            gap = min(gap * 2, t2)
-            if let finals, sends[number].sent > finals + late {
-                violate("\(sends[0].method) is repeated after its final response came (§17.1.2.2)")
-            }
+    /// §18.1.1: sent-by names where the request comes from.
+    private func checkAddress(_ message: WireMessage, _ event: WireEvent, _ log: CallLog) {
+        let octets = (0..<4).map { String(event.from.ipv4 >> UInt32(24 - 8 * $0) & 0xFF) }
+        if message.sentBy != octets.joined(separator: ".") + ":" + String(event.from.port) {
+            violate(log, "sent-by \(message.sentBy) is not where the request comes from (§18.1.1)")
         }
-        if sends.count > 11 { violate("\(sends[0].method) is sent \(sends.count) times (Timer F)") }
-        if finals == nil, provisional == nil, sends.count < 10 {
-            violate("\(sends[0].method) is given up after \(sends.count) sends without a response (Timer F)")
-        }
-    }
-
-    /// §13.2.2.4 and §17.1.1.3: each 2xx that arrives is acknowledged, each refusal too; §13.3.1.4 and §17.2.1: they are
-    /// repeated until the ACK arrives.
-    private func checkAcknowledgements(_ all: [Message], _ violate: (String) -> Void) {
-        let finals = all.filter { ($0.status ?? 0) >= 200 && $0.method == "INVITE" }
-        guard let first = finals.first else { return }
-        let acks = all.filter {
-            $0.method == "ACK" && $0.status == nil && $0.cseq == first.cseq && $0.isFromCaller != first.isFromCaller
-        }
-        let invites = all.filter { $0.method == "INVITE" && $0.status == nil && $0.cseq == first.cseq }
-        let answered = all.filter { $0.method == "INVITE" && $0.status != nil && $0.cseq == first.cseq }.flatMap(
-            \.delivered
-        ).min()
-        // Timer B: what comes after it finds no transaction.
-        let timedOut = invites[0].sent + 64 * t1
-        if let answered, answered >= timedOut { return }
-        for final in finals where final.cseq == first.cseq && final.isFromCaller == first.isFromCaller {
-            for arrival in final.delivered
-            where !acks.contains(where: { $0.sent >= arrival && $0.sent <= arrival + late }) {
-                // A script may hold its first ACK back; none here does.
-                violate("\(final.startLine) arrived and no ACK was sent (§13.2.2.4)")
-            }
-        }
-        for ack in acks {
-            guard let answered = finals.last(where: { $0.sent <= ack.sent && $0.cseq == ack.cseq }) else { continue }
-            if ack.toTag != answered.toTag {
-                violate("the ACK has To tag \(ack.toTag), its response \(answered.toTag)")
-            }
-            if answered.status! >= 300, ack.branch != answered.branch {
-                violate("the ACK to a refusal has another branch than the INVITE (§17.1.1.3)")
-            }
-            if answered.status! < 300 {
-                if ack.branch == answered.branch { violate("the ACK to a 2xx has the INVITE's branch (§13.2.2.4)") }
-                if !answered.contact.contains(ack.requestURI) {
-                    violate("the ACK goes to \(ack.requestURI), not to the Contact (§12.2.1.1)")
-                }
-            }
-        }
-        // Repeats of the final response.
-        let own = finals.filter {
-            $0.isFromCaller == first.isFromCaller && $0.cseq == first.cseq && $0.toTag == first.toTag
-        }
-        let stop = acks.flatMap(\.delivered).min()
-        let repeatedInvites = all.filter { $0.method == "INVITE" && $0.status == nil && $0.cseq == first.cseq }.flatMap(
-            \.delivered)
-        var gap = t1
-        var last = own[0].sent
-        for send in own.dropFirst() {
-            // A refusal is repeated for a repeated INVITE too (§17.2.1); a 2xx by its timer alone.
-            let isAsked = first.status! >= 300 && repeatedInvites.contains(send.sent)
-            if isAsked { continue }
-            let since = send.sent - last
-            if since < gap - early || since > gap + late {
-                violate(
-                    "\(send.startLine) is repeated after \(since / 1_000_000) ms, not \(gap / 1_000_000) (§13.3.1.4, §17.2.1)"
-                )
-            }
-            gap = min(gap * 2, t2)
-            last = send.sent
-            if let stop, send.sent > stop + late { violate("\(send.startLine) is repeated after its ACK came") }
-        }
-    }
-
-    /// §12.2.1.1: CSeq numbers of one side grow; its tag stays.
-    private func checkOrder(_ requests: [Message], _ violate: (String) -> Void) {
-        for side in [true, false] {
-            var highest = -1
-            var seen: Set<String> = []
-            for request in requests
-            where request.isFromCaller == side && request.method != "ACK" && request.method != "CANCEL" {
-                guard seen.insert(request.branch).inserted else { continue }
-                if request.cseq <= highest { violate("CSeq \(request.cseq) follows \(highest) (§12.2.1.1)") }
-                highest = request.cseq
-            }
-            let tags = Set(requests.filter { $0.isFromCaller == side }.map(\.fromTag))
-            if tags.count > 1 { violate("one side uses the From tags \(tags.sorted())") }
-        }
-    }
-
-    /// A dialog ends with a BYE that is answered, or the loss explains why not; nothing new begins after it.
-    private func checkEnd(_ all: [Message], _ violate: (String) -> Void) {
-        let okInvite = all.contains {
-            $0.method == "INVITE" && (200..<300).contains($0.status ?? 0) && !$0.delivered.isEmpty
-        }
-        let ackArrived = all.contains { $0.method == "ACK" && $0.status == nil && !$0.delivered.isEmpty }
-        let byeAnswered = all.contains {
-            $0.method == "BYE" && (200..<300).contains($0.status ?? 0) && !$0.delivered.isEmpty
-        }
-        if okInvite && ackArrived && byeAnswered { callsWhole += 1 }
-        // Whoever has a call ends it: a 2xx that arrived is followed by a BYE of one side.
-        let bye = all.contains { $0.method == "BYE" && $0.status == nil }
-        if okInvite && !bye { violate("the call stands and nobody sends BYE (§15)") }
-        guard let byeDone = all.filter({ $0.method == "BYE" && ($0.status ?? 0) >= 200 }).flatMap(\.delivered).min()
-        else { return }
-        let branchesBefore = Set(all.filter { $0.sent <= byeDone }.map(\.branch))
-        for message in all
-        where message.status == nil && message.sent > byeDone + late && !branchesBefore.contains(message.branch)
-            && message.method != "ACK"
-        {
-            violate("\(message.method) begins after the BYE was answered")
-        }
-    }
-
-    static func ladder(_ all: [Message]) -> String {
-        let start = all.first?.sent ?? 0
-        return all.prefix(60).map { message in
-            let time = Double(message.sent - start) / 1e9
-            let arrow = message.isFromCaller ? "-->" : "<--"
-            let fate =
-                message.delivered.isEmpty
-                ? "lost" : message.delivered.map { String(Double($0 - start) / 1e9) }.joined(separator: ", ")
-            return "  \(time) \(arrow) \(message.startLine.prefix(60)) (\(message.method) \(message.cseq)) [\(fate)]"
-        }.joined(separator: "\n")
     }
 }
