@@ -12,7 +12,7 @@ public struct Ladder: Sendable, Hashable, Codable {
         public var label: String
         /// What a reader should know of this arrow, for example "retransmission" or "failed here".
         public var note: String?
-        /// Stands in front of the arrow instead of its time: of a flow that is expected, where it is written.
+        /// Stands in front of the arrow where it has no time: of an expected flow, where it is written.
         public var place: String?
 
         public init(
@@ -29,27 +29,27 @@ public struct Ladder: Sendable, Hashable, Codable {
 
     public var participants: [String]
     public var arrows: [Arrow]
+    /// Whether drawings show times. A flow that nobody has run yet has an order and no times.
+    public var isTimed = true
 
     /// - Parameter arrows: in the order of time. An arrow whose ends are no participants is left out of drawings.
-    public init(participants: [String], arrows: [Arrow]) {
+    public init(participants: [String], arrows: [Arrow], isTimed: Bool = true) {
         self.participants = participants
         self.arrows = arrows
+        self.isTimed = isTimed
     }
 
     private var drawable: [Arrow] {
         arrows.filter { participants.indices.contains($0.from) && participants.indices.contains($0.to) }
     }
 
-    /// A flow that nobody has run yet has an order and no times.
-    private var isTimed: Bool { arrows.contains { $0.place == nil } }
-
     // MARK: Text
 
-    /// Room for 9,999.999999 and a blank.
-    private var timeWidth: Int { 11 }
+    /// Room for 9,999.999999 and a blank, for places, or for a margin.
+    private var timeWidth: Int { isTimed ? 11 : arrows.contains { $0.place != nil } ? 10 : 3 }
 
-    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run; an arrow
-    /// from a participant to itself is a remark.
+    /// The flow as text, no line longer than `columns` (at least 40). Times are seconds since the start of the run; an
+    /// arrow from a participant to itself is a remark.
     public func text(columns: Int = 100) -> String {
         let width = max(40, columns)
         guard participants.count > 1 else { return listText(columns: width) }
@@ -87,8 +87,9 @@ public struct Ladder: Sendable, Hashable, Codable {
     }
 
     private func timeText(_ arrow: Arrow) -> String {
-        (arrow.place.map { printable($0).shortened(to: timeWidth) }
-            ?? decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6)).leftPadded(to: timeWidth)
+        let text =
+            isTimed ? decimalText(Double(arrow.timeNanoseconds) / 1e9, decimals: 6) : printable(arrow.place ?? "")
+        return text.shortened(to: timeWidth).leftPadded(to: timeWidth)
     }
 
     private func header(_ names: [String], lanes: [Int], room: Int, width: Int) -> String {
@@ -147,12 +148,9 @@ public struct Ladder: Sendable, Hashable, Codable {
         var text = "sequenceDiagram\n"
         for (i, name) in participants.enumerated() { text += "    participant p\(i) as \(Self.escaped(name))\n" }
         for arrow in drawable {
-            let time = arrow.place == nil ? " (\(durationText(arrow.timeNanoseconds)))" : ""
-            if arrow.from == arrow.to {
-                text += "    Note over p\(arrow.from): \(Self.escaped(arrow.label))\(time)\n"
-            } else {
-                text += "    p\(arrow.from)->>p\(arrow.to): \(Self.escaped(arrow.label))\(time)\n"
-            }
+            let time = isTimed ? " (\(durationText(arrow.timeNanoseconds)))" : ""
+            let ends = arrow.from == arrow.to ? "Note over p\(arrow.from)" : "p\(arrow.from)->>p\(arrow.to)"
+            text += "    \(ends): \(Self.escaped(arrow.label))\(time)\n"
             if let note = arrow.note {
                 let (a, b) = (min(arrow.from, arrow.to), max(arrow.from, arrow.to))
                 text += "    Note over p\(a)\(a == b ? "" : ",p\(b)"): \(Self.escaped(note))\n"

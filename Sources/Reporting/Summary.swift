@@ -96,12 +96,11 @@ public struct Summary {
         // One call has no rate.
         if started == 1, due <= 1 { return text }
         if due > started { text += " of \(grouped(due)) due" }
-        if rate > 0, started > 1, record.plan.arrivals != .answering {
+        if rate > 0, record.plan.arrivals != .answering {
             text += ", \(floor)\(rateText(rate))"
             if let asked = record.plan.ratePerSecond { text += " (asked: \(rateText(asked)))" }
         }
         switch record.plan.arrivals {
-        case _ where due == 1: break
         case .poisson: text += ", Poisson arrivals"
         case .uniform: text += ", evenly spaced"
         case .closed: text += ", closed loop of \(record.plan.concurrency ?? 0) (due time is send time)"
@@ -136,20 +135,17 @@ public struct Summary {
 
     private var delayTable: [String] {
         guard !record.delays.isEmpty else { return [] }
-        var table = TextTable(
-            header: ["Delays", "samples", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"], indent: "")
         let ours = Set(["startLateness", "timerLateness"])
-        for delay in record.delays.filter({ !ours.contains($0.name) })
-            + record.delays.filter({ ours.contains($0.name) })
-        {
-            let figures =
-                [delay.meanNanoseconds] + [50, 90, 99, 99.9, 99.99].map { delay.nanoseconds(atPercentile: $0) }
-                + [delay.maximumNanoseconds]
-            table.rows.append(
-                ["  " + (Self.delayWords[delay.name] ?? printable(delay.name)), grouped(delay.samples)]
-                    + figures.map { durationText($0, keepingZeros: true) })
+        let shown =
+            record.delays.filter { !ours.contains($0.name) } + record.delays.filter { ours.contains($0.name) }
+        // On a narrow terminal the columns that say least give way; summary.txt has all of them.
+        var figures = DelayFigure.all
+        var lines = Self.delayLines(shown, figures, style)
+        for least in ["mean", "p90", "p99.9"]
+        where Self.delayLines(shown, figures, .plain).contains(where: { $0.count > columns }) {
+            figures.removeAll { $0.name == least }
+            lines = Self.delayLines(shown, figures, style)
         }
-        var lines = table.lines(style: style)
         let bounds = record[.fromDueLowerBounds]
         if bounds > 0 {
             lines.append(
@@ -163,6 +159,29 @@ public struct Summary {
                 "  \(grouped(clamped)) samples were out of range (below 0 or above 39 h) and stand at its ends.")
         }
         return lines
+    }
+
+    private struct DelayFigure {
+        var name: String
+        var nanoseconds: (DelayRecord) -> Int64
+
+        static var all: [DelayFigure] {
+            [DelayFigure(name: "mean") { $0.meanNanoseconds }]
+                + [("p50", 50.0), ("p90", 90), ("p99", 99), ("p99.9", 99.9), ("p99.99", 99.99)].map { name, share in
+                    DelayFigure(name: name) { $0.nanoseconds(atPercentile: share) }
+                }
+                + [DelayFigure(name: "max") { $0.maximumNanoseconds }]
+        }
+    }
+
+    private static func delayLines(_ delays: [DelayRecord], _ figures: [DelayFigure], _ style: TextStyle) -> [String] {
+        var table = TextTable(header: ["Delays", "samples"] + figures.map(\.name), indent: "")
+        for delay in delays {
+            table.rows.append(
+                ["  " + (delayWords[delay.name] ?? printable(delay.name)), grouped(delay.samples)]
+                    + figures.map { durationText($0.nanoseconds(delay), keepingZeros: true) })
+        }
+        return table.lines(style: style)
     }
 
     /// Delays in words; marks stand by their own names.
@@ -191,6 +210,7 @@ public struct Summary {
         // Parties that others play have no rows; of those that took part, what sends or waits has one even when nothing
         // came that far.
         let active = Set(record.steps.filter { $0.hasEvents }.map(\.step.party))
+        let names = active.map { printable($0).count }.max() ?? 0
         for record in record.steps where active.contains(record.step.party) {
             let step = record.step
             let isMessage =
@@ -201,7 +221,10 @@ public struct Summary {
                 record.absorbed, record.timedOut, record.unexpected, record.failed,
             ]
             table.rows.append(
-                ["  \(printable(step.party))  \(printable(step.file)):\(step.line)", printable(step.text)]
+                [
+                    "  \(printable(step.party).padded(to: names))  \(printable(step.file)):\(step.line)",
+                    printable(step.text),
+                ]
                     + counts.map { grouped($0) })
         }
         return table.rows.isEmpty ? [] : table.lines(style: style)

@@ -49,7 +49,7 @@ struct ExpectedFlow {
         var flow = ExpectedFlow(tree)
         flow.play()
         let participants = tree.parties.map(\.name) + (flow.peer == nil ? [] : ["the peer"])
-        return Ladder(participants: participants, arrows: flow.arrows)
+        return Ladder(participants: participants, arrows: flow.arrows, isTimed: false)
     }
 
     private init(_ tree: ScenarioTree) {

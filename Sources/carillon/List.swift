@@ -21,6 +21,5 @@ struct List: ParsableCommand {
             let middle = who + String(repeating: " ", count: parties - who.count + 2)
             put(style.paint(name, .bold) + padding + style.paint(middle, .dim) + summary + "\n")
         }
-        put("\ncarillon run NAME plays one, carillon explain NAME shows its flow, carillon new NAME begins your own\n")
     }
 }

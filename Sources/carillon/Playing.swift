@@ -26,6 +26,7 @@ struct Playing {
 
         let control = RunControl()
         Interrupts.watch(control, tells: isShown)
+        var hasProgress = false
         let outcome: ScenarioOutcome
         do throws(ScenarioRunError) {
             outcome = try run.start(
@@ -35,12 +36,14 @@ struct Playing {
                     guard isShown else { return }
                     var shown = snapshot
                     shown.noun = noun
+                    shown.answering = run.load == .none
                     // The last column stays empty: some terminals go to the next line when it is written.
                     let line =
                         isTerminal
                         ? "\r\u{1B}[2K" + shown.terminalLine(columns: terminalColumns() - 1, style: style)
                         : shown.plainLine + "\n"
                     put(line)
+                    hasProgress = true
                 })
         } catch {
             // Nothing ran, so nothing is reported: no empty folder stays behind.
@@ -50,7 +53,8 @@ struct Playing {
             }
             stop(error.exitCode, error.lines)
         }
-        if isTerminal && isShown { put("\r\u{1B}[2K") }
+        // The line is gone from a terminal; elsewhere the lines stand apart from the summary.
+        if hasProgress { put(isTerminal ? "\r\u{1B}[2K" : "\n") }
         report(outcome, folder, style)
     }
 

@@ -38,10 +38,13 @@ struct ScenarioArgument {
             return ScenarioArgument(trees: [known.tree], origin: "catalogue", file: nil)
         }
         let near = catalogue.map(\.name).filter { distance($0, text) <= 3 }
-        let hint = near.isEmpty ? "the catalogue has \(catalogue.map(\.name).listed)" : "did you mean \(near.listed)?"
+        let hint = near.isEmpty ? "the catalogue has \(catalogue.map(\.name).listed)" : "did you mean \(near.listed)"
         throw Unusable(
             code: .usage,
-            lines: ["no scenario is named \"\(text)\": \(hint); a file is given by its path, call.swift or call.json"])
+            lines: [
+                "no scenario is named \"\(text)\": \(hint)",
+                "  a file is given by its path: call.swift, or call.json that carillon lint --emit saved",
+            ])
     }
 
     /// The same; ends the program with a message where it cannot be had.

@@ -103,7 +103,9 @@ struct Serve: ParsableCommand {
     private var end: String {
         var ways: [String] = []
         if let calls { ways.append("when \(grouped(calls)) calls have ended") }
-        if let untilIdle { ways.append("when nothing comes for \(durationText(untilIdle.nanoseconds))") }
+        if let untilIdle {
+            ways.append("when nothing has come for \(durationText(untilIdle.nanoseconds)), after the first message")
+        }
         return (ways + ["with Ctrl-C"]).joined(separator: ", or ")
     }
 }

@@ -91,4 +91,13 @@ import Testing
 
                 """)
     }
+
+    @Test func aFlowThatNobodyRanHasNoTimes() {
+        let flow = Ladder(
+            participants: ["alice", "bob"],
+            arrows: [Ladder.Arrow(timeNanoseconds: 1_200_000, from: 0, to: 1, label: "INVITE")], isTimed: false)
+        #expect(!flow.text().contains("seconds") && !flow.text().contains("0.0012"))
+        #expect(flow.text().contains("─ INVITE ─"))
+        #expect(flow.mermaid.hasSuffix("    p0->>p1: INVITE\n"))
+    }
 }

@@ -91,7 +91,7 @@ import Testing
             #expect {
                 try RunFolder.create(in: path, scenario: "x", startedAtUTCNanoseconds: 0)
             } throws: { error in
-                "\(error)" == "cannot write \(path): File exists"
+                "\(error)" == "cannot write \(path): it is there and no folder"
             }
             #expect(throws: ReportWriteError.self) { try RunFolder(path: path + "/below") }
         }

@@ -34,6 +34,11 @@ extension CallJudge {
         let provisional = invite.provisionals.flatMap(\.arrivals).min() ?? .max
         let timedOut = invite.firstSent + strictness.timeout
         if provisional > timedOut - strictness.late, arrived > timedOut - strictness.late { return }
+        // A cancelled INVITE that has no answer yet is given up 64 × T1 after its CANCEL (§9.1).
+        let cancelled = transactions.first {
+            $0.method == "CANCEL" && $0.side == invite.side && $0.request.branch == invite.request.branch
+        }
+        if let cancelled, arrived > cancelled.firstSent + strictness.timeout - strictness.late { return }
         let succeeded = first.message.isSuccess
         let arrivals = invite.finals.filter { $0.message.isSuccess == succeeded }.flatMap(\.arrivals).sorted()
         // Timers M and D: 64 × T1, at least 32 s.

@@ -26,10 +26,13 @@ struct RunFate {
         case "reinvite":
             caller = reader.callerOfCall(invites: 3)
             callee = reader.calleeOfCall(invites: 3)
+        case "callee-hangs-up":
+            caller = reader.callerWhoIsHungUp()
+            callee = reader.calleeWhoHangsUp()
         case "busy":
             caller = reader.heard(opening, 486)
             callee = .succeeds
-        case "cancel", "no-answer":
+        case "cancel", "no-answer", "long-ring":
             caller = reader.callerWhoCancels()
             callee = judge.transactions.contains { $0.method == "CANCEL" && !$0.copies.isEmpty } ? .succeeds : .fails
         case "options-ping", "message":
@@ -115,6 +118,18 @@ private struct FateReader {
         return all(verdicts)
     }
 
+    func callerWhoIsHungUp() -> RunFate.Verdict {
+        let came = judge.transactions.contains { $0.method == "BYE" && $0.side == .callee && !$0.copies.isEmpty }
+        return all([heardAll("INVITE", 1), came ? .succeeds : .fails])
+    }
+
+    func calleeWhoHangsUp() -> RunFate.Verdict {
+        guard let invite = judge.transactions.first, let success = invite.finals.first,
+            let bye = judge.transactions.first(where: { $0.method == "BYE" && $0.side == .callee })
+        else { return .fails }
+        return all([before(invite.firstAckArrival, success.sent + timeout), heard(bye, 200)])
+    }
+
     func callerWhoCancels() -> RunFate.Verdict {
         guard let invite = judge.transactions.first,
             let cancel = judge.transactions.first(where: { $0.method == "CANCEL" })
@@ -129,7 +144,9 @@ extension CallJudge {
     /// Whether the network alone can have broken the call: a request got no final response, or a final response no ACK,
     /// in the time there was.
     var hasLostTransaction: Bool {
-        transactions.contains { transaction in
+        // A script may lose patience with a few that are late; nothing breaks by four losses.
+        if log.sendings.filter(\.arrivals.isEmpty).count > 4 { return true }
+        return transactions.contains { transaction in
             let limit = transaction.firstSent + strictness.timeout - strictness.late
             let final = transaction.firstFinalArrival ?? .max
             let stopped = transaction.firstResponseArrival ?? .max

@@ -104,7 +104,9 @@ public final class WireChecker {
     private func judge(_ log: CallLog, end: Int64) {
         callsChecked += 1
         var judge = CallJudge(log, strictness, end: end)
-        for rule in judge.verdict() { violate(log, rule) }
+        // One ladder tells all that is wrong with its call.
+        var seen: Set<String> = []
+        for rule in judge.verdict() where seen.insert(rule).inserted { violate(log, rule) }
         for rule in outcomes.note(log, judge) { violate(log, rule) }
     }
 

@@ -69,6 +69,7 @@ public final class WireMessage {
         if isRequest && seen["max-forwards"] != 1 { faults.append("no Max-Forwards (§8.1.1.6)") }
         if !branch.hasPrefix("z9hG4bK") { faults.append("branch \(branch) without the cookie (§8.1.1.7)") }
         if fromTag.isEmpty { faults.append("no From tag (§8.1.1.3)") }
+        if fromTag == toTag { faults.append("both ends have the tag \(fromTag), which must be unique (§19.3)") }
         if length != octets.count - body {
             faults.append("Content-Length \(length ?? -1), body of \(octets.count - body) octets (§20.14)")
         }

@@ -1,66 +1,99 @@
 import Foundation
-import Measurement
-import Scenarios
+import ScenarioDSL
 import SimulatedNetwork
 import Testing
 
 @Suite("Right under loss")
 struct LossTests {
-    static let long = ProcessInfo.processInfo.environment["CARILLON_TEST_ALL"] != nil
-    static let calls =
-        ProcessInfo.processInfo.environment["CARILLON_SIMULATED_CALLS"].flatMap { Int($0) } ?? (long ? 20_000 : 1_500)
-
-    /// `CARILLON_SEEDS=41,42` repeats what a failure named.
+    /// `CARILLON_SEEDS=41,42` repeats what a failure named; `make simulate` does the long runs.
     static let seeds: [UInt64] =
         ProcessInfo.processInfo.environment["CARILLON_SEEDS"].map { $0.split(separator: ",").compactMap { UInt64($0) } }
         ?? [1, 2, 3]
+    static let hold = ["hold": "uniform(0s, 5s)"]
+    static let longestHold: Int64 = 5_000_000_000
 
     @Test("A basic call keeps every rule on a bad network", arguments: seeds)
     func basicCall(seed: UInt64) throws {
-        try run("basic-call", seed: seed, calls: Self.calls, settings: ["hold": "uniform(0s, 5s)"])
+        try check("basic-call", seed: seed, calls: 1_000) { $0.settings = Self.hold }
     }
 
     @Test(
-        "So do the other flows of the catalogue",
-        arguments: [
-            "cancel", "busy", "early-media", "late-offer", "reinvite", "no-answer", "options-ping", "message",
-            "register",
-        ])
+        "So do the other flows of the catalogue, and flows in which the two ends cross",
+        arguments: lossScenarios.map(\.name).filter { $0 != "basic-call" })
     func others(name: String) throws {
-        try run(name, seed: 7, calls: Self.calls / 5, settings: [:])
+        try check(name, seed: 7, calls: 150)
     }
 
-    @Test("And on a worse one", arguments: [11, 12] as [UInt64])
+    @Test("Two of five lost, up to 200 ms of jitter, a third doubled", arguments: [11] as [UInt64])
     func worse(seed: UInt64) throws {
-        try run(
-            "basic-call", seed: seed, calls: Self.calls / 3, settings: ["hold": "uniform(0s, 2s)"],
-            impairment: Impairment(loss: 0.4, duplication: 0.3, jitter: 200_000_000))
+        try check("basic-call", seed: seed, calls: 600) {
+            $0.settings = Self.hold
+            $0.impairment = Impairment(loss: 0.4, duplication: 0.3, jitter: 200_000_000)
+        }
     }
 
-    private func run(
-        _ name: String, seed: UInt64, calls: Int, settings: [String: String], impairment: Impairment = Impairment()
-    ) throws {
-        let scenario = try #require(catalogue.first { $0.name == name })
-        let network = try SimulatedNetwork(scenario, seed: seed, impairment: impairment, settings: settings)
-        let checker = WireChecker(caller: network.caller)
-        network.onWire = { checker.note($0) }
-        network.run(calls, perSecond: 200)
-        checker.finish()
-        #expect(checker.callsChecked >= calls)
-        let report = checker.violations.prefix(3).map(\.description).joined(separator: "\n\n")
-        #expect(checker.violations.isEmpty, "seed \(seed), \(checker.violations.count) violations:\n\(report)")
-        let residue = network.residue
-        #expect(residue == network.nothing, "left behind with seed \(seed): \(residue)")
-        let succeeded = network.count(.runsSucceeded, caller: true)
-        let failed = network.count(.runsFailed, caller: true)
-        #expect(succeeded + failed == UInt64(calls))
-        if name == "basic-call" {
-            let share = LossModel.basicCallFailures(
-                loss: impairment.loss, duplication: impairment.duplication, runs: 100_000, seed: seed)
-            let bounds = LossModel.bounds(share: share, count: calls)
-            #expect(bounds.contains(Double(failed)), "\(failed) of \(calls) failed, the model says \(share)")
-            // Loss may break a call at its end for one side only; the wire must know of every call that succeeded.
-            #expect(checker.callsWhole >= Int(succeeded))
+    @Test("Both parties in one engine, with traces kept")
+    func embedded() throws {
+        try check("basic-call", seed: 21, calls: 300) {
+            $0.embedded = true
+            $0.traces = true
         }
+        try check("reinvite", seed: 22, calls: 50) {
+            $0.embedded = true
+            $0.traces = true
+        }
+    }
+
+    @Test("Messages that are taken in batches, every 3 ms")
+    func batches() throws {
+        try check("basic-call", seed: 31, calls: 300) {
+            $0.settings = Self.hold
+            $0.impairment.grain = 3_000_000
+        }
+    }
+
+    @Test(
+        "The callee cannot be reached for 40 s, and stands still for 40 s",
+        arguments: [Impairment.Outage.Kind.cut, .stopped])
+    func outage(kind: Impairment.Outage.Kind) throws {
+        try check("basic-call", seed: 41, calls: 400) {
+            $0.settings = Self.hold
+            $0.rate = 40
+            $0.impairment.outage = .init(kind, from: 3_000_000_000, to: 43_000_000_000)
+        }
+    }
+
+    @Test("A seed gives the same wire twice")
+    func repeats() throws {
+        func wire() throws -> [[UInt8]] {
+            let scenario = try #require(lossScenarios.first { $0.name == "basic-call" })
+            let network = try SimulatedNetwork(scenario, seed: 5, impairment: Impairment())
+            var wire: [[UInt8]] = []
+            network.onWire = { wire.append($0.octets) }
+            network.run(50, perSecond: 100)
+            return wire
+        }
+        let first = try wire()
+        #expect(first.count > 300)
+        #expect(try wire() == first)
+    }
+
+    private func check(
+        _ name: String, seed: UInt64, calls: Int, _ change: (inout SimulatedRun) -> Void = { _ in }
+    ) throws {
+        let scenario = try #require(lossScenarios.first { $0.name == name })
+        var run = SimulatedRun(scenario, seed: seed, calls: calls)
+        run.rate = 200
+        change(&run)
+        let result = try run.result()
+        var allowed: ClosedRange<Int>?
+        if name == "basic-call", !run.embedded, run.impairment.outage == nil, run.impairment.grain == 0 {
+            var model = LossModel(run.impairment, longestHold: Self.longestHold)
+            model.tryCalls(10_000, seed: seed)
+            allowed = BinomialBounds.failures(of: calls, model: model)
+        }
+        let faults = result.faults(allowed: allowed)
+        let ladders = result.violations.prefix(3).map(\.description).joined(separator: "\n\n")
+        #expect(faults.isEmpty, "\(name) with seed \(seed): \(faults.joined(separator: "; "))\n\(ladders)")
     }
 }

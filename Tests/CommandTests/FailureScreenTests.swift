@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    /// What a failed call looks like on the terminal, and what a server leaves.
+    @Suite("A failed call is explained on one screen")
+    struct FailureScreenTests {
+        @Test("Line, expected, got, rule, Call-ID, From tag, ladder")
+        func explained() async throws {
+            try await inFolder { folder in
+                _ = try await serving("busy", calls: 1) { target in
+                    let run = try await carillon(["run", "basic-call", target, "--out", "report"], in: folder)
+                    #expect(run.code == 1 || run.isStarved, "\(run.out)")
+                    // One call has no rate.
+                    #expect(run.out.contains("1 call started\n"))
+                    let lines = run.out.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+                    let headline = try #require(lines.firstIndex { $0.hasPrefix("1 × ") })
+                    let screen = lines[headline...]
+                    #expect(screen.count < 24)
+                    #expect(lines[headline] == "1 × BasicCall.swift:12  alice: expect 180 or 200 to INVITE")
+                    func row(_ name: String) -> String? {
+                        screen.first { $0.hasPrefix(name + " ") }?.dropFirst(name.count).trimmingCharacters(
+                            in: .whitespaces)
+                    }
+                    #expect(row("expected") == "180 or 200 to INVITE")
+                    #expect(row("got")?.hasPrefix("486 Busy Here ") == true)
+                    #expect(row("rule") == "RFC 3261 §13.2.2")
+                    #expect(row("example")?.contains("to \(target)") == true)
+                    let callID = try #require(row("Call-ID"))
+                    #expect(callID.count > 20)
+                    #expect(row("From tag")?.isEmpty == false)
+                    // The ladder: what went out and what came, in this order.
+                    let arrows = screen.filter { $0.contains("►") || $0.contains("◄") }
+                    #expect(arrows.count >= 3)
+                    #expect(arrows.first?.contains(" INVITE ─") == true)
+                    #expect(arrows.contains { $0.contains("◄─") && $0.contains(" 486 Busy Here ") })
+                    #expect(arrows.last?.contains(" ACK ─") == true)
+                    // The trace holds this call.
+                    let trace = try Data(contentsOf: folder.appendingPathComponent("report/failed.pcapng"))
+                    #expect(trace.range(of: Data("Call-ID: \(callID)".utf8)) != nil)
+                    #expect(trace.range(of: Data("SIP/2.0 486 Busy Here".utf8)) != nil)
+                }
+            }
+        }
+
+        @Test("A run without failures writes no trace, and --quiet says nothing")
+        func quiet() async throws {
+            try await inFolder { folder in
+                let run = try await carillon(["run", "message", "--quiet", "--out", "report"], in: folder)
+                #expect(run.code == 0 || run.code == 3)
+                #expect(run.out.isEmpty)
+                #expect(run.error.isEmpty)
+                #expect(folder.has("report/summary.txt"))
+                #expect(!folder.has("report/failed.pcapng"))
+            }
+        }
+
+        @Test("Two processes agree on what happened")
+        func twoProcesses() async throws {
+            let served = try await serving("basic-call", calls: 40) { target in
+                let run = try await carillon(
+                    ["run", "basic-call", target, "--rate", "200/s", "--calls", "40", "--no-report"])
+                #expect(run.out.contains("40 succeeded, 0 failed"))
+            }
+            #expect(served.out.contains("40 calls came in"))
+            #expect(served.out.contains("40 succeeded, 0 failed"))
+        }
+    }
+}

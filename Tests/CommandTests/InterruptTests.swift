@@ -1,0 +1,56 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    /// Ctrl-C and its kin: the first drains and reports, the second leaves at once.
+    @Suite("Interrupts")
+    struct InterruptTests {
+        /// Starts calls that last longer than the test, and waits until some are in progress.
+        private func longCalls(_ folder: URL, _ more: String...) async throws -> Command {
+            let run = try Command(
+                ["run", "basic-call", "--rate", "50/s", "--for", "10m", "--hold", "10m", "--out", "report"] + more,
+                in: folder)
+            // The first progress line comes after a second.
+            try await until("calls in progress") { run.out.contains(" live") || !run.isRunning }
+            return run
+        }
+
+        @Test(
+            "The first ends what is in progress and reports",
+            arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+        func first(signal: Int32, code: Int32) async throws {
+            try await inFolder { folder in
+                let run = try await longCalls(folder)
+                run.signal(signal)
+                let outcome = try await run.end()
+                #expect(outcome.code == code, "\(outcome.error)")
+                #expect(outcome.out.contains("drained at the end"))
+                let report = folder.appendingPathComponent("report")
+                for file in ["summary.txt", "run.json", "intervals.hlog"] { #expect(report.has(file)) }
+                let record = try ReadRecord(file: report.appendingPathComponent("run.json"))
+                #expect(record.end.kind == (signal == SIGINT ? "interrupted" : "terminated"))
+                let started = try #require(record.counters["runsStarted"])
+                #expect(started > 0)
+                #expect(record.counters["runsDrained"] == started)
+            }
+        }
+
+        @Test("The second leaves at once, with a report that says what was cut off")
+        func second() async throws {
+            try await inFolder { folder in
+                // A call a minute is hung up: draining would take longer than the test may.
+                let run = try await longCalls(folder, "--drain", "1/m")
+                run.signal(SIGINT)
+                try await until("draining") { run.out.contains("draining") || !run.isRunning }
+                #expect(run.isRunning)
+                run.signal(SIGINT)
+                let outcome = try await run.end()
+                #expect(outcome.code == 130, "\(outcome.error)")
+                #expect(outcome.out.contains("cut off"))
+                let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
+                #expect(record.end.kind == "interrupted")
+                #expect((record.counters["runsCutOff"] ?? 0) > 0)
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    /// What a run shows, sends and leaves.
+    @Suite("carillon run") struct Running {
+        @Test("The head says what is about to happen")
+        func head() async throws {
+            try await inFolder { folder in
+                let run = try await carillon(
+                    [
+                        "run", "basic-call", "--rate", "600/m", "--calls", "3", "--seed", "7", "--t1", "200ms",
+                        "--hold",
+                        "1ms", "--out", "report",
+                    ], in: folder)
+                let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
+                #expect(run.head("scenario") == "basic-call (catalogue)")
+                #expect(run.head("parties") == "alice, bob, both sides in this process")
+                #expect(run.head("local")?.hasPrefix("127.0.0.1:") == true)
+                #expect(run.head("load") == "10/s, Poisson arrivals, 3 calls")
+                #expect(run.head("settings") == "hold=1ms")
+                #expect(run.head("seed") == "7, run \(record.identity.runID)")
+                #expect(run.head("timers") == "T1 200 ms")
+                #expect(run.head("traces")?.hasPrefix("of failed calls; room for ") == true)
+                #expect(record.identity.seed == 7)
+                #expect(run.error.isEmpty)
+            }
+        }
+
+        @Test("Nothing said is one call, into a folder of its own below the current one")
+        func oneCall() async throws {
+            try await inFolder { folder in
+                let run = try await carillon(["run", "options-ping"], in: folder)
+                #expect(run.out.contains("1 succeeded, 0 failed"))
+                #expect(run.head("load")?.hasPrefix("one call") == true)
+                let runs = try FileManager.default.contentsOfDirectory(
+                    atPath: folder.appendingPathComponent("reports/runs").path)
+                #expect(runs.count == 1 && runs[0].hasSuffix("Z-options-ping"))
+                #expect(run.out.contains("Report: reports/runs/\(runs[0])"))
+            }
+        }
+
+        @Test("A rate is meant over the time in which calls were due, not over the calls that last longer")
+        func rate() async throws {
+            let run = try await carillon([
+                "run", "basic-call", "--rate", "100/s", "--calls", "50", "--hold", "1500ms", "--no-report",
+            ])
+            #expect(run.out.contains("50 calls started"))
+            #expect(run.out.contains("100 calls/s (asked: 100 calls/s)"), "\(run.out)")
+        }
+
+        @Test("Progress is a line a second where nobody watches, without codes of a terminal")
+        func progress() async throws {
+            let run = try await carillon([
+                "run", "basic-call", "--rate", "100/s", "--for", "2200ms", "--hold", "100ms", "--no-report",
+            ])
+            let lines = run.out.split(separator: "\n").filter { $0.contains(" started, ") && $0.contains(" live, ") }
+            #expect(lines.count >= 2, "\(run.out)")
+            #expect(lines.first?.contains(" calls/s, ") == true)
+            #expect(lines.last?.contains("0 failed") == true && lines.last?.contains("p99") == true)
+            #expect(!run.out.contains("\u{1B}") && !run.out.contains("\r"))
+        }
+
+        @Test("What a call sends is what the options say")
+        func identity() async throws {
+            try await inFolder { folder in
+                let peer = try Peer()
+                let run = try Command(
+                    [
+                        "run", "basic-call", "sip:5551234@127.0.0.1:\(peer.port)", "--from", "sip:anna@example.com",
+                        "--domain", "example.org", "--advertise", "192.0.2.9", "--header", "X-Test: seven of nine",
+                        "--header", "Subject: bells", "--run-id", "0badcafe", "--no-report",
+                    ], in: folder)
+                let invite = try peer.receive { Peer.response("603 Decline", to: $0) }
+                let outcome = try await run.end()
+                #expect(outcome.code == 1 || outcome.isStarved)
+                let lines = invite.components(separatedBy: "\r\n")
+                #expect(lines[0] == "INVITE sip:5551234@example.org SIP/2.0")
+                #expect(lines.contains { $0.hasPrefix("From: <sip:anna@example.com>;tag=") })
+                #expect(lines.contains("To: <sip:5551234@example.org>"))
+                #expect(lines.contains { $0.hasPrefix("Via: SIP/2.0/UDP 192.0.2.9:") })
+                #expect(lines.contains { $0.hasPrefix("Contact: <sip:alice@192.0.2.9:") })
+                #expect(lines.contains("X-Test: seven of nine") && lines.contains("Subject: bells"))
+                #expect(lines.contains { $0.hasPrefix("Call-ID: 0badcafe-") })
+                #expect(outcome.head("seed")?.hasSuffix("run 0badcafe") == true)
+                #expect(outcome.head("parties") == "alice")
+                #expect(outcome.head("target") == "127.0.0.1:\(peer.port) over UDP")
+            }
+        }
+
+        @Test("A proxy gets the bytes, the target the address")
+        func proxy() async throws {
+            try await inFolder { folder in
+                let peer = try Peer()
+                let run = try Command(
+                    [
+                        "run", "basic-call", "10.9.8.7", "--proxy", "127.0.0.1:\(peer.port)", "--to",
+                        "sip:bob@example.net", "--no-report",
+                    ], in: folder)
+                let invite = try peer.receive { Peer.response("486 Busy Here", to: $0) }
+                _ = try await run.end()
+                #expect(invite.hasPrefix("INVITE sip:bob@example.net SIP/2.0\r\n"))
+                #expect(invite.contains("From: <sip:alice@10.9.8.7"))
+            }
+        }
+
+        @Test("--trace all keeps the messages of calls that went well; without failures nothing else is kept")
+        func traces() async throws {
+            try await inFolder { folder in
+                _ = try await carillon(["run", "options-ping", "--trace", "all", "--out", "all"], in: folder)
+                #expect(folder.has("all/failed.pcapng"))
+                _ = try await carillon(["run", "options-ping", "--out", "failed"], in: folder)
+                #expect(!folder.has("failed/failed.pcapng") && folder.has("failed/run.json"))
+            }
+        }
+
+        @Test("What cannot begin leaves no empty folder")
+        func nothingBegan() async throws {
+            try await inFolder { folder in
+                let run = try await carillon(["run", "basic-call", "127.0.0.1:9", "--local", "192.0.2.77"], in: folder)
+                #expect(run.code == 69 && run.out.isEmpty)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/reports/runs").isEmpty)
+            }
+        }
+
+        @Test("A reader that leaves early does not end the run")
+        func closedPipe() async throws {
+            try await inFolder { folder in
+                let pipe = Pipe()
+                let run = try Command(
+                    ["run", "basic-call", "--calls", "30", "--rate", "100/s", "--out", "report"], in: folder,
+                    output: pipe.fileHandleForWriting)
+                try pipe.fileHandleForWriting.close()
+                try pipe.fileHandleForReading.close()
+                let code = try await run.end().code
+                let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
+                #expect(code == (record.verdict.level == "invalid" ? 3 : 0))
+                #expect(record.counters["runsSucceeded"] == 30)
+            }
+        }
+    }
+
+    /// /dev/full takes nothing, as a disk without room does.
+    @Suite("Full disks") struct FullDisks {
+        @Test("They cost the files, not the truth: 69, and the summary on the terminal is whole")
+        func report() async throws {
+            try await inFolder { folder in
+                let peer = try Peer()
+                let report = folder.appendingPathComponent("report")
+                try FileManager.default.createDirectory(at: report, withIntermediateDirectories: true)
+                let files = ["summary.txt", "run.json", "failed.pcapng"]
+                for file in files {
+                    try FileManager.default.createSymbolicLink(
+                        atPath: report.path + "/\(file).partial", withDestinationPath: "/dev/full")
+                }
+                let run = try Command(["run", "basic-call", "127.0.0.1:\(peer.port)", "--out", "report"], in: folder)
+                _ = try peer.receive { Peer.response("486 Busy Here", to: $0) }
+                let outcome = try await run.end()
+                // A report that is not there goes before a call that failed.
+                #expect(outcome.code == 69)
+                for file in files {
+                    #expect(outcome.error.contains("error: cannot write report/\(file)"), "\(outcome.error)")
+                    #expect(!report.has(file))
+                }
+                #expect(outcome.error.contains("No space left"))
+                #expect(report.has("intervals.hlog"))
+                #expect(outcome.out.contains("0 succeeded, 1 failed") && outcome.out.contains("486 Busy Here"))
+            }
+        }
+
+        @Test("Text that nobody could take is not taken for told")
+        func output() async throws {
+            try await inFolder { folder in
+                let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+                let run = try await Command(["run", "options-ping", "--no-report"], in: folder, output: full).end()
+                #expect(run.code == 69 && run.error.contains("standard output"))
+                let list = try await Command(["list"], in: folder, output: full).end()
+                #expect(list.code == 69 && list.error.contains("standard output"))
+            }
+        }
+    }
+}

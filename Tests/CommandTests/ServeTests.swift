@@ -1,0 +1,72 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    @Suite("carillon serve") struct Serving {
+        @Test("Several scenarios at one address: each request finds its party, what none takes is answered")
+        func dispatch() async throws {
+            try await inFolder { folder in
+                let scenarios = ["basic-call", "message", "register"]
+                let served = try await serving(scenarios + ["--out", "served"], in: folder) { server, target in
+                    for name in scenarios + ["basic-call"] {
+                        let run = try await carillon(["run", name, target, "--no-report"], in: folder)
+                        #expect(run.out.contains("1 succeeded, 0 failed"), "\(name): \(run.out)")
+                    }
+                    // Nobody plays OPTIONS: 200, as a server that is there answers.
+                    let ping = try await carillon(["run", "options-ping", target, "--no-report"], in: folder)
+                    #expect(ping.out.contains("1 succeeded, 0 failed"), "\(ping.out)")
+                    server.signal(SIGTERM)
+                }
+                #expect(served.code == 143)
+                let record = try ReadRecord(file: folder.appendingPathComponent("served/run.json"))
+                #expect(record.counters["runsSucceeded"] == 4 && record.end.kind == "terminated")
+                #expect(
+                    served.head("scenarios") == "basic-call (catalogue), message (catalogue), register (catalogue)")
+                #expect(served.head("parties") == "bob, bob, registrar")
+                #expect(served.head("ends") == "with Ctrl-C")
+            }
+        }
+
+        @Test("An idle server ends by itself")
+        func untilIdle() async throws {
+            try await inFolder { folder in
+                let served = try await serving(
+                    ["options-ping", "--until-idle", "500ms", "--no-report"], in: folder
+                ) { _, target in
+                    let run = try await carillon(["run", "options-ping", target, "--no-report"], in: folder)
+                    #expect(run.out.contains("1 succeeded, 0 failed"))
+                }
+                #expect(served.code == 0 || served.isStarved)
+                #expect(served.out.contains("1 succeeded, 0 failed"))
+                #expect(
+                    served.head("ends") == "when nothing has come for 500 ms, after the first message, or with Ctrl-C")
+            }
+        }
+
+        @Test("A server that nobody called has shown nothing")
+        func nobodyCalled() async throws {
+            try await inFolder { folder in
+                let served = try await serving(["basic-call", "--no-report"], in: folder) { server, _ in
+                    server.signal(SIGINT)
+                }
+                #expect(served.code == 130)
+                #expect(served.out.contains("INVALID: no call ran"))
+            }
+        }
+
+        @Test("Only the parties named by --play answer")
+        func play() async throws {
+            try await inFolder { folder in
+                let served = try await serving(
+                    ["register", "options-ping", "--play", "registrar", "--no-report"], in: folder
+                ) { server, target in
+                    let run = try await carillon(["run", "register", target, "--no-report"], in: folder)
+                    #expect(run.out.contains("1 succeeded, 0 failed"))
+                    server.signal(SIGINT)
+                }
+                #expect(served.head("parties") == "registrar")
+                #expect(served.out.contains("1 succeeded, 0 failed"))
+            }
+        }
+    }
+}

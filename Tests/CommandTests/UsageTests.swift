@@ -1,0 +1,105 @@
+import Testing
+
+extension CommandTests {
+    @Suite("Wrong usage") struct Usage {
+        struct Case: CustomTestStringConvertible, Sendable {
+            var arguments: [String]
+            var word: String
+            init(_ arguments: String..., says word: String) {
+                self.arguments = arguments
+                self.word = word
+            }
+            var testDescription: String { arguments.joined(separator: " ") }
+        }
+
+        static let cases = [
+            Case("fly", says: "fly"),
+            Case("run", says: "scenario"),
+            Case("run", "basic-cal", says: "did you mean basic-call"),
+            Case("run", "nonsense", says: "the catalogue has basic-call"),
+            Case("run", "notes/call.txt", says: "a scenario file ends in .swift"),
+            // Load.
+            Case("run", "basic-call", "--rate", "fast", says: "5000/s"),
+            Case("run", "basic-call", "--rate", "0/s", says: "a rate is from"),
+            Case("run", "basic-call", "--rate", "nan", says: "5000/s"),
+            Case("run", "basic-call", "--rate", "5/fortnight", says: "/fortnight"),
+            Case("run", "basic-call", "--rate", "99999999999999999999/s", says: "10000000/s"),
+            Case("run", "basic-call", "--for", "30", "--for", "x", says: "30s"),
+            Case("run", "basic-call", "--for", "99999h", says: "a year"),
+            Case("run", "basic-call", "--for", "0s", says: "longer than nothing"),
+            Case("run", "basic-call", "--calls", "0", says: "--calls 0"),
+            Case("run", "basic-call", "--calls", "18446744073709551616", says: "--calls"),
+            Case("run", "basic-call", "--concurrency", "0", says: "from 1 to 4000000"),
+            Case("run", "basic-call", "--concurrency", "9223372036854775807", says: "from 1 to 4000000"),
+            Case("run", "basic-call", "--concurrency", "5", "--arrivals", "uniform", says: "--rate"),
+            Case("run", "basic-call", "8.8.8.8", "--rate", "101/s", says: "--yes-load"),
+            Case("run", "basic-call", "8.8.8.8", "--concurrency", "3", says: "--yes-load"),
+            // Scenario.
+            Case("run", "basic-call", "--set", "colour=red", says: "it has hold (0s)"),
+            Case("run", "basic-call", "--set", "hold", says: "name=value"),
+            Case("run", "options-ping", "--hold", "3s", says: "it has none"),
+            Case("run", "basic-call", "--hold", "long", says: "exponential(30s)"),
+            Case("run", "basic-call", "--hold=-3s", says: "backwards"),
+            Case("run", "basic-call", "--hold", "uniform(5s, 1s)", says: "reversed"),
+            Case("run", "basic-call", "--hold", "exponential(99999h)", says: "30 days"),
+            Case("run", "basic-call", "--hold", "3s", "--set", "hold=4s", says: "twice"),
+            Case("run", "basic-call", "--play", "mallory", says: "it has alice, bob"),
+            Case("run", "basic-call", "--play", "alice", says: "leaves out bob"),
+            Case("run", "basic-call", "127.0.0.1:5060", "--play", "bob", says: "leaves out alice"),
+            Case("run", "basic-call", "--run-id", "0", says: "eight hexadecimal digits"),
+            Case("run", "basic-call", "--scenario", "other", says: "no scenario \"other\""),
+            // Addresses.
+            Case("run", "basic-call", "[::1]:5060", says: "later release"),
+            Case("run", "basic-call", "2001:db8::1", says: "later release"),
+            Case("run", "basic-call", "sips:bob@127.0.0.1", says: "later release"),
+            Case("run", "basic-call", "sip:bob@127.0.0.1;transport=tls", says: "TLS comes with a later release"),
+            Case("run", "basic-call", "tel:+4930123", says: "names no host"),
+            Case("run", "basic-call", "127.0.0.1:70000", says: "1 to 65535"),
+            Case("run", "basic-call", "300.1.1.1", says: "no IPv4 address"),
+            Case("run", "basic-call", "sip:a b@127.0.0.1", says: "no user"),
+            Case("run", "basic-call", "", says: "names no host"),
+            Case("run", "basic-call", "--local", "127.0.0.1:9-5", says: "5060-5067"),
+            Case("run", "basic-call", "--local", "127.0.0.1:5060-5061", "--workers", "3", says: "port each"),
+            Case("run", "basic-call", "--local", "127.0.0.1", "--interface", "lo", says: "twice"),
+            Case("run", "basic-call", "--from", "alice", says: "sip:alice@example.com"),
+            Case("run", "basic-call", "--to", "sip:b ob@x", says: "no blanks"),
+            Case("run", "basic-call", "--header", "no colon", says: "Name: value"),
+            Case("run", "basic-call", "--header", "X: 1\r\nVia: 2", says: "another header"),
+            Case("run", "basic-call", "--header", "i: 1", says: "written by Carillon itself"),
+            Case("run", "basic-call", "--advertise", "a b", says: "host name"),
+            // Engine and report.
+            Case("run", "basic-call", "--workers", "0", says: "from 1 to 64"),
+            Case("run", "basic-call", "--t1", "100us", says: "1ms"),
+            Case("run", "basic-call", "--t1", "10s", says: "--t2"),
+            Case("run", "basic-call", "--gso", "perhaps", says: "on"),
+            Case("run", "basic-call", "--wait", "asleep", says: "moderated"),
+            Case("run", "basic-call", "--trace", "sample=1/0", says: "sample=1/100"),
+            Case("run", "basic-call", "--trace-memory", "999999999999G", says: "1024G"),
+            Case("run", "basic-call", "--out", "x", "--no-report", says: "contradict"),
+            Case("run", "basic-call", "--json", "--quiet", says: "contradict"),
+            // Other commands.
+            Case("serve", "basic-call", says: "--listen"),
+            Case("serve", "basic-call", "--listen", "0.0.0.0:5060", says: "Contact and Via"),
+            Case("serve", "basic-call", "--listen", "127.0.0.1", "--play", "alice", says: "answering parties"),
+            Case("serve", "basic-call", "basic-call", "--listen", "127.0.0.1", says: "already"),
+            Case("serve", "basic-call", "--listen", "127.0.0.1", "--calls", "0", says: "--calls 0"),
+            Case("new", "a b", says: "\"a b\""),
+            Case("new", "../elsewhere", says: "no name for a scenario"),
+            Case("new", "", says: "no name for a scenario"),
+            Case("lint", "basic-call", "--emit", "call.swift", says: ".json"),
+        ]
+
+        @Test("is exit 64 and says what is right", .serialized, arguments: cases)
+        func usage(_ wrong: Case) async throws {
+            try await inFolder { folder in
+                let run = try await carillon(wrong.arguments, in: folder)
+                #expect(run.code == 64)
+                #expect(run.error.contains(": error: "), "\(run.error)")
+                #expect(run.error.contains(wrong.word), "\(run.error)")
+                // Nothing was begun.
+                #expect(run.out.isEmpty)
+                #expect(!folder.has("reports"))
+            }
+        }
+    }
+}
