@@ -59,7 +59,7 @@ extension CallEngine {
                 callID.write(bound.literals, bound.nonceDigits)
                 callID.write("-")
                 callID.write(token)
-                tag.write(token)
+                tag.write(CallToken(call: token.call ^ tagMask, part: token.part))
             }
             recorder.fail(
                 FailureReport(

@@ -124,7 +124,7 @@ extension CallEngine {
                     out.write(";tag=")
                     out.write(
                         CallToken(
-                            call: payload.first,
+                            call: payload.first ^ tagMask,
                             part: UInt16(truncatingIfNeeded: payload.second &>> 16 & 0xF) &<< 12
                                 | UInt16(truncatingIfNeeded: payload.second &>> 32) & 0xFFF))
                 }
@@ -722,7 +722,7 @@ extension CallEngine {
         out.write(octets, Int(echo.headLength))
         if echo.needsTag != 0 {
             out.write(";tag=")
-            out.write(token)
+            out.write(CallToken(call: token.call ^ tagMask, part: token.part))
         }
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         if status == 405 || status == 501 || (status == 200 && scanner.index.method == .options) {
@@ -756,7 +756,8 @@ extension CallEngine {
             out.write(";tag=")
             let incarnation = dialog(header, Int(record.pointee.dialog)).pointee.incarnation & 0xFFF
             out.write(
-                CallToken(call: callWord(slot, header), part: UInt16(record.pointee.dialog) &<< 12 | incarnation))
+                CallToken(
+                    call: callWord(slot, header) ^ tagMask, part: UInt16(record.pointee.dialog) &<< 12 | incarnation))
         }
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         out.write("Content-Length: 0\r\n\r\n")

@@ -34,6 +34,7 @@ public struct CallEngine: ~Copyable {
 
     let settings: EngineSettings
     let timers: TransactionTimers
+    let tagMask: UInt64
     let bound: BoundProgram
     let expectationOfInstruction: [Int: Int]
     var slots: SlotSlab
@@ -129,6 +130,7 @@ public struct CallEngine: ~Copyable {
         var flows = FlowTable()
         targetFlow = flows.flow(to: settings.target)
         timers = settings.timers
+        tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
         completedQueue = linger.queue(lasting: max(timers.d(reliable: false), 1)) ?? 0
         repeatedQueue = linger.queue(lasting: max(timers.j(reliable: false), 1)) ?? 0
