@@ -299,6 +299,7 @@ extension CallEngine {
         record.pointee.isActive = true
         record.pointee.flow = responseFlow().index
         if method == .invite {
+            record.pointee.keptUntil = renewal == 0 ? .never : tick.after(renewal)
             var machine = ServerInviteTransaction()
             machine.start(reliable: false)
             store(machine, record)
@@ -313,6 +314,14 @@ extension CallEngine {
                 callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
                 incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
             queue: repeatedQueue, now: tick)
+    }
+
+    /// An INVITE may ring longer than any entry lingers: its CANCEL and its repeats must still find it.
+    mutating func renewPending(_ record: UnsafeMutablePointer<ServerRecord>) {
+        record.pointee.keptUntil = tick.after(renewal)
+        guard let entry = linger.find(record.pointee.key) else { return }
+        let payload = entry.pointee
+        linger.insert(record.pointee.key, payload, queue: repeatedQueue, now: tick)
     }
 
     /// The transaction needs its record no more; what repeats of its request come is the linger table's.

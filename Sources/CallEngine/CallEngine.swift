@@ -48,6 +48,8 @@ public struct CallEngine: ~Copyable {
     let acceptedQueue: Int
     let completedQueue: Int
     let repeatedQueue: Int
+    /// A pending INVITE is known by the linger table alone; after so many milliseconds its entry there is renewed. 0: never.
+    let renewal: Tick
 
     /// Runs in progress: from the first request to the last dialog's final answer. Lingering transactions do not count.
     public internal(set) var liveRuns = 0
@@ -133,7 +135,9 @@ public struct CallEngine: ~Copyable {
         tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
         completedQueue = linger.queue(lasting: max(timers.d(reliable: false), 1)) ?? 0
-        repeatedQueue = linger.queue(lasting: max(timers.j(reliable: false), 1)) ?? 0
+        let repeats = max(timers.j(reliable: false), 1)
+        repeatedQueue = linger.queue(lasting: repeats) ?? 0
+        renewal = repeats > 1000 ? repeats - 500 : 0
         if !traces.isOff {
             for template in 0..<bound.templateCount {
                 traces.registerTemplate(id: UInt16(template), segments: bound.traceSegments(template))
