@@ -140,7 +140,6 @@ extension CallEngine {
         guard plan.cancel >= 0, !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
             let record = freeClient(header)
         else { return }
-        header.pointee.flags.insert(.cancelled)
         sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
     }
 
