@@ -59,7 +59,7 @@ extension CallEngine {
                 callID.write(bound.literals, bound.nonceDigits)
                 callID.write("-")
                 callID.write(token)
-                tag.write(token)
+                tag.write(CallToken(call: token.call ^ tagMask, part: token.part))
             }
             recorder.fail(
                 FailureReport(
@@ -97,7 +97,6 @@ extension CallEngine {
         guard header.pointee.phase == .waiting else { return }
         header.pointee.phase = .closing
         header.pointee.flags.remove(.pausing)
-        emptyInbox(header)
         // What is ended for the script has as long as a transaction may last, twice: an INVITE and its BYE.
         header.pointee.stepDeadline = tick &+ 2 &* timers.timeout &+ 1000
         let plan = party(header)
@@ -109,6 +108,7 @@ extension CallEngine {
             let drained = owner(slot, header).pointee.flags.contains(.drained)
             respond(drained ? 480 : 500, to: record, slot, header)
         }
+        if header.pointee.inbox != 0 { answerInbox(slot, header) }
         for number in 0..<Int(plan.pointee.dialogs) { closeDialog(number, slot, header) }
         closeIfDone(slot, header)
     }
@@ -140,7 +140,6 @@ extension CallEngine {
         guard plan.cancel >= 0, !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
             let record = freeClient(header)
         else { return }
-        header.pointee.flags.insert(.cancelled)
         sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
     }
 

@@ -241,6 +241,34 @@ extension CallEngine {
         received = MonotonicInstant(nanoseconds: entry.received)
     }
 
+    /// The script has ended: what it never came to is answered for it. A BYE gets its 200, all else 500.
+    mutating func answerInbox(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        let atHand = (hand: hand, count: handCount, isQueued: handIsQueued, source: source, received: received)
+        var cursor = header.pointee.inbox
+        while cursor != 0 {
+            let block = arena.pointer(.init(raw: cursor))
+            let entry = block.load(as: InboxEntry.self)
+            cursor = entry.next
+            if entry.isResponse { continue }
+            putAtHand(UnsafeRawBufferPointer(start: block + InboxEntry.size, count: Int(entry.length)), entry)
+            let method = scanner.index.method
+            if method == .ack { continue }
+            let status: UInt16 = method == .bye ? 200 : 500
+            if method == .bye { dialog(header, Int(entry.dialog)).pointee.state = .terminated }
+            answerStatelessly(status)
+            remember(status, entry.key)
+            recorder.countUnexpectedRequest(answeredWith: Int(status))
+        }
+        emptyInbox(header)
+        hand = atHand.hand
+        handCount = atHand.count
+        handIsQueued = atHand.isQueued
+        source = atHand.source
+        received = atHand.received
+        echoIsMade = false
+        if let base = hand { _ = scanner.scan(UnsafeRawBufferPointer(start: base, count: handCount)) }
+    }
+
     mutating func emptyInbox(_ header: UnsafeMutablePointer<SlotHeader>) {
         var cursor = header.pointee.inbox
         header.pointee.inbox = 0

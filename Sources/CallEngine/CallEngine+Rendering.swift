@@ -92,7 +92,10 @@ extension CallEngine {
                 piece += 1
                 continue
             case .localTag, .ownCallID:
-                CallToken(call: call, part: dialogBits | (speaker.dialog.pointee.incarnation & 0xFFF)).write(to: out)
+                CallToken(
+                    call: piece.pointee.kind == .localTag ? call ^ tagMask : call,
+                    part: dialogBits | (speaker.dialog.pointee.incarnation & 0xFFF)
+                ).write(to: out)
                 if keepsValues { values = keepToken(out, values) }
                 out += CallToken.width
                 piece += 1
@@ -212,7 +215,7 @@ extension CallEngine {
             }
             memcpy(out, ";tag=", 5)
             let token = CallToken(
-                call: callWord(speaker.slot, speaker.header),
+                call: callWord(speaker.slot, speaker.header) ^ tagMask,
                 part: dialogBits | (speaker.dialog.pointee.incarnation & 0xFFF))
             token.write(to: out + 5)
             out += 5 + CallToken.width
@@ -233,7 +236,7 @@ extension CallEngine {
         if head.needsTag != 0 {
             memcpy(out, ";tag=", 5)
             CallToken(
-                call: callWord(speaker.slot, speaker.header),
+                call: callWord(speaker.slot, speaker.header) ^ tagMask,
                 part: UInt16(speaker.dialogNumber) &<< 12 | (speaker.dialog.pointee.incarnation & 0xFFF)
             ).write(to: out + 5)
             out += 5 + CallToken.width

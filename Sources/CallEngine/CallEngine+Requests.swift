@@ -56,6 +56,9 @@ extension CallEngine {
         return (hash ^ UInt64(index.cseqNumber)) | 1
     }
 
+    /// In place of a template the linger table keeps the status of a response that no template made, from here on.
+    static let firstStatusMark: UInt16 = 0xFC00
+
     /// What the linger table keeps of a server transaction, from the moment its request came.
     private mutating func serverPayload(
         _ call: UInt64, dialog: Int, server: Int, template: UInt16, incarnation: UInt16, party: UInt8
@@ -96,7 +99,18 @@ extension CallEngine {
         }
         // Timers J and L: answered from its own headers. A repeated INVITE is absorbed (RFC 6026 §7.1).
         let template = UInt16(truncatingIfNeeded: payload.second)
-        guard !isInvite, template != 0xFFFF else { return true }
+        guard template != 0xFFFF else { return true }
+        if template >= Self.firstStatusMark {
+            recorder.count(.responseRetransmissionsSent)
+            answer(
+                template &- Self.firstStatusMark,
+                token: CallToken(
+                    call: payload.first,
+                    part: UInt16(truncatingIfNeeded: payload.second &>> 16 & 0xF) &<< 12
+                        | UInt16(truncatingIfNeeded: payload.second &>> 32) & 0xFFF), again: true)
+            return true
+        }
+        guard !isInvite else { return true }
         answerAgain(template, payload)
         return true
     }
@@ -124,7 +138,7 @@ extension CallEngine {
                     out.write(";tag=")
                     out.write(
                         CallToken(
-                            call: payload.first,
+                            call: payload.first ^ tagMask,
                             part: UInt16(truncatingIfNeeded: payload.second &>> 16 & 0xF) &<< 12
                                 | UInt16(truncatingIfNeeded: payload.second &>> 32) & 0xFFF))
                 }
@@ -285,6 +299,7 @@ extension CallEngine {
         record.pointee.isActive = true
         record.pointee.flow = responseFlow().index
         if method == .invite {
+            record.pointee.keptUntil = renewal == 0 ? .never : tick.after(renewal)
             var machine = ServerInviteTransaction()
             machine.start(reliable: false)
             store(machine, record)
@@ -299,6 +314,14 @@ extension CallEngine {
                 callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
                 incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
             queue: repeatedQueue, now: tick)
+    }
+
+    /// An INVITE may ring longer than any entry lingers: its CANCEL and its repeats must still find it.
+    mutating func renewPending(_ record: UnsafeMutablePointer<ServerRecord>) {
+        record.pointee.keptUntil = tick.after(renewal)
+        guard let entry = linger.find(record.pointee.key) else { return }
+        let payload = entry.pointee
+        linger.insert(record.pointee.key, payload, queue: repeatedQueue, now: tick)
     }
 
     /// The transaction needs its record no more; what repeats of its request come is the linger table's.
@@ -340,13 +363,16 @@ extension CallEngine {
             return
         }
         // RFC 3261 §9.2: answered 200 in any case; an INVITE without a final response gets its 487.
+        let incarnation = dialog(header, dialogNumber).pointee.incarnation
         linger.insert(
             key,
             serverPayload(
-                payload.first, dialog: dialogNumber, server: 255, template: 0xFFFF,
-                incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
-            queue: repeatedQueue, now: tick)
-        answer(200, token: CallToken(call: payload.first, part: UInt16(dialogNumber) &<< 12))
+                payload.first, dialog: dialogNumber, server: 255, template: Self.firstStatusMark &+ 200,
+                incarnation: incarnation, party: header.pointee.party), queue: repeatedQueue, now: tick)
+        answer(
+            200,
+            token: CallToken(
+                call: payload.first, part: UInt16(dialogNumber) &<< 12 | (incarnation & 0xFFF)))
         recorder.countUnexpectedRequest(answeredWith: 200)
         if isPending, let record {
             respond(487, to: record, slot, header)
@@ -527,7 +553,7 @@ extension CallEngine {
         linger.insert(
             key,
             serverPayload(
-                callWord(slot, header), dialog: dialogNumber, server: 255, template: 0xFFFF,
+                callWord(slot, header), dialog: dialogNumber, server: 255, template: Self.firstStatusMark &+ status,
                 incarnation: dialog.pointee.incarnation, party: header.pointee.party), queue: repeatedQueue, now: tick)
         answerStatelessly(status)
         guard method == .bye else { return }
@@ -704,7 +730,7 @@ extension CallEngine {
         answer(status, token: CallToken(call: hash | 0xFF &<< 56, part: 0))
     }
 
-    private mutating func answer(_ status: UInt16, token: CallToken) {
+    mutating func answer(_ status: UInt16, token: CallToken, again: Bool = false) {
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
             return
@@ -722,7 +748,7 @@ extension CallEngine {
         out.write(octets, Int(echo.headLength))
         if echo.needsTag != 0 {
             out.write(";tag=")
-            out.write(token)
+            out.write(CallToken(call: token.call ^ tagMask, part: token.part))
         }
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         if status == 405 || status == 501 || (status == 200 && scanner.index.method == .options) {
@@ -731,9 +757,9 @@ extension CallEngine {
             )
         }
         out.write("Content-Length: 0\r\n\r\n")
-        recorder.countResponseSent(status: Int(status), method: scanner.index.method)
+        if !again { recorder.countResponseSent(status: Int(status), method: scanner.index.method) }
         let flow = responseFlow()
-        commit(place, out.count, flow: flow, slot: .max, nil, again: false)
+        commit(place, out.count, flow: flow, slot: .max, nil, again: again)
     }
 
     /// Our own final response to an INVITE that the script leaves open.
@@ -756,7 +782,8 @@ extension CallEngine {
             out.write(";tag=")
             let incarnation = dialog(header, Int(record.pointee.dialog)).pointee.incarnation & 0xFFF
             out.write(
-                CallToken(call: callWord(slot, header), part: UInt16(record.pointee.dialog) &<< 12 | incarnation))
+                CallToken(
+                    call: callWord(slot, header) ^ tagMask, part: UInt16(record.pointee.dialog) &<< 12 | incarnation))
         }
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         out.write("Content-Length: 0\r\n\r\n")
@@ -771,8 +798,15 @@ extension CallEngine {
             _ = machine.respond(status: status, now: tick, timers: timers)
             store(machine, record)
         } else {
+            remember(status, record.pointee.key)
             finish(record)
         }
+    }
+
+    /// Repeats of the request with this key get this status from now on.
+    mutating func remember(_ status: UInt16, _ key: UInt64) {
+        guard let entry = linger.find(key) else { return }
+        entry.pointee.second = entry.pointee.second & ~0xFFFF | UInt64(Self.firstStatusMark &+ status)
     }
 
     /// Sends the last response of a transaction again.

@@ -480,7 +480,7 @@ extension CallEngine {
         guard let base = hand else { return }
         let index = scanner.index
         let tag = tagParameter(base, index.from)
-        if tag.length == UInt32(CallToken.width), let token = CallToken(base + Int(tag.offset)),
+        if tag.length == UInt32(CallToken.width), let token = tagToken(base + Int(tag.offset)),
             token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
         {
             let header = pointer.assumingMemoryBound(to: SlotHeader.self)
@@ -540,13 +540,20 @@ extension CallEngine {
         if range.length > width &+ 5 {
             let start = base + Int(range.end &- width &- 5)
             if start.loadUnaligned(as: UInt32.self) == 0x6761_743B,  // ";tag"
-                start.load(fromByteOffset: 4, as: UInt8.self) == 0x3D, let token = CallToken(start + 5)
+                start.load(fromByteOffset: 4, as: UInt8.self) == 0x3D, let token = tagToken(start + 5)
             {
                 return token
             }
         }
         let tag = tagParameter(base, range)
-        return tag.length == width ? CallToken(base + Int(tag.offset)) : nil
+        return tag.length == width ? tagToken(base + Int(tag.offset)) : nil
+    }
+
+    @inline(__always)
+    private mutating func tagToken(_ octets: UnsafeRawPointer) -> CallToken? {
+        guard var token = CallToken(octets) else { return nil }
+        token.call ^= tagMask
+        return token
     }
 
     /// Hash of the tag in a From or To value; 0 when it has none.

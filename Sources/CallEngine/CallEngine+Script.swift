@@ -181,6 +181,7 @@ extension CallEngine {
         let opens = plan.method == .invite && dialog.pointee.state != .confirmed && dialog.pointee.state != .early
         if opens { renew(dialog, header, dialogNumber) }
         if plan.method == .cancel {
+            header.pointee.flags.insert(.cancelled)
             let invite = pendingInvite(header, dialogNumber)
             record.pointee.serial = invite?.pointee.serial ?? dialog.pointee.serial
             record.pointee.cseq = invite?.pointee.cseq ?? dialog.pointee.localCSeq
@@ -211,6 +212,7 @@ extension CallEngine {
             return false
         }
         if plan.method == .invite {
+            header.pointee.flags.remove(.cancelled)
             dialog.pointee.inviteSerial = record.pointee.serial
             if opens {
                 dialog.pointee.ackSerial = 0

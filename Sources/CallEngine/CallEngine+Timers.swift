@@ -63,8 +63,8 @@ extension CallEngine {
     @inline(__always)
     private mutating func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
         if record.pointee.awaitsAck { return successMachine(record).deadline }
-        return record.pointee.method == .invite
-            ? serverInviteMachine(record).deadline : serverNonInviteMachine(record).deadline
+        guard record.pointee.method == .invite else { return serverNonInviteMachine(record).deadline }
+        return record.pointee.status < 200 ? record.pointee.keptUntil : serverInviteMachine(record).deadline
     }
 
     private mutating func fire(_ slot: UInt32, _ over: Tick) {
@@ -187,6 +187,10 @@ extension CallEngine {
             return
         }
         if record.pointee.method == .invite {
+            if record.pointee.status < 200 {
+                renewPending(record)
+                return
+            }
             var machine = serverInviteMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
             store(machine, record)

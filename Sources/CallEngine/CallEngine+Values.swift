@@ -397,7 +397,7 @@ extension CallEngine {
             let time = Glibc.time(nil)
             return compute { $0.writeNumber(UInt64(max(time, 0))) }
         case .localTag:
-            let token = CallToken(call: callWord(slot, header), part: dialog.pointee.incarnation & 0xFFF)
+            let token = CallToken(call: callWord(slot, header) ^ tagMask, part: dialog.pointee.incarnation & 0xFFF)
             return compute { $0.write(token) }
         case .callID:
             if templates(header, dialog: 0).isServer {

@@ -34,6 +34,7 @@ public struct CallEngine: ~Copyable {
 
     let settings: EngineSettings
     let timers: TransactionTimers
+    let tagMask: UInt64
     let bound: BoundProgram
     let expectationOfInstruction: [Int: Int]
     var slots: SlotSlab
@@ -47,6 +48,8 @@ public struct CallEngine: ~Copyable {
     let acceptedQueue: Int
     let completedQueue: Int
     let repeatedQueue: Int
+    /// A pending INVITE is known by the linger table alone; after so many milliseconds its entry there is renewed. 0: never.
+    let renewal: Tick
 
     /// Runs in progress: from the first request to the last dialog's final answer. Lingering transactions do not count.
     public internal(set) var liveRuns = 0
@@ -129,9 +132,12 @@ public struct CallEngine: ~Copyable {
         var flows = FlowTable()
         targetFlow = flows.flow(to: settings.target)
         timers = settings.timers
+        tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
         completedQueue = linger.queue(lasting: max(timers.d(reliable: false), 1)) ?? 0
-        repeatedQueue = linger.queue(lasting: max(timers.j(reliable: false), 1)) ?? 0
+        let repeats = max(timers.j(reliable: false), 1)
+        repeatedQueue = linger.queue(lasting: repeats) ?? 0
+        renewal = repeats > 1000 ? repeats - 500 : 0
         if !traces.isOff {
             for template in 0..<bound.templateCount {
                 traces.registerTemplate(id: UInt16(template), segments: bound.traceSegments(template))

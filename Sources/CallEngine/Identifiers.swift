@@ -4,8 +4,9 @@ import SIPWire
 /// for which dialog and which transaction of it.
 ///
 /// Eighty bits, written as twenty lower-case hexadecimal digits, so that every identifier of ours has one width
-/// (RFC 3261 §19.3 wants tags unique and random in 32 bits or more: the generation never repeats within a run, and the
-/// run's nonce stands in the branch and the Call-ID).
+/// (RFC 3261 §19.3 wants tags unique and random in 32 bits or more: the generation never repeats within a run, the run's
+/// nonce stands in the branch and the Call-ID, and a tag is masked with what the nonce gives: two processes that call each
+/// other use the same slots at the same time, and their tags must differ).
 struct CallToken: Equatable {
     /// Worker (8 bits), slot (24 bits), generation (32 bits).
     var call: UInt64
@@ -95,6 +96,14 @@ public struct RunNonce: Sendable, Equatable, CustomStringConvertible {
     static let callIDWidth = callIDPrefixWidth + CallToken.width
 
     var digits: UInt64 { CallToken.digits(value) }
+
+    /// What the call word of a tag is masked with.
+    var tagMask: UInt64 {
+        var x = UInt64(value) &+ 0x9E37_79B9_7F4A_7C15
+        x = (x ^ (x &>> 30)) &* 0xBF58_476D_1CE4_E5B9
+        x = (x ^ (x &>> 27)) &* 0x94D0_49BB_1331_11EB
+        return x ^ (x &>> 31)
+    }
 
     public var description: String {
         withUnsafeBytes(of: digits) { String(decoding: $0, as: UTF8.self) }
