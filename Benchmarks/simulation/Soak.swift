@@ -68,6 +68,7 @@ struct Soak {
                 bounds.map { "\($0.lowerBound)...\($0.upperBound)" } ?? "-", "\(result.violationCount)",
                 "\(Double(Int(time * 10)) / 10)", "\(Self.residentMebibytes)",
             ], faults.isEmpty ? "ok" : "WRONG")
+        for ladder in result.failedLadders.prefix(plan.failures) { print("\n\(ladder)") }
         if faults.isEmpty { return true }
         for fault in faults { print("  \(fault)") }
         for violation in result.violations.prefix(5) { print("\n\(violation)\n") }

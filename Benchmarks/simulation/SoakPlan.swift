@@ -13,6 +13,8 @@ struct SoakPlan {
     var outage = ""
     var embedded = false
     var traces = false
+    /// Ladders of failed calls that are printed.
+    var failures = 0
     var settings: [String: String] = [:]
 
     static let hold = ["hold": "uniform(0s, 5s)"]
@@ -37,6 +39,7 @@ struct SoakOptions {
     static let usage = """
         SimulationSoak [--scenario NAME] [--seed N | --seeds N] [--calls M] [--loss 0.2] [--duplication 0.05] [--jitter MS]
                        [--rate PER-SECOND] [--grain MS] [--outage cut|stopped] [--embedded] [--traces] [--set NAME=VALUE]
+                       [--failures N]
         """
 
     /// Nil when an option is unknown or its value cannot be read.
@@ -69,6 +72,7 @@ struct SoakOptions {
         case "--rate": return put(\.plan.rate, Double(text))
         case "--grain": return put(\.plan.grain, Int64(text))
         case "--outage": return put(\.plan.outage, ["cut", "stopped"].contains(text) ? text : nil)
+        case "--failures": return put(\.plan.failures, Int(text))
         case "--set":
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { return false }

@@ -202,7 +202,8 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
-        let flow = plan.method == .cancel || opens ? targetFlow : self.flow(of: dialog)
+        let cancelsOpening = plan.method == .cancel && dialog.pointee.state != .confirmed
+        let flow = cancelsOpening || opens ? targetFlow : self.flow(of: dialog)
         let sent =
             plan.isPure
             ? transmit(template, speaker, flow: flow)

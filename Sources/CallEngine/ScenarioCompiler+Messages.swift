@@ -95,7 +95,10 @@ extension ScenarioCompiler {
             // The script sends something before the ACK it names later: allowed, and left as written.
             state.messageAtHand = state.messageAtHand && true
         }
-        let template = makeRequest(method, tree, at: at, &state, dialog: dialog, inDialog: inDialog)
+        // A CANCEL is its INVITE once more (RFC 3261 §9.1): in the dialog only where that one was.
+        let template = makeRequest(
+            method, tree, at: at, &state, dialog: dialog,
+            inDialog: method == "CANCEL" ? stands == .confirmed : inDialog)
         let record = state.freeClientRecord()
         layout.clients = max(layout.clients, record + 1)
         emit(Instruction(.sendRequest, step: number, a: template, b: record, c: dialog))
@@ -238,7 +241,7 @@ extension ScenarioCompiler {
         let origin = method == "CANCEL" ? inviteOrigins[dialog] ?? tree : tree
         if let uri = origin.requestURI {
             write(uri, &message)
-        } else if inDialog && method != "CANCEL" {
+        } else if inDialog {
             message.live(.remoteTarget, dialog)
         } else if method == "REGISTER" {
             message.text("sip:")

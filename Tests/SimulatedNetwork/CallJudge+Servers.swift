@@ -74,8 +74,9 @@ extension CallJudge {
                 "a copy of the request came \(milliseconds(copy - first)) after \(name), and it was not sent again (\(rule))"
             )
         }
-        // Several copies may be handed over in one instant.
-        let together = max(copies.filter { $0 == first }.count - 1, 0)
+        // Several copies may be handed over in one instant, the first answer among them unless an earlier copy waited for it.
+        let atOnce = copies.filter { $0 == first }.count
+        let together = copies.contains { $0 < first } ? atOnce : max(atOnce - 1, 0)
         if unasked.count > together || unasked.contains(where: { $0 > first }) {
             breaks("\(name) is sent again unasked (\(rule))")
         }

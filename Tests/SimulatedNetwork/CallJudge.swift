@@ -4,6 +4,8 @@ public struct Strictness: Sendable {
     public var t2: Int64 = 4_000_000_000
     /// What is due may come this much late. It may never come early.
     public var late: Int64 = 5_000_000
+    /// How long a script may hold back its first ACK to a 2xx; copies that come meanwhile are answered by it.
+    public var acknowledgementDelay: Int64 = 0
     /// In this time, of the virtual clock, the callee's process stands still: what it owes is due when it goes on.
     public var calleeStops: ClosedRange<Int64>?
 

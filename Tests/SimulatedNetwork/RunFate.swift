@@ -60,6 +60,11 @@ private struct FateReader {
         return time < limit ? .succeeds : .fails
     }
 
+    /// When the callee gives up that wants to at `time`: a process that stands still takes first what has come.
+    private func patience(_ time: Int64) -> Int64 {
+        judge.strictness.latest(time, .callee) - judge.strictness.late
+    }
+
     private func all(_ verdicts: [RunFate.Verdict]) -> RunFate.Verdict {
         if verdicts.contains(.fails) { return .fails }
         return verdicts.contains(.open) ? .open : .succeeds
@@ -108,7 +113,7 @@ private struct FateReader {
         guard asked.count == invites else { return .fails }
         var verdicts = asked.map { invite -> RunFate.Verdict in
             guard let success = invite.finals.first, success.message.isSuccess else { return .fails }
-            return before(invite.firstAckArrival, success.sent + timeout)
+            return before(invite.firstAckArrival, patience(success.sent + timeout))
         }
         let bye = judge.transactions.first { $0.method == "BYE" && $0.side == .caller }
         let answered = bye?.finals.contains { $0.message.status == 200 } ?? false
@@ -127,7 +132,7 @@ private struct FateReader {
         guard let invite = judge.transactions.first, let success = invite.finals.first,
             let bye = judge.transactions.first(where: { $0.method == "BYE" && $0.side == .callee })
         else { return .fails }
-        return all([before(invite.firstAckArrival, success.sent + timeout), heard(bye, 200)])
+        return all([before(invite.firstAckArrival, patience(success.sent + timeout)), heard(bye, 200)])
     }
 
     func callerWhoCancels() -> RunFate.Verdict {

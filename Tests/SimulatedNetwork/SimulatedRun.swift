@@ -11,16 +11,20 @@ public struct SimulatedRun: Sendable {
     public var settings: [String: String] = [:]
     public var embedded = false
     public var traces = false
+    /// See `Strictness.acknowledgementDelay`: of scripts that pause while they may be answered.
+    public var acknowledgementDelay: Int64 = 0
 
     public init(_ scenario: Scenario, seed: UInt64, calls: Int) {
         self.scenario = scenario
         self.seed = seed
         self.calls = calls
+        if scenario.name == answerCrossesCancel.name { acknowledgementDelay = 301_000_000 }
     }
 
     public struct Result: Sendable {
         public var violations: [WireChecker.Violation]
         public var violationCount: Int
+        public var failedLadders: [String]
         public var calls: Int
         public var callsChecked: Int
         public var outcomes: OutcomeTally
@@ -53,6 +57,7 @@ public struct SimulatedRun: Sendable {
             scenario, seed: seed, impairment: impairment, settings: settings, embedded: embedded, traces: traces)
         var strictness = Strictness()
         strictness.late += impairment.grain
+        strictness.acknowledgementDelay = acknowledgementDelay
         if let outage = impairment.outage, outage.kind == .stopped {
             strictness.calleeStops = (SimulatedNetwork.start + outage.start)...(SimulatedNetwork.start + outage.end)
         }
@@ -66,7 +71,7 @@ public struct SimulatedRun: Sendable {
         let residue = network.residue
         return Result(
             violations: checker.violations, violationCount: checker.violationCount,
-            calls: calls, callsChecked: checker.callsChecked, outcomes: checker.outcomes, datagrams: network.sent,
+            failedLadders: checker.failedLadders, calls: calls, callsChecked: checker.callsChecked, outcomes: checker.outcomes, datagrams: network.sent,
             lost: network.lost, doubled: network.doubled, mostSlots: network.mostSlots,
             succeeded: Int(network.count(.runsSucceeded, caller: true)),
             failed: Int(network.count(.runsFailed, caller: true)), residue: "\(residue)",

@@ -22,6 +22,8 @@ public final class WireChecker {
     public private(set) var violations: [Violation] = []
     public private(set) var violationCount = 0
     public private(set) var callsChecked = 0
+    /// Ladders of the first calls that an end says failed.
+    public private(set) var failedLadders: [String] = []
     public private(set) var datagrams = 0
     /// Fates of the runs by the wire, and whether the engines agree.
     public private(set) var outcomes: OutcomeTally
@@ -104,6 +106,9 @@ public final class WireChecker {
     private func judge(_ log: CallLog, end: Int64) {
         callsChecked += 1
         var judge = CallJudge(log, strictness, end: end)
+        if failedLadders.count < Self.mostKept, log.ends.values.contains(where: { !$0.succeeded }) {
+            failedLadders.append("Call-ID \(log.callID)\n\(log.ladder)")
+        }
         // One ladder tells all that is wrong with its call.
         var seen: Set<String> = []
         for rule in judge.verdict() where seen.insert(rule).inserted { violate(log, rule) }
