@@ -106,10 +106,18 @@ struct SoakOptions {
             { $0.loss = 0.4 },
             { $0.jitter = 200 },
             { $0.duplication = 0.4 },
-            { $0.loss = 0.4; $0.jitter = 200; $0.duplication = 0.3 },
-            { $0.outage = "cut"; $0.rate = 300 },
-            { $0.outage = "stopped"; $0.rate = 300 },
-            { $0.embedded = true; $0.traces = true },
+            {
+                $0.loss = 0.4; $0.jitter = 200; $0.duplication = 0.3
+            },
+            {
+                $0.outage = "cut"; $0.rate = 300
+            },
+            {
+                $0.outage = "stopped"; $0.rate = 300
+            },
+            {
+                $0.embedded = true; $0.traces = true
+            },
             { $0.grain = 3 },
         ]
         for (number, change) in changes.enumerated() {

@@ -11,7 +11,7 @@ import ScenarioDSL
 /// talks to itself.
 public final class SimulatedNetwork {
     /// What one engine says of runs that ended while it was handed one message.
-    public struct EndedRuns {
+    public struct EndedRuns: Sendable {
         /// The run belongs to the call whose message this is; nil when a timer ended it.
         public var octets: [UInt8]?
         public var isCaller: Bool

@@ -71,7 +71,8 @@ public struct SimulatedRun: Sendable {
         let residue = network.residue
         return Result(
             violations: checker.violations, violationCount: checker.violationCount,
-            failedLadders: checker.failedLadders, calls: calls, callsChecked: checker.callsChecked, outcomes: checker.outcomes, datagrams: network.sent,
+            failedLadders: checker.failedLadders, calls: calls, callsChecked: checker.callsChecked,
+            outcomes: checker.outcomes, datagrams: network.sent,
             lost: network.lost, doubled: network.doubled, mostSlots: network.mostSlots,
             succeeded: Int(network.count(.runsSucceeded, caller: true)),
             failed: Int(network.count(.runsFailed, caller: true)), residue: "\(residue)",
