@@ -32,10 +32,9 @@ test: ## every test, with SIPp, Kamailio, tshark and Python's hdrhistogram (belo
 test-all: test ## also the long ones: many seeds of loss, minutes of fuzzing (an hour)
 	@CARILLON_TEST_ALL=1 $(SWIFT) test -c release
 
-simulate: ## ten seeds of 100,000 calls through a network that loses a fifth, judged by the wire alone (half an hour)
+simulate: ## ten seeds of 100,000 calls through a network that loses a fifth, judged by the wire alone (ten minutes)
 	@.ci/need build
-	@for seed in 1 2 3 4 5 6 7 8 9 10; do echo "seed $$seed"; \
-	CARILLON_SIMULATED_CALLS=100000 CARILLON_SEEDS=$$seed $(SWIFT) test -c release -Xswiftc -enable-testing --filter LossTests/basicCall || exit 1; done
+	@Benchmarks/simulation/run.sh $(SIMULATE)
 
 example: ## the library door: a package of its own, built and run
 	@cd Examples/TestBench && $(SWIFT) test

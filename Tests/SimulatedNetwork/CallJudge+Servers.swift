@@ -112,12 +112,23 @@ extension CallJudge {
         let asking = copies.filter {
             $0 > final.sent && $0 < min(acknowledged ?? .max, final.sent + strictness.timeout)
         }
-        let (unanswered, byTimer) = pair(asking, Array(times.dropFirst()), side)
+        let (unanswered, others) = pair(asking, Array(times.dropFirst()), side)
+        // Copies that were handed over in the instant of the refusal may have been answered too.
+        let atOnce = copies.filter { $0 == final.sent }.count
+        let byTimer = Array(
+            others.drop { $0 == final.sent }.reversed() + others.filter { $0 == final.sent }.dropFirst(atOnce)
+        )
+        .sorted()
         for copy in unanswered where copy < final.sent + strictness.timeout - strictness.late {
             breaks(
                 "a copy of the INVITE came \(milliseconds(copy - final.sent)) after \(final.message.startLine), and it was not sent again (§17.2.1)"
             )
         }
+        // A re-INVITE may be refused by an end that keeps nothing of it: each copy is answered, no timer runs (§8.2.7).
+        let isStateless =
+            !invite.request.toTag.isEmpty && invite.provisionals.isEmpty && byTimer.isEmpty
+            && [488, 491, 500].contains(final.message.status)
+        if isStateless { return }
         judgeRepeats(
             final.message.startLine, "Timer G, §17.2.1", [final.sent] + byTimer, side, stop: acknowledged,
             cap: strictness.t2)

@@ -10,6 +10,8 @@ public struct OutcomeTally: Sendable {
     public private(set) var open = 0
 
     private let scenario: String?
+    /// Whether the fates of this scenario's calls can be read from the wire.
+    private var isKnown = false
     private let embedded: Bool
     /// What the wire expects and the engines said, of calls whose end no message names.
     private var expected: [Side: (succeeded: Int, failed: Int, open: Int)] = [:]
@@ -31,6 +33,7 @@ public struct OutcomeTally: Sendable {
     mutating func note(_ log: CallLog, _ judge: CallJudge) -> [String] {
         guard let scenario, let fate = RunFate(scenario, judge) else { return [] }
         count(fate)
+        isKnown = true
         var broken: [String] = []
         if embedded {
             compare(.caller, Self.joined(fate), log, &broken)
@@ -85,7 +88,7 @@ public struct OutcomeTally: Sendable {
 
     /// Of the calls whose end a timer brought: sums alone can be compared.
     func disagreements() -> [String] {
-        guard scenario != nil else { return [] }
+        guard isKnown else { return [] }
         return [Side.caller, .callee].compactMap { side in
             let wire = expected[side] ?? (0, 0, 0)
             let engine = said[side] ?? (0, 0)

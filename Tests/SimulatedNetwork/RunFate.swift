@@ -34,7 +34,7 @@ struct RunFate {
             callee = .succeeds
         case "cancel", "no-answer", "long-ring":
             caller = reader.callerWhoCancels()
-            callee = judge.transactions.contains { $0.method == "CANCEL" && !$0.copies.isEmpty } ? .succeeds : .fails
+            callee = reader.calleeOfCancel(waits: scenario == "long-ring" ? 120_000_000_000 : 32_000_000_000)
         case "options-ping", "message":
             caller = reader.heard(opening, 200)
             callee = .succeeds
@@ -135,6 +135,12 @@ private struct FateReader {
         return all([before(invite.firstAckArrival, patience(success.sent + timeout)), heard(bye, 200)])
     }
 
+    func calleeOfCancel(waits: Int64) -> RunFate.Verdict {
+        guard let asked = judge.transactions.first?.copies.first else { return .fails }
+        return before(
+            judge.transactions.filter { $0.method == "CANCEL" }.flatMap(\.copies).min(), patience(asked + waits))
+    }
+
     func callerWhoCancels() -> RunFate.Verdict {
         guard let invite = judge.transactions.first,
             let cancel = judge.transactions.first(where: { $0.method == "CANCEL" })
@@ -151,6 +157,11 @@ extension CallJudge {
     var hasLostTransaction: Bool {
         // A script may lose patience with a few that are late; nothing breaks by four losses.
         if log.sendings.filter(\.arrivals.isEmpty).count > 4 { return true }
+        if let stop = strictness.calleeStops, let first = log.sendings.first, first.sent <= stop.upperBound,
+            log.lastTime >= stop.lowerBound
+        {
+            return true
+        }
         return transactions.contains { transaction in
             let limit = transaction.firstSent + strictness.timeout - strictness.late
             let final = transaction.firstFinalArrival ?? .max

@@ -18,6 +18,14 @@ public final class SimulatedNetwork {
         public var succeeded: Int
         public var failed: Int
         public var time: Int64
+
+        public init(octets: [UInt8]?, isCaller: Bool, succeeded: Int, failed: Int, time: Int64) {
+            self.octets = octets
+            self.isCaller = isCaller
+            self.succeeded = succeeded
+            self.failed = failed
+            self.time = time
+        }
     }
 
     public static let start: Int64 = 1_000_000_000

@@ -63,7 +63,8 @@ public struct SimulatedRun: Sendable {
         }
         let checker = WireChecker(
             scenario: scenario.name, strictness: strictness,
-            patience: 70_000_000_000 + (impairment.outage.map { $0.end - $0.start } ?? 0), embedded: embedded)
+            patience: (scenario.name == longRing.name ? 200_000_000_000 : 70_000_000_000)
+                + (impairment.outage.map { $0.end - $0.start } ?? 0), embedded: embedded)
         network.onWire = { checker.note($0) }
         network.onEnd = { checker.note($0) }
         network.run(calls, perSecond: rate)

@@ -32,6 +32,11 @@ struct LossTests {
         }
     }
 
+    @Test("A session whose re-INVITE, CANCEL or BYE gets no answer is ended all the same", arguments: ["reinvite", "cancel"])
+    func unanswered(name: String) throws {
+        try check(name, seed: 13, calls: 150) { $0.impairment = Impairment(loss: 0.5) }
+    }
+
     @Test("Both parties in one engine, with traces kept")
     func embedded() throws {
         try check("basic-call", seed: 21, calls: 300) {
