@@ -195,7 +195,12 @@ extension CallEngine {
         case .noAck(let dialog):
             // RFC 3261 §13.3.1.4: without an ACK the session is ended all the same.
             closeDialog(dialog, slot, header)
-        case .noResponse(_, let dialog): self.dialog(header, dialog).pointee.state = .terminated
+        case .noResponse(_, let dialog):
+            if self.dialog(header, dialog).pointee.state == .confirmed {
+                closeDialog(dialog, slot, header)
+            } else {
+                self.dialog(header, dialog).pointee.state = .terminated
+            }
         case .refused, .signal: break
         }
         closeIfDone(slot, header)

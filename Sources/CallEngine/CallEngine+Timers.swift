@@ -113,7 +113,10 @@ extension CallEngine {
                     .sessionRequestDelayFailed,
                     nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
                 release(record)
-                dialog(header, dialogNumber).pointee.state = .terminated
+                // A session that stands is ended by BYE, also when its re-INVITE gets no answer (RFC 3261 §12.2.1.2).
+                if dialog(header, dialogNumber).pointee.state != .confirmed {
+                    dialog(header, dialogNumber).pointee.state = .terminated
+                }
                 deliver(.noResponse(client: number, dialog: dialogNumber), slot, header)
             case .terminate, .nothing: break
             }
