@@ -109,9 +109,8 @@ extension CallJudge {
             return
         }
         // A refusal is repeated for each copy of the INVITE until its ACK has come, and by Timer G.
-        let asking = copies.filter {
-            $0 > final.sent && $0 < min(acknowledged ?? .max, final.sent + strictness.timeout)
-        }
+        let over = strictness.latest(final.sent + strictness.timeout, side)
+        let asking = copies.filter { $0 > final.sent && $0 < min(acknowledged ?? .max, over) }
         let (unanswered, others) = pair(asking, Array(times.dropFirst()), side)
         // Copies that were handed over in the instant of the refusal may have been answered too.
         let atOnce = copies.filter { $0 == final.sent }.count

@@ -21,7 +21,7 @@ struct RunFate {
             caller = reader.callerOfCall(invites: 1)
             callee = reader.calleeOfCall(invites: 1)
         case "early-media":
-            caller = reader.hears(183, before: 200) ? reader.callerOfCall(invites: 1) : .fails
+            caller = reader.all([reader.hears(183, before: 200), reader.callerOfCall(invites: 1)])
             callee = reader.calleeOfCall(invites: 1)
         case "reinvite":
             caller = reader.callerOfCall(invites: 3)
@@ -34,7 +34,9 @@ struct RunFate {
             callee = .succeeds
         case "cancel", "no-answer", "long-ring":
             caller = reader.callerWhoCancels()
-            callee = reader.calleeOfCancel(waits: scenario == "long-ring" ? 120_000_000_000 : 32_000_000_000)
+            // The default wait, and the caller's own pause before it.
+            let waits: [String: Int64] = ["long-ring": 120_000_000_000, "cancel": 32_200_000_000]
+            callee = reader.calleeOfCancel(waits: waits[scenario] ?? 32_000_000_000)
         case "options-ping", "message":
             caller = reader.heard(opening, 200)
             callee = .succeeds
@@ -65,7 +67,7 @@ private struct FateReader {
         judge.strictness.latest(time, .callee) - judge.strictness.late
     }
 
-    private func all(_ verdicts: [RunFate.Verdict]) -> RunFate.Verdict {
+    func all(_ verdicts: [RunFate.Verdict]) -> RunFate.Verdict {
         if verdicts.contains(.fails) { return .fails }
         return verdicts.contains(.open) ? .open : .succeeds
     }
@@ -77,7 +79,8 @@ private struct FateReader {
     /// Whether the response that the script wants is the final one, and came in time.
     func heard(_ transaction: Transaction, _ status: Int) -> RunFate.Verdict {
         guard let final = transaction.firstFinalArrival, final == arrival(transaction, status) else { return .fails }
-        let limit = transaction.firstSent + timeout
+        let end = transaction.firstSent + timeout
+        let limit = transaction.side == .callee ? patience(end) : end
         if transaction.method == "INVITE", let provisional = transaction.firstResponseArrival, provisional < final {
             // Timer B has been stopped; the script's patience is longer than what is repeated.
             return before(provisional, limit)
@@ -91,9 +94,10 @@ private struct FateReader {
         return all(asked.map { heard($0, 200) })
     }
 
-    func hears(_ first: Int, before second: Int) -> Bool {
-        guard let invite = judge.transactions.first, let early = arrival(invite, first) else { return false }
-        return arrival(invite, second).map { early <= $0 } ?? true
+    func hears(_ first: Int, before second: Int) -> RunFate.Verdict {
+        guard let invite = judge.transactions.first, let early = arrival(invite, first) else { return .fails }
+        guard let late = arrival(invite, second) else { return .succeeds }
+        return early == late ? .open : early < late ? .succeeds : .fails
     }
 
     func callerOfCall(invites: Int) -> RunFate.Verdict {
