@@ -532,7 +532,7 @@ extension CallEngine {
     ) {
         let method = scanner.index.method
         if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
-            keepInInbox(slot, header, dialogNumber)
+            !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
         {
             return
         }
@@ -563,6 +563,24 @@ extension CallEngine {
         } else if header.pointee.phase == .closing {
             closeIfDone(slot, header)
         }
+    }
+
+    /// Whether nothing can end the wait at hand but a request of this dialog, so that a BYE, after which none comes, would wait
+    /// for its step until the wait's limit.
+    private mutating func awaitsRequestsAlone(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
+        let instruction = bound.instructions[Int(header.pointee.programCounter)]
+        guard !header.pointee.flags.contains(.pausing), instruction.operation == .wait else { return false }
+        let wait = bound.waits[Int(instruction.a)]
+        guard wait.kind == .message else { return false }
+        for number in Int(wait.firstAlternative)..<Int(wait.firstAlternative) &+ Int(wait.alternativeCount) {
+            let choice = bound.choices[number]
+            guard choice.kind != .response, choice.method != .ack, Int(choice.dialog) == dialogNumber else {
+                return false
+            }
+        }
+        return true
     }
 
     private mutating func hasPendingInvite(_ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
