@@ -112,12 +112,11 @@ extension CallJudge {
         let over = strictness.latest(final.sent + strictness.timeout, side)
         let asking = copies.filter { $0 > final.sent && $0 < min(acknowledged ?? .max, over) }
         let (unanswered, others) = pair(asking, Array(times.dropFirst()), side)
-        // Copies that were handed over in the instant of the refusal may have been answered too.
-        let atOnce = copies.filter { $0 == final.sent }.count
-        let byTimer = Array(
-            others.drop { $0 == final.sent }.reversed() + others.filter { $0 == final.sent }.dropFirst(atOnce)
-        )
-        .sorted()
+        // Copies handed over in the instant of the refusal or of its ACK may have been answered too.
+        var byTimer = others
+        for copy in copies where copy == final.sent || copy == acknowledged {
+            if let place = byTimer.firstIndex(of: copy) { byTimer.remove(at: place) }
+        }
         for copy in unanswered where copy < final.sent + strictness.timeout - strictness.late {
             breaks(
                 "a copy of the INVITE came \(milliseconds(copy - final.sent)) after \(final.message.startLine), and it was not sent again (§17.2.1)"
