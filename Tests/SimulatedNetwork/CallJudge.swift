@@ -16,7 +16,10 @@ public struct Strictness: Sendable {
 
     /// When something that is due for an end of the call must have been done.
     func latest(_ time: Int64, _ side: Side) -> Int64 {
-        guard let stop = calleeStops, side == .callee, stop.contains(time) else { return time + late }
+        // What is due within `late` of the stop may not have been done before it.
+        guard let stop = calleeStops, side == .callee, time + late >= stop.lowerBound, time <= stop.upperBound else {
+            return time + late
+        }
         return stop.upperBound + late
     }
 }
