@@ -10,8 +10,8 @@ extension CommandTests {
             let run = try Command(
                 ["run", "basic-call", "--rate", "50/s", "--for", "10m", "--hold", "10m", "--out", "report"] + more,
                 in: folder)
-            // The first progress line comes after a second.
-            try await until("calls in progress") { run.out.contains(" live") || !run.isRunning }
+            // The first progress line comes after a second; the head before it speaks of "live calls" too.
+            try await until("calls in progress") { run.out.contains(" failed, ") || !run.isRunning }
             return run
         }
 
