@@ -102,7 +102,13 @@ public struct CallEngine: ~Copyable {
     static let mostRoutes = 64
     /// Secret part of the keys that peers could choose.
     let keySeed: UInt64
+    /// Since the first `drain`: no run begins any more.
+    var isDraining = false
+    /// Slots marked `undrained`; none of them stands before the cursor.
+    var undrained = 0
     var drainCursor: UInt32 = 0
+    /// An owner has left and its run's other parties have not: they are to be hung up themselves.
+    var drainMissed = false
     /// The message at hand comes from an inbox; `taken` are the blocks of such, given back when the script rests.
     var handIsQueued = false
     var taken: [UInt32] = []
