@@ -70,7 +70,8 @@ extension CallEngine {
                     remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
         }
         if !traces.isOff {
-            traces.markFailure(run.pointee.trace)
+            // What came, where something came: the transaction may have answered it since.
+            traces.markFailure(run.pointee.trace, at: hand == nil ? 0 : handOrdinal)
             verdicts[header.pointee.owner] = TraceVerdict(
                 step: UInt32(step), expected: UInt32(expectation), got: Self.code(got), afterNanoseconds: after)
         }

@@ -538,7 +538,8 @@ extension CallEngine {
     ) {
         let method = scanner.index.method
         if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
-            !owner(slot, header).pointee.flags.contains(.drained), !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
+            !owner(slot, header).pointee.flags.contains(.drained),
+            !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
         {
             return
         }

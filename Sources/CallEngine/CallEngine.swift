@@ -76,6 +76,10 @@ public struct CallEngine: ~Copyable {
     /// The message at hand; nil between messages. Scanned last, so `scanner` speaks of it.
     var hand: UnsafeRawPointer?
     var handCount = 0
+    /// Why the last message that could not be made could not.
+    var refusal = FailureEvidence.exhausted
+    /// Which message of its run it is in the trace; 0 where it is not kept.
+    var handOrdinal: UInt32 = 0
     /// What responses to the request at hand repeat of it; made on first use.
     let echoScratch: UnsafeMutableRawPointer
     var echoIsMade = false
