@@ -27,8 +27,7 @@ extension CallEngine {
                     sendRequest(
                         Int(instruction.a), record: Int(instruction.b), dialog: Int(instruction.c), slot, header)
                 else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -39,8 +38,7 @@ extension CallEngine {
             case .sendResponse:
                 header.pointee.programCounter &+= 1
                 guard sendResponse(Int(instruction.a), record: Int(instruction.b), slot, header) else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -48,8 +46,7 @@ extension CallEngine {
                 header.pointee.programCounter &+= 1
                 guard sendRaw(Int(instruction.a), record: Int(instruction.b), dialog: Int(instruction.c), slot, header)
                 else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -144,6 +141,14 @@ extension CallEngine {
                 return
             }
         }
+    }
+
+    /// The message of the step just begun could not be made.
+    private mutating func failToSend(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, dialog: Int) {
+        header.pointee.programCounter &-= 1
+        let evidence = refusal
+        refusal = .exhausted
+        fail(slot, header, evidence, dialog)
     }
 
     /// The time of what just happened: the kernel's stamp of the message at hand, else now. From the run's due time.
