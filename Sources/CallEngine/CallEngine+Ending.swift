@@ -104,7 +104,7 @@ extension CallEngine {
             undrained -= 1
         }
         // What is ended for the script has as long as a transaction may last, twice: an INVITE and its BYE.
-        header.pointee.stepDeadline = tick &+ 2 &* timers.timeout &+ 1000
+        header.pointee.stepDeadline = tick.after(timers.timeout).after(timers.timeout).after(1000)
         let plan = party(header)
         // Responses that may have to be sent again outlive the message at hand.
         spill(slot, header)
