@@ -47,7 +47,7 @@ extension CallEngine {
         let plan = party(header)
         for number in 0..<clientCount(header) {
             let record = client(header, number)
-            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            guard record.pointee.isActive, record.pointee.template != ClientRecord.raw else { continue }
             let deadline =
                 record.pointee.method == .invite ? inviteMachine(record).deadline : nonInviteMachine(record).deadline
             due = min(due, deadline)
@@ -77,7 +77,7 @@ extension CallEngine {
         let plan = party(header)
         for number in 0..<clientCount(header) {
             let record = client(header, number)
-            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            guard record.pointee.isActive, record.pointee.template != ClientRecord.raw else { continue }
             fire(record, number, slot, header, over)
             // A firing may end the call.
             guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
