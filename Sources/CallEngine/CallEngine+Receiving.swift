@@ -151,7 +151,12 @@ extension CallEngine {
         var cursor = header.pointee.inbox
         while cursor != 0 {
             last = arena.pointer(.init(raw: cursor))
-            cursor = last!.load(as: InboxEntry.self).next
+            let kept = last!.load(as: InboxEntry.self)
+            if entry.key != 0, entry.key == kept.key {
+                recorder.count(.requestRetransmissionsReceived)
+                return true
+            }
+            cursor = kept.next
             count += 1
         }
         guard count < settings.mostInboxMessages else {

@@ -298,8 +298,8 @@ extension CallEngine {
         record.pointee.awaitsAck = false
         record.pointee.isActive = true
         record.pointee.flow = responseFlow().index
+        record.pointee.keptUntil = tick.after(renewal)
         if method == .invite {
-            record.pointee.keptUntil = renewal == 0 ? .never : tick.after(renewal)
             var machine = ServerInviteTransaction()
             machine.start(reliable: false)
             store(machine, record)
@@ -313,15 +313,16 @@ extension CallEngine {
             serverPayload(
                 callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
                 incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
-            queue: repeatedQueue, now: tick)
+            queue: pendingQueue, now: tick)
     }
 
-    /// An INVITE may ring longer than any entry lingers: its CANCEL and its repeats must still find it.
+    /// A request may wait for its answer, and a 2xx for its ACK, longer than an entry lingers: the CANCEL and the repeats must
+    /// still find the transaction.
     mutating func renewPending(_ record: UnsafeMutablePointer<ServerRecord>) {
         record.pointee.keptUntil = tick.after(renewal)
         guard let entry = linger.find(record.pointee.key) else { return }
         let payload = entry.pointee
-        linger.insert(record.pointee.key, payload, queue: repeatedQueue, now: tick)
+        linger.insert(record.pointee.key, payload, queue: pendingQueue, now: tick)
     }
 
     /// The transaction needs its record no more; what repeats of its request come is the linger table's.

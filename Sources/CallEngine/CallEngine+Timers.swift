@@ -62,9 +62,15 @@ extension CallEngine {
 
     @inline(__always)
     private mutating func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
+        min(protocolDeadline(of: record), record.pointee.keptUntil)
+    }
+
+    /// Without the renewal of its entry in the linger table.
+    @inline(__always)
+    private mutating func protocolDeadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
         if record.pointee.awaitsAck { return successMachine(record).deadline }
         guard record.pointee.method == .invite else { return serverNonInviteMachine(record).deadline }
-        return record.pointee.status < 200 ? record.pointee.keptUntil : serverInviteMachine(record).deadline
+        return record.pointee.status < 200 ? .never : serverInviteMachine(record).deadline
     }
 
     private mutating func fire(_ slot: UInt32, _ over: Tick) {
@@ -84,7 +90,9 @@ extension CallEngine {
         }
         for number in 0..<Int(plan.pointee.servers) {
             let record = server(header, number)
-            guard record.pointee.isActive, deadline(of: record) <= over else { continue }
+            guard record.pointee.isActive else { continue }
+            if record.pointee.keptUntil <= over { renewPending(record) }
+            guard protocolDeadline(of: record) <= over else { continue }
             fire(record, slot, header, over)
             guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
         }
@@ -175,7 +183,7 @@ extension CallEngine {
         _ over: Tick
     ) {
         let dialogNumber = Int(record.pointee.dialog)
-        noteLateness(deadline(of: record))
+        noteLateness(protocolDeadline(of: record))
         if record.pointee.awaitsAck {
             var machine = successMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
@@ -190,10 +198,6 @@ extension CallEngine {
             return
         }
         if record.pointee.method == .invite {
-            if record.pointee.status < 200 {
-                renewPending(record)
-                return
-            }
             var machine = serverInviteMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
             store(machine, record)

@@ -135,7 +135,7 @@ struct ClientRecord {
 /// A server transaction that is not yet finished.
 struct ServerRecord {
     var machine: (UInt64, UInt32)
-    /// Of an INVITE without a final response: when its entry in the linger table must be made again.
+    /// When its entry in the linger table must be made again.
     var keptUntil: Tick
     /// Branch, sent-by and method of the request (RFC 3261 §17.2.3).
     var key: UInt64
