@@ -112,7 +112,8 @@ extension CallEngine {
             let record = server(header, number)
             guard record.pointee.isActive, record.pointee.status < 200 else { continue }
             let drained = owner(slot, header).pointee.flags.contains(.drained)
-            respond(drained ? 480 : 500, to: record, slot, header)
+            // A CANCEL that found its INVITE is answered 200 (RFC 3261 §9.2).
+            respond(record.pointee.method == .cancel ? 200 : drained ? 480 : 500, to: record, slot, header)
         }
         if header.pointee.inbox != 0 { answerInbox(slot, header) }
         for number in 0..<Int(plan.pointee.dialogs) { closeDialog(number, slot, header) }

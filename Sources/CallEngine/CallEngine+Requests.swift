@@ -358,8 +358,11 @@ extension CallEngine {
         let record = number < Int(party(header).pointee.servers) ? server(header, number) : nil
         let isPending =
             record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.status < 200 } ?? false
-        if isPending, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
+        // One that crossed our 200 changes nothing, but a script may wait for it.
+        let isLate = record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.awaitsAck } ?? false
+        if isPending || isLate, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
             deliver(.request(.cancel, server: cancel, dialog: dialogNumber), slot, header)
+            if isLate { answerLateCancel(key, cancel, slot, UInt32(truncatingIfNeeded: payload.first)) }
             settleTimers(slot)
             return
         }
@@ -380,6 +383,18 @@ extension CallEngine {
             fail(slot, header, .request(.cancel), dialogNumber)
         }
         settleTimers(slot)
+    }
+
+    /// RFC 3261 §9.2: also a CANCEL that changes nothing gets its 200. Where the script, which has come to rest, has not
+    /// sent one, we do.
+    private mutating func answerLateCancel(_ key: UInt64, _ number: Int, _ slot: UInt32, _ generation: UInt32) {
+        guard let pointer = slots.find(slot, generation: generation) else { return }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { return }
+        let record = server(header, number)
+        guard record.pointee.isActive, record.pointee.key == key, record.pointee.status < 200 else { return }
+        respond(200, to: record, slot, header)
+        if header.pointee.phase == .closing { closeIfDone(slot, header) }
     }
 
     // MARK: the first request of a party
