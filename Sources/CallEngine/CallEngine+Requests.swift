@@ -553,17 +553,22 @@ extension CallEngine {
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ key: UInt64
     ) {
         let method = scanner.index.method
-        if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
+        let dialog = self.dialog(header, dialogNumber)
+        // The called side hangs up a call that we do not know to be answered: its 2xx never came, and its sender has given
+        // up waiting for the ACK (RFC 3261 §13.3.1.4). No step can still take the BYE.
+        let unansweredInvite =
+            method == .bye && dialog.pointee.state != .confirmed ? pendingInvite(header, dialogNumber) : nil
+        if header.pointee.phase == .waiting, unansweredInvite == nil, mayWant(method, header, dialogNumber),
             !owner(slot, header).pointee.flags.contains(.drained),
             !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
         {
             return
         }
-        let dialog = self.dialog(header, dialogNumber)
         var status: UInt16
         switch method {
         case .options, .info, .message: status = 200
-        case .bye: status = 200
+        // Before any response there is no dialog that a BYE could end (RFC 3261 §12.2.2).
+        case .bye: status = unansweredInvite != nil && dialog.pointee.state == .none ? 481 : 200
         case .invite: status = hasPendingInvite(header, dialogNumber) ? 491 : 488
         case .update: status = 488
         case .prack, .notify: status = 481
@@ -579,13 +584,28 @@ extension CallEngine {
                 callWord(slot, header), dialog: dialogNumber, server: 255, template: Self.firstStatusMark &+ status,
                 incarnation: dialog.pointee.incarnation, party: header.pointee.party), queue: repeatedQueue, now: tick)
         answerStatelessly(status)
-        guard method == .bye else { return }
+        guard method == .bye, status == 200 else { return }
+        if let unansweredInvite { giveUp(unansweredInvite, dialogNumber, slot, header) }
         dialog.pointee.state = .terminated
         if header.pointee.phase == .waiting {
             fail(slot, header, .request(.bye), dialogNumber)
         } else if header.pointee.phase == .closing {
             closeIfDone(slot, header)
         }
+    }
+
+    /// The dialog of this INVITE is over before its final response came. Nothing is left to be cancelled; a 2xx that was only
+    /// slow still gets its ACK (RFC 3261 §13.2.2.4), and no BYE of ours.
+    private mutating func giveUp(
+        _ invite: UnsafeMutablePointer<ClientRecord>, _ dialogNumber: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        recorder.countSessionAnswer(status: 408)
+        dialog(header, dialogNumber).pointee.remoteTagHash = tagHash(scanner.index.from)
+        lingerClient(
+            slot, header, UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (invite.pointee.serial & 0xFFF),
+            template: invite.pointee.template, acknowledges: true, serial: invite.pointee.serial, queue: acceptedQueue)
+        release(invite)
     }
 
     /// Whether nothing can end the wait at hand but a request of this dialog, so that a BYE, after which none comes, would wait
