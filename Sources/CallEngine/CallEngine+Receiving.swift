@@ -206,7 +206,7 @@ extension CallEngine {
     }
 
     /// What is at hand while messages of the inbox are looked at.
-    private struct MessageAtHand {
+    struct MessageAtHand {
         var octets: UnsafeRawPointer?
         var count: Int
         var ordinal: UInt32
@@ -224,7 +224,7 @@ extension CallEngine {
         }
     }
 
-    private mutating func putBack(_ message: MessageAtHand) {
+    mutating func putBack(_ message: MessageAtHand) {
         hand = message.octets
         handCount = message.count
         handOrdinal = message.ordinal

@@ -206,7 +206,7 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
-        let cancelsOpening = plan.method == .cancel && dialog.pointee.state != .confirmed
+        let cancelsOpening = plan.method == .cancel && !plan.isInDialog
         let flow = cancelsOpening || opens ? targetFlow : self.flow(of: dialog)
         let sent =
             plan.isPure

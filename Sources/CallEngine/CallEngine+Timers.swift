@@ -165,7 +165,13 @@ extension CallEngine {
         let dialogNumber = Int(record.pointee.dialog)
         let dialog = self.dialog(header, dialogNumber)
         let toTarget =
-            record.pointee.method == .cancel || (record.pointee.method == .invite && dialog.pointee.state != .confirmed)
+            switch record.pointee.method {
+            case .cancel:
+                record.pointee.template != ClientRecord.cancelsReinvite
+                    && !bound.templates[Int(record.pointee.template)].isInDialog
+            case .invite: dialog.pointee.state != .confirmed
+            default: false
+            }
         let flow = toTarget ? targetFlow : self.flow(of: dialog)
         if record.pointee.frozen != 0 {
             transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
