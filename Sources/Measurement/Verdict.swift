@@ -102,7 +102,9 @@ public struct Verdict: Sendable, Hashable, Codable {
         let measured = record.workers.indices.filter {
             record.workers[$0].wallNanoseconds >= Limits.shortestBusyNanoseconds
         }
-        if let busiest = measured.max(by: { record.workers[$0].busyShare < record.workers[$1].busyShare }), record.workers[busiest].busyShare > Limits.suspectBusyShare {
+        if let busiest = measured.max(by: { record.workers[$0].busyShare < record.workers[$1].busyShare }),
+            record.workers[busiest].busyShare > Limits.suspectBusyShare
+        {
             let share = decimalText(record.workers[busiest].busyShare * 100, decimals: 0)
             add(
                 .suspect, .busy,

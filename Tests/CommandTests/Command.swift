@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// The command as a user meets it: its words, its exit codes, its files.
-@Suite("The carillon command", FewAtATime(), .timeLimit(.minutes(5)))
+@Suite("The carillon command", TwoAtATime(), .timeLimit(.minutes(5)))
 enum CommandTests {}
 
 /// The `carillon` that was built beside these tests, started as a user starts it: arguments, a folder, two streams, signals.

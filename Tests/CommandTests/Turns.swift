@@ -1,9 +1,10 @@
+import Foundation
 import Synchronization
 import Testing
 
-/// Few tests at a time: each starts processes, which mostly wait, for a tick, a pause or a signal. One after the other they took
+/// Two tests at a time: each starts processes, which mostly wait, for a tick, a pause or a signal. One after the other they took
 /// a minute of which the machine worked a quarter; all at once they would be a load that none of them asked for.
-struct FewAtATime: SuiteTrait, TestTrait, TestScoping {
+struct TwoAtATime: SuiteTrait, TestTrait, TestScoping {
     let isRecursive = true
 
     func provideScope(
@@ -11,13 +12,15 @@ struct FewAtATime: SuiteTrait, TestTrait, TestScoping {
     ) async throws {
         await Turns.shared.enter()
         defer { Turns.shared.leave() }
-        try await function()
+        // The threads that all tests share are taken by those that compute or compile; a test of the command that waits for one
+        // of them would wait for these.
+        try await withTaskExecutorPreference(OwnThreads.shared) { try await function() }
     }
 }
 
 /// Who may be at work, and who waits, in the order of coming.
 private final class Turns: Sendable {
-    static let shared = Turns(atATime: 4)
+    static let shared = Turns(atATime: 2)
 
     private struct State {
         var free: Int
@@ -49,5 +52,16 @@ private final class Turns: Sendable {
             return nil
         }
         next?.resume()
+    }
+}
+
+/// Threads for the tests of the command alone.
+private final class OwnThreads: TaskExecutor {
+    static let shared = OwnThreads()
+    private let queue = DispatchQueue(label: "tests of the command", attributes: .concurrent)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
