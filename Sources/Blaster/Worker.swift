@@ -100,7 +100,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             lastNumber = plan.calls ?? .max
         case .none: break
         }
-        governor = WaitGovernor(plan.wait, load: plan.load, workers: workers)
+        governor = WaitGovernor(plan.wait, load: plan.load, concurrency: cap, workers: workers)
 
         if plan.spreadsPublishedPort && index == 0 && workers > 1 {
             let producers = UnsafeMutablePointer<HandOverRing.Producer>.allocate(capacity: workers)
@@ -147,7 +147,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
                 if !tick(now) { break }
                 isClear = false
             }
-            governor.count(done, now: now)
+            governor.count(done, ended: engine.endedRuns, now: now)
             if done > 0 { hasWorked = true }
             if !isClear {
                 if blockedSince != .distantFuture { waitForRoom() }
