@@ -18,6 +18,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
     private static var errorsPerRound: Int { 64 }
+    /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
+    private static var muchFromOne: Int { 500 }
 
     let index: Int
     let plan: RunPlan
@@ -69,6 +71,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
     private var blockedSince = MonotonicInstant.distantFuture
+    /// Who sends the most, and how many of the messages since the last tick were from it and from others.
+    private var likelyPeer = TransportAddress(ipv4: 0, port: 0)
+    private var fromLikelyPeer = 0
+    private var fromOthers = 0
     private var handedOver: UInt64 = 0
     private var handOverOverflow: UInt64 = 0
     private var failure = clx_error()
@@ -135,7 +141,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             // What has come goes before what is due: an overloaded worker that starts new runs while answers to the old
             // ones wait would lose them, repeat them, and finish nothing. Arrivals that wait too long are dropped, and
             // counted.
-            let isBehind = buffers == UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
+            let isBehind = buffers >= UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
             roundsBehind = isBehind ? roundsBehind &+ 1 : 0
             if phase == .loading && !isBehind { done &+= startDue(now) }
             var isClear = flush(now)
@@ -202,6 +208,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         let workers = plan.workersInUse
         while let message = socket.nextMessage() {
             count &+= 1
+            if message.source == likelyPeer { fromLikelyPeer &+= 1 } else { likelyPeerIsWrong(message.source) }
             if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
                 if producers[owner].push(message.octets, from: message.source, stamp: message.stamp) {
                     handedOver &+= 1
@@ -219,6 +226,24 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
         }
         return count
+    }
+
+    @inline(never)
+    private mutating func likelyPeerIsWrong(_ source: TransportAddress) {
+        fromOthers &+= 1
+        if fromLikelyPeer < fromOthers {
+            likelyPeer = source
+            fromLikelyPeer = 1
+        }
+    }
+
+    /// Nearly everything came from one peer since the last tick, and much of it: worth a socket of its own.
+    mutating func favourLikelyPeer() {
+        if socket.favoured == nil, fromLikelyPeer >= Self.muchFromOne, fromOthers <= fromLikelyPeer / 16 {
+            socket.favour(likelyPeer)
+        }
+        fromLikelyPeer = 0
+        fromOthers = 0
     }
 
     private mutating func takeHandedOver(_ now: MonotonicInstant) -> Int {
@@ -390,7 +415,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         if consumer != nil && !consumer!.prepareToSleep() { return }
         busy &+= now.nanoseconds(since: mark)
         waits &+= 1
-        let ready = clx_wait(socket.descriptor, event, timeout)
+        let ready = socket.wait(event: event, atMost: timeout)
         mark = .now()
         lastWake = mark
         if ready == 0 {
