@@ -22,6 +22,9 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant)
     mutating func sendFailed(
         to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant)
+    /// Hangs up so many runs.
+    ///
+    /// - Returns: how many are still to be hung up; those that were and have not ended yet do not count.
     mutating func drain(_ count: Int, now: MonotonicInstant) -> Int
     func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int?
 

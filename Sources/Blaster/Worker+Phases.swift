@@ -60,15 +60,15 @@ extension Worker where Engine: ~Copyable {
             enter(.done, now)
             return
         }
+        drainRemainder += plan.drainRate / Double(plan.workersInUse) * Double(elapsed) * 1e-9
+        // A stall must not become a burst.
+        drainRemainder = min(drainRemainder, max(64, plan.drainRate / 10))
+        let portion = Int(drainRemainder)
+        if portion > 0 {
+            drainRemainder -= Double(portion)
+            undrained = engine.drain(portion, now: now)
+        }
         if undrained > 0 {
-            drainRemainder += plan.drainRate / Double(plan.workersInUse) * Double(elapsed) * 1e-9
-            // A stall must not become a burst.
-            drainRemainder = min(drainRemainder, max(64, plan.drainRate / 10))
-            let portion = Int(drainRemainder)
-            if portion > 0 {
-                drainRemainder -= Double(portion)
-                undrained = engine.drain(portion, now: now)
-            }
             // The limit counts from the last one hung up.
             phaseStart = now
         } else if now.nanoseconds(since: phaseStart) > plan.drainLimit {

@@ -2,6 +2,7 @@ import CallTraces
 import Glibc
 import Measurement
 import ScenarioDSL
+import SIPTransactions
 import SIPWire
 
 /// A program with its addresses and settings filled in: what one worker executes. Flat tables behind raw pointers, made once
@@ -269,23 +270,25 @@ struct BoundProgram: ~Copyable {
         /// What a pause can take at most, as far as that is known.
         func bound(_ plan: DelayPlan) -> Int64 {
             switch resolve(plan) {
-            case .fixed(let time): return time
-            case .uniform(_, let high): return high
-            case .exponential(let mean): return Int64(mean * 20)
-            case .lognormal(let median, let sigma): return Int64(min(median * exp(sigma * 4), 4e18))
-            case .weibull(let shape, let scale): return Int64(min(scale * pow(20, 1 / shape), 4e18))
-            case .empirical(_, let delays): return delays.max() ?? 0
+            case .fixed(let time): return DelayPlan.pause(time)
+            case .uniform(_, let high): return DelayPlan.pause(high)
+            case .exponential(let mean): return DelayPlan.pause(mean * 20)
+            case .lognormal(let median, let sigma): return DelayPlan.pause(median * exp(sigma * 4))
+            case .weibull(let shape, let scale): return DelayPlan.pause(scale * pow(20, 1 / shape))
+            case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
             case .value: return 0
             }
         }
 
         let allWaits = program.waits.enumerated().map { number, plan -> Wait in
-            let extra = plan.peerPauses.reduce(Int64(0)) { $0.addingReportingOverflow(bound($1)).partialValue }
+            // More is no limit any more, and the timers' milliseconds would wrap.
+            let most = Int64(Tick.max - 1)
+            let extra = plan.peerPauses.reduce(Int64(0)) { min($0 + bound($1) / 1_000_000, most) }
             return Wait(
                 kind: plan.kind, firstAlternative: UInt32(plan.firstAlternative),
                 alternativeCount: UInt16(plan.alternativeCount), dialog: UInt8(plan.dialog),
                 awaited: Int8(clamping: plan.awaited),
-                limit: UInt32(clamping: Int64(plan.limit) + max(extra, 0) / 1_000_000),
+                limit: UInt32(min(Int64(plan.limit) + extra, most)),
                 limitAfterProvisional: plan.limitAfterProvisional, timeout: Int32(plan.timeout),
                 signal: Int16(plan.signal), step: UInt16(clamping: plan.step),
                 expectation: UInt16(clamping: expectations[number]))

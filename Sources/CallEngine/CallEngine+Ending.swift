@@ -13,7 +13,8 @@ extension CallEngine {
         detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) {
         let run = owner(slot, header)
-        if !run.pointee.flags.contains(.failed) {
+        // What a party meets because its run is being hung up is no failure of the peer's.
+        if !run.pointee.flags.contains(.failed), !run.pointee.flags.contains(.drained) {
             run.pointee.flags.insert(.failed)
             report(slot, header, run, got, dialogNumber, detail)
         }
@@ -69,7 +70,8 @@ extension CallEngine {
                     remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
         }
         if !traces.isOff {
-            traces.markFailure(run.pointee.trace)
+            // What came, where something came: the transaction may have answered it since.
+            traces.markFailure(run.pointee.trace, at: hand == nil ? 0 : handOrdinal)
             verdicts[header.pointee.owner] = TraceVerdict(
                 step: UInt32(step), expected: UInt32(expectation), got: Self.code(got), afterNanoseconds: after)
         }
@@ -97,8 +99,12 @@ extension CallEngine {
         guard header.pointee.phase == .waiting else { return }
         header.pointee.phase = .closing
         header.pointee.flags.remove(.pausing)
+        if header.pointee.flags.contains(.undrained) {
+            header.pointee.flags.remove(.undrained)
+            undrained -= 1
+        }
         // What is ended for the script has as long as a transaction may last, twice: an INVITE and its BYE.
-        header.pointee.stepDeadline = tick &+ 2 &* timers.timeout &+ 1000
+        header.pointee.stepDeadline = tick.after(timers.timeout).after(timers.timeout).after(1000)
         let plan = party(header)
         // Responses that may have to be sent again outlive the message at hand.
         spill(slot, header)
@@ -227,6 +233,8 @@ extension CallEngine {
             } else {
                 run.pointee.legs = 0
             }
+        } else if isDraining, ownerSlot == slot {
+            drainMissed = true
         }
     }
 
@@ -300,23 +308,46 @@ extension CallEngine {
 
     // MARK: draining
 
-    /// Cancels or hangs up up to `count` runs in progress; drained runs are an outcome of their own.
-    /// - Returns: how many are still to be drained.
+    /// Cancels or hangs up up to `count` runs in progress; drained runs are an outcome of their own. From the first call on
+    /// no run begins.
+    ///
+    /// A run is hung up by its owner; the other parties hear of it from the wire. Those that outlive their owner are hung up
+    /// one by one.
+    ///
+    /// - Returns: how many are still to be hung up. What has been and waits for its last answers is not among them.
     public mutating func drain(_ count: Int, now: MonotonicInstant) -> Int {
         setTime(now)
         hand = nil
+        if !isDraining || drainMissed { chooseWhatToDrain() }
         var left = count
-        while left > 0, let slot = slots.nextLive(from: drainCursor) {
+        while left > 0, undrained > 0, let slot = slots.nextLive(from: drainCursor) {
             drainCursor = slot &+ 1
             let header = self.header(slot)
-            guard header.pointee.phase == .waiting, header.pointee.owner == slot else { continue }
-            if !header.pointee.flags.contains(.failed) { header.pointee.flags.insert(.drained) }
+            guard header.pointee.flags.contains(.undrained) else { continue }
+            let run = owner(slot, header)
+            if !run.pointee.flags.contains(.failed) { run.pointee.flags.insert(.drained) }
             close(slot, header)
             if slots.isLive(slot) { settleTimers(slot) }
             left -= 1
         }
-        if left > 0 { drainCursor = 0 }
-        return liveRuns
+        return undrained
+    }
+
+    /// Marks what is to be hung up. Once over all slots, so that each portion costs what it hangs up and no more.
+    private mutating func chooseWhatToDrain() {
+        isDraining = true
+        drainMissed = false
+        drainCursor = 0
+        var cursor: UInt32 = 0
+        while let slot = slots.nextLive(from: cursor) {
+            cursor = slot &+ 1
+            let header = self.header(slot)
+            guard header.pointee.phase == .waiting, !header.pointee.flags.contains(.undrained),
+                header.pointee.owner == slot || self.header(header.pointee.owner).pointee.phase == .settled
+            else { continue }
+            header.pointee.flags.insert(.undrained)
+            undrained += 1
+        }
     }
 
     /// Runs still live when the worker stops: cut off.

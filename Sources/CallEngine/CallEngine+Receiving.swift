@@ -29,6 +29,7 @@ extension CallEngine {
         case .message:
             hand = message.baseAddress
             handCount = message.count
+            handOrdinal = 0
             echoIsMade = false
             if scanner.index.isRequest { receiveRequest() } else { receiveResponse() }
         case .keepAlive: recorder.count(.keepAlives)
@@ -61,7 +62,7 @@ extension CallEngine {
     mutating func trace(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
         guard !traces.isOff, !handIsQueued, let base = hand else { return }
         let run = owner(slot, header)
-        traces.appendReceived(
+        handOrdinal = traces.appendReceived(
             &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
             octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: settings.local,
             at: received)
@@ -87,6 +88,8 @@ extension CallEngine {
         var client: Int8
         var dialog: UInt8
         var isResponse: Bool
+        /// Which message of its run it is in the trace.
+        var ordinal: UInt32 = 0
 
         static let size = 64
     }
@@ -162,6 +165,7 @@ extension CallEngine {
         }
         var filled = entry
         filled.length = UInt32(truncatingIfNeeded: handCount)
+        filled.ordinal = handOrdinal
         let block = arena.pointer(handle)
         block.storeBytes(of: filled, as: InboxEntry.self)
         memcpy(block + InboxEntry.size, base, handCount)
@@ -172,6 +176,8 @@ extension CallEngine {
     /// Offers the kept messages to the wait at hand, oldest first. True when one was taken: the script goes on with it.
     mutating func takeFromInbox(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Bool {
         // Whatever the message at hand still owes is kept before another one is scanned.
+        spill(slot, header)
+        let atHand = MessageAtHand(self)
         var previous: UInt32 = 0
         var cursor = header.pointee.inbox
         while cursor != 0 {
@@ -190,7 +196,38 @@ extension CallEngine {
             previous = cursor
             cursor = entry.next
         }
+        putBack(atHand)
         return false
+    }
+
+    /// What is at hand while messages of the inbox are looked at.
+    private struct MessageAtHand {
+        var octets: UnsafeRawPointer?
+        var count: Int
+        var ordinal: UInt32
+        var isQueued: Bool
+        var source: TransportAddress
+        var received: MonotonicInstant
+
+        init(_ engine: borrowing CallEngine) {
+            octets = engine.hand
+            count = engine.handCount
+            ordinal = engine.handOrdinal
+            isQueued = engine.handIsQueued
+            source = engine.source
+            received = engine.received
+        }
+    }
+
+    private mutating func putBack(_ message: MessageAtHand) {
+        hand = message.octets
+        handCount = message.count
+        handOrdinal = message.ordinal
+        handIsQueued = message.isQueued
+        source = message.source
+        received = message.received
+        echoIsMade = false
+        if let base = hand { _ = scanner.scan(UnsafeRawBufferPointer(start: base, count: handCount)) }
     }
 
     /// Where the wait at hand goes on with a kept message; nil when it does not take it. Puts the message at hand.
@@ -235,6 +272,7 @@ extension CallEngine {
         _ = scanner.scan(octets)
         hand = octets.baseAddress
         handCount = octets.count
+        handOrdinal = entry.ordinal
         echoIsMade = false
         handIsQueued = true
         source = entry.source
@@ -243,7 +281,7 @@ extension CallEngine {
 
     /// The script has ended: what it never came to is answered for it. A BYE gets its 200, all else 500.
     mutating func answerInbox(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
-        let atHand = (hand: hand, count: handCount, isQueued: handIsQueued, source: source, received: received)
+        let atHand = MessageAtHand(self)
         var cursor = header.pointee.inbox
         while cursor != 0 {
             let block = arena.pointer(.init(raw: cursor))
@@ -260,13 +298,7 @@ extension CallEngine {
             recorder.countUnexpectedRequest(answeredWith: Int(status))
         }
         emptyInbox(header)
-        hand = atHand.hand
-        handCount = atHand.count
-        handIsQueued = atHand.isQueued
-        source = atHand.source
-        received = atHand.received
-        echoIsMade = false
-        if let base = hand { _ = scanner.scan(UnsafeRawBufferPointer(start: base, count: handCount)) }
+        putBack(atHand)
     }
 
     mutating func emptyInbox(_ header: UnsafeMutablePointer<SlotHeader>) {

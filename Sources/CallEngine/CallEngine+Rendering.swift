@@ -281,7 +281,15 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(template, into: place, speaker) else { return false }
+        guard let length = render(template, into: place, speaker) else {
+            refusal = .exhausted
+            return false
+        }
+        guard length <= OutboundLog.longestDatagram else {
+            // The kernel would refuse it, and with it the flow and every call on it.
+            refusal = .transport(errno: EMSGSIZE)
+            return false
+        }
         if let frozen { frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length)) }
         outbound.commit(length: length, flow: flow, owner: speaker.slot)
         recorder.count(.messagesSent)

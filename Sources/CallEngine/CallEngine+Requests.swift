@@ -419,6 +419,12 @@ extension CallEngine {
             answerWithoutParty(method)
             return
         }
+        // A peer that goes on calling would keep a server that stops for ever.
+        guard !isDraining else {
+            recorder.countUnexpectedRequest(answeredWith: 503)
+            answerStatelessly(503)
+            return
+        }
         // The run that caused it, when that is ours: its Call-ID says so.
         let callID = scanner.index.callID
         var owner: UInt32 = .max
@@ -532,6 +538,7 @@ extension CallEngine {
     ) {
         let method = scanner.index.method
         if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
+            !owner(slot, header).pointee.flags.contains(.drained),
             !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
         {
             return

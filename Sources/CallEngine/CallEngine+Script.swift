@@ -27,8 +27,7 @@ extension CallEngine {
                     sendRequest(
                         Int(instruction.a), record: Int(instruction.b), dialog: Int(instruction.c), slot, header)
                 else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -39,8 +38,7 @@ extension CallEngine {
             case .sendResponse:
                 header.pointee.programCounter &+= 1
                 guard sendResponse(Int(instruction.a), record: Int(instruction.b), slot, header) else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -48,8 +46,7 @@ extension CallEngine {
                 header.pointee.programCounter &+= 1
                 guard sendRaw(Int(instruction.a), record: Int(instruction.b), dialog: Int(instruction.c), slot, header)
                 else {
-                    header.pointee.programCounter &-= 1
-                    fail(slot, header, .exhausted, Int(instruction.c))
+                    failToSend(slot, header, dialog: Int(instruction.c))
                     return
                 }
                 recorder.countStep(Int(instruction.step), .sent)
@@ -146,6 +143,14 @@ extension CallEngine {
         }
     }
 
+    /// The message of the step just begun could not be made.
+    private mutating func failToSend(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, dialog: Int) {
+        header.pointee.programCounter &-= 1
+        let evidence = refusal
+        refusal = .exhausted
+        fail(slot, header, evidence, dialog)
+    }
+
     /// The time of what just happened: the kernel's stamp of the message at hand, else now. From the run's due time.
     private mutating func momentOfStep() -> Int64 { hand == nil ? now.nanoseconds : received.nanoseconds }
 
@@ -161,11 +166,10 @@ extension CallEngine {
             to: Int64.self)
     }
 
-    /// The tick at which so many nanoseconds are over.
+    /// The tick at which so many nanoseconds, of a pause, are over.
     private mutating func later(by nanoseconds: Int64) -> Tick {
-        let from = now.nanoseconds &- epoch.nanoseconds
-        let due = from.addingReportingOverflow(nanoseconds).partialValue
-        return Tick(clamping: max(due &+ 999_999, 0) / 1_000_000)
+        let due = (now.nanoseconds &- epoch.nanoseconds &+ nanoseconds &+ 999_999) / 1_000_000
+        return min(Tick(clamping: due), .never &- 1)
     }
 
     // MARK: sending steps
@@ -466,7 +470,7 @@ extension CallEngine {
     ) -> Bool {
         let wait = bound.waits[number]
         header.pointee.stepStarted = tick
-        header.pointee.stepDeadline = tick &+ wait.limit
+        header.pointee.stepDeadline = tick.after(wait.limit)
         if wait.kind == .signal {
             let run = owner(slot, header)
             let bit = UInt8(truncatingIfNeeded: 1 &<< Int(wait.signal))
@@ -581,7 +585,7 @@ extension CallEngine {
                 recorder.count(.provisionalsAbsorbed)
                 recorder.countStep(Int(wait.step), .absorbed)
                 if Int(wait.awaited) == client, wait.limitAfterProvisional > wait.limit {
-                    header.pointee.stepDeadline = header.pointee.stepStarted &+ wait.limitAfterProvisional
+                    header.pointee.stepDeadline = header.pointee.stepStarted.after(wait.limitAfterProvisional)
                 }
                 return
             }
@@ -678,26 +682,28 @@ extension CallEngine {
     ) -> Int64 {
         let plan = bound.delays[number]
         switch plan {
-        case .fixed(let time): return time
+        case .fixed(let time): return DelayPlan.pause(time)
         case .uniform(let low, let high):
-            return low &+ Int64(drawFraction(header) * Double(high &- low))
-        case .exponential(let mean): return Int64(min(-log(drawFraction(header)) * mean, 4e18))
+            return DelayPlan.pause(Double(low) + drawFraction(header) * (Double(high) - Double(low)))
+        case .exponential(let mean): return DelayPlan.pause(-log(drawFraction(header)) * mean)
         case .lognormal(let median, let sigma):
             let radius = sqrt(-2 * log(drawFraction(header)))
             let normal = radius * cos(2 * Double.pi * drawFraction(header))
-            return Int64(min(median * exp(sigma * normal), 4e18))
+            return DelayPlan.pause(median * exp(sigma * normal))
         case .weibull(let shape, let scale):
-            return Int64(min(scale * pow(-log(drawFraction(header)), 1 / shape), 4e18))
+            return DelayPlan.pause(scale * pow(-log(drawFraction(header)), 1 / shape))
         case .empirical(let cumulative, let delays):
             let fraction = drawFraction(header)
-            for (index, limit) in cumulative.enumerated() where fraction < limit { return delays[index] }
-            return delays.last ?? 0
+            for (index, limit) in cumulative.enumerated() where fraction < limit {
+                return DelayPlan.pause(delays[index])
+            }
+            return DelayPlan.pause(delays.last ?? 0)
         case .value(let node):
             textUsed = 0
             guard let text = evaluate(node, header, slot),
                 let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
             else { return 0 }
-            return time.nanoseconds
+            return DelayPlan.pause(time.nanoseconds)
         }
     }
 }

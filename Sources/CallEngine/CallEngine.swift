@@ -76,6 +76,10 @@ public struct CallEngine: ~Copyable {
     /// The message at hand; nil between messages. Scanned last, so `scanner` speaks of it.
     var hand: UnsafeRawPointer?
     var handCount = 0
+    /// Why the last message that could not be made could not.
+    var refusal = FailureEvidence.exhausted
+    /// Which message of its run it is in the trace; 0 where it is not kept.
+    var handOrdinal: UInt32 = 0
     /// What responses to the request at hand repeat of it; made on first use.
     let echoScratch: UnsafeMutableRawPointer
     var echoIsMade = false
@@ -102,7 +106,13 @@ public struct CallEngine: ~Copyable {
     static let mostRoutes = 64
     /// Secret part of the keys that peers could choose.
     let keySeed: UInt64
+    /// Since the first `drain`: no run begins any more.
+    var isDraining = false
+    /// Slots marked `undrained`; none of them stands before the cursor.
+    var undrained = 0
     var drainCursor: UInt32 = 0
+    /// An owner has left and its run's other parties have not: they are to be hung up themselves.
+    var drainMissed = false
     /// The message at hand comes from an inbox; `taken` are the blocks of such, given back when the script rests.
     var handIsQueued = false
     var taken: [UInt32] = []

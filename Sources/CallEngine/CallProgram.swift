@@ -318,25 +318,26 @@ extension CallProgram {
 
     /// What one run may take at most, in nanoseconds: its pauses and the limits of its waits, as far as they are known.
     public func longestRun(settings given: [String: String]) -> Int64 {
+        let most: Int64 = 86_400_000_000_000
         var longest: Int64 = 35_000_000_000
         for party in parties {
             var sum: Int64 = 35_000_000_000
             for instruction in instructions[party.entry..<party.end] where instruction.operation == .pause {
-                sum += bound(delays[Int(instruction.a)], given)
+                sum = min(sum + bound(delays[Int(instruction.a)], given), most)
             }
             longest = max(longest, sum)
         }
-        return min(longest, 86_400_000_000_000)
+        return longest
     }
 
     private func bound(_ plan: DelayPlan, _ given: [String: String]) -> Int64 {
         switch plan {
-        case .fixed(let time): return time
-        case .uniform(_, let high): return high
-        case .exponential(let mean): return Int64(min(mean * 10, 4e15))
-        case .lognormal(let median, let sigma): return Int64(min(median * (1 + sigma * 10), 4e15))
-        case .weibull(_, let scale): return Int64(min(scale * 10, 4e15))
-        case .empirical(_, let delays): return delays.max() ?? 0
+        case .fixed(let time): return DelayPlan.pause(time)
+        case .uniform(_, let high): return DelayPlan.pause(high)
+        case .exponential(let mean): return DelayPlan.pause(mean * 10)
+        case .lognormal(let median, let sigma): return DelayPlan.pause(median * (1 + sigma * 10))
+        case .weibull(_, let scale): return DelayPlan.pause(scale * 10)
+        case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
         case .value(let node):
             let tree = values.nodes[node]
             guard tree.kind == .setting else { return 0 }

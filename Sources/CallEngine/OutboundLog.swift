@@ -19,6 +19,8 @@ public struct OutboundLog: ~Copyable {
 
     /// The longest message that can be rendered: what fits a UDP datagram and the largest body a scenario may carry on TCP.
     public static let longestMessage = 131_072
+    /// What UDP over IPv4 carries at most (RFC 768, RFC 791): 65,535 octets without the two headers.
+    public static let longestDatagram = 65_507
     static let capacity = 32 << 20
     static let mostEntries = 32_768
 

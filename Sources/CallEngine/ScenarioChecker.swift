@@ -57,6 +57,9 @@ enum ScenarioChecker {
                         + " begin \(callers[1].name) with an Expect, or write Party(\"\(callers[1].name)\", .answers)")
             }
             for party in scenario.parties { check(party.steps) }
+            if signalled.count > 8, let last = signalled.values.max(by: { $0.line < $1.line }) {
+                error(last, "a scenario can have 8 signals, this one has \(signalled.count)")
+            }
             for (name, at) in awaited where signalled[name] == nil {
                 error(
                     at,
@@ -121,10 +124,7 @@ enum ScenarioChecker {
                 }
             case .pause(let tree): check(tree, at: at)
             case .repeated(let tree):
-                if case .number(let count) = tree.count, count < 0 {
-                    error(at, "Repeat(\(count)): a count is 0 or more")
-                }
-                check(tree.count, at: at, inHeader: false)
+                check(count: tree.count, at: at)
                 check(tree.steps)
             case .choose(let tree):
                 check(tree.condition, at: at)
@@ -172,37 +172,38 @@ enum ScenarioChecker {
         }
 
         mutating func check(_ delay: DelayTree, at: Spot) {
-            func positive(_ time: Seconds, _ what: String) {
-                if time.nanoseconds < 0 {
-                    error(at, "\(what) of \(time.duration) is negative: time does not run backwards")
+            if let problem = delay.problem { error(at, problem) }
+            guard case .value(let value) = delay else { return }
+            check(value, at: at, inHeader: false)
+            switch value {
+            case .setting(let name, let fallback?):
+                if let problem = DelayTree.problem(ofText: fallback) {
+                    error(at, "the default of the setting \"\(name)\" cannot be paused: \(problem)")
                 }
+            case .text(let text): if let problem = DelayTree.problem(ofText: text) { error(at, problem) }
+            default: break
             }
-            switch delay {
-            case .fixed(let time): positive(time, "a pause")
-            case .uniform(let low, let high):
-                positive(low, "a pause")
-                if low.nanoseconds > high.nanoseconds {
-                    error(at, "the pause's bounds are reversed: \(low.duration) is more than \(high.duration)")
+        }
+
+        /// How often a block is done, as far as that is known.
+        mutating func check(count: ValueTree, at: Spot) {
+            check(count, at: at, inHeader: false)
+            switch count {
+            case .number(let number):
+                if number < 0 { error(at, "Repeat(\(number)): a count is 0 or more") }
+                if number > Int(UInt32.max) { error(at, "Repeat(\(number)): \(UInt32.max) rounds are the most") }
+            case .setting(let name, let fallback?):
+                if UInt32(fallback) == nil {
+                    error(
+                        at,
+                        "the default of the setting \"\(name)\", \"\(fallback)\", is no number of times: write 0 to"
+                            + " \(UInt32.max)")
                 }
-            case .exponential(let mean): positive(mean, "a mean")
-            case .lognormal(let median, let sigma):
-                positive(median, "a median")
-                if !(sigma >= 0 && sigma < 20) { error(at, "sigma \(sigma) makes no pause: 0 up to 20") }
-            case .weibull(let shape, let scale):
-                positive(scale, "a scale")
-                if !(shape > 0.05) { error(at, "shape \(shape) makes no pause: more than 0.05") }
-            case .empirical(let weighted):
-                if weighted.isEmpty { error(at, "an empirical pause needs at least one weighted value") }
-                for one in weighted {
-                    positive(one.delay, "a pause")
-                    if !(one.weight >= 0 && one.weight < .infinity) {
-                        error(at, "weight \(one.weight) is not 0 or more")
-                    }
+            case .text(let text):
+                if UInt32(text) == nil {
+                    error(at, "Repeat(\"\(text)\"): \"\(text)\" is no number of times: write 0 to \(UInt32.max)")
                 }
-                if weighted.allSatisfy({ $0.weight == 0 }) && !weighted.isEmpty {
-                    error(at, "all weights are 0, so no pause can be drawn")
-                }
-            case .value(let value): check(value, at: at, inHeader: false)
+            default: break
             }
         }
 

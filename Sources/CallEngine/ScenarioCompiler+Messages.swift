@@ -100,7 +100,7 @@ extension ScenarioCompiler {
             method, tree, at: at, &state, dialog: dialog,
             inDialog: method == "CANCEL" ? stands == .confirmed : inDialog)
         let record = state.freeClientRecord()
-        layout.clients = max(layout.clients, record + 1)
+        useClient(record, at: at)
         emit(Instruction(.sendRequest, step: number, a: template, b: record, c: dialog))
         state.outstanding.append(
             .init(method: method, dialog: dialog, record: record, provisionalSeen: false, at: at))
@@ -192,12 +192,35 @@ extension ScenarioCompiler {
         } else if case .method(let method)? = tree.what, method != "ACK" {
             // A raw request is answered like any other; only its sending is the author's.
             record = state.freeClientRecord()
-            layout.clients = max(layout.clients, record + 1)
+            useClient(record, at: at)
             state.outstanding.append(
                 .init(method: method, dialog: dialog, record: record, provisionalSeen: false, at: at))
         }
         if case .method("ACK")? = tree.what { state.unacknowledged.remove(dialog) }
         emit(Instruction(.sendRaw, step: number, a: template, b: record, c: dialog))
+    }
+
+    /// A slot names its records by signed octets.
+    static let mostRecords = 127
+
+    private mutating func useClient(_ record: Int, at: Spot) {
+        if record == Self.mostRecords, layout.clients == record {
+            error(
+                at,
+                "\(party.name) has \(Self.mostRecords) requests without a final response here, and more are not kept"
+                    + " apart. Expect some of the responses first")
+        }
+        layout.clients = max(layout.clients, record + 1)
+    }
+
+    mutating func useServer(_ record: Int, at: Spot) {
+        if record == Self.mostRecords, layout.servers == record {
+            error(
+                at,
+                "\(party.name) has left \(Self.mostRecords) requests unanswered here, and more are not kept apart."
+                    + " Answer some of them first")
+        }
+        layout.servers = max(layout.servers, record + 1)
     }
 
     // MARK: templates

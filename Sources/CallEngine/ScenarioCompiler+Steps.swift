@@ -335,7 +335,7 @@ extension ScenarioCompiler {
         default: break
         }
         after.unanswered.append(.init(method: name, dialog: dialog, record: record, at: at))
-        layout.servers = max(layout.servers, record + 1)
+        useServer(record, at: at)
         after.keptOffer[dialog] = nil
     }
 
@@ -531,7 +531,7 @@ extension ScenarioCompiler {
             state.known.insert(tree.variable)
         case .set(let tree):
             requireReadable(tree.to, state, at: item.at)
-            let number = step(item.at, "set \(tree.variable)")
+            let number = step(item.at, "compute \(tree.variable)")
             let to = value(tree.to)
             emit(Instruction(.set, step: number, a: variableIndex(tree.variable), b: to))
             state.known.insert(tree.variable)
@@ -559,7 +559,7 @@ extension ScenarioCompiler {
                     .measure, step: number, a: measureIndex(tree.name), b: markIndex(tree.from),
                     c: tree.to.map { markIndex($0) } ?? -1))
         default:
-            error(item.at, "only Capture, Set, Require, Mark and Measure may stand inside Expect { … }")
+            error(item.at, "only Capture, Compute, Require, Mark and Measure may stand inside Expect { … }")
         }
     }
 
@@ -580,8 +580,8 @@ extension ScenarioCompiler {
         for name in names where !state.known.contains(name) {
             error(
                 at,
-                "\"\(name)\" has no value on every way to this line, so the message would have a hole. Capture or Set it"
-                    + " before")
+                "\"\(name)\" has no value on every way to this line, so the message would have a hole. Capture or"
+                    + " Compute it before")
         }
     }
 

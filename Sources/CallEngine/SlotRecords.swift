@@ -68,6 +68,8 @@ struct SlotHeader {
         static let cancelled = Flags(rawValue: 512)
         /// `inbox` holds a further client record.
         static let overflow = Flags(rawValue: 1024)
+        /// To be hung up, and not yet.
+        static let undrained = Flags(rawValue: 2048)
     }
 }
 

@@ -1,4 +1,5 @@
 import Glibc
+import Measurement
 import SIPWire
 
 /// One capture file while it is written: batches in, packets with their comments out.
@@ -87,10 +88,9 @@ struct CaptureFile: ~Copyable {
                 if isFirst { comment.add(runComment(head, verdict)) }
                 if message.ordinal == head.failedAt { comment.add("run \(head.run) failed here: \(verdict)") }
                 let cut = message.ordinal &- ordinalBefore &- 1
-                if cut > 0 { comment.add("\(cut) messages of run \(head.run) before this one are not kept") }
+                if cut > 0 { comment.add(Self.notKept(cut, of: head.run, "before")) }
                 if left == 0, head.messages > message.ordinal {
-                    comment.add(
-                        "\(head.messages - message.ordinal) messages of run \(head.run) after this one are not kept")
+                    comment.add(Self.notKept(head.messages - message.ordinal, of: head.run, "after"))
                 }
                 ordinalBefore = message.ordinal
             }
@@ -100,10 +100,16 @@ struct CaptureFile: ~Copyable {
         if head.kind == .strays { output.inBuffer.strays += UInt64(head.kept) } else { output.inBuffer.runs += 1 }
     }
 
+    private static func notKept(_ count: UInt32, of run: UInt64, _ side: String) -> String {
+        "\(counted(UInt64(count), "message")) of run \(run) \(side) this one \(count == 1 ? "is" : "are") not kept"
+    }
+
     private func runComment(_ head: RunImage, _ verdict: String) -> String {
         var text = "run \(head.run), scenario \(options.scenario)"
         text += head.kind == .failed ? ", \(verdict)" : ", ended well"
-        if head.cutByFullArena > 0 { text += " (\(head.cutByFullArena) messages not kept: trace arena full)" }
+        if head.cutByFullArena > 0 {
+            text += " (\(counted(UInt64(head.cutByFullArena), "message")) not kept: trace arena full)"
+        }
         return text
     }
 

@@ -97,14 +97,17 @@ public struct TraceArena: ~Copyable {
     ///   - run: the run's number in the whole plan, from 0.
     ///   - party: which party of the scenario received it.
     ///   - at: when it came, by the kernel's stamp where there is one.
+    /// - Returns: which message of its run it is, from 1; 0 where the run is not recorded.
+    @discardableResult
     public mutating func appendReceived(
         _ chain: inout TraceChain, run: UInt64, party: UInt8, octets: UnsafeRawBufferPointer,
         from remote: TransportAddress,
         to local: TransportAddress, at: MonotonicInstant
-    ) {
+    ) -> UInt32 {
         append(
             &chain, run, party, RecordHead.noTemplate, 0, octets.baseAddress, octets.count, local, remote,
             at.nanoseconds)
+        return isRecorded(chain) ? state(chain.head).pointee.messages : 0
     }
 
     /// Keeps a message that the run sent, as the values of its template.
@@ -132,12 +135,14 @@ public struct TraceArena: ~Copyable {
             octets.baseAddress, octets.count, local, remote, at.nanoseconds)
     }
 
-    /// Marks the message appended last as the one at which the run failed. Later messages may follow (the clean end of
-    /// a failed call); the first mark stays.
-    public mutating func markFailure(_ chain: borrowing TraceChain) {
+    /// Marks the message at which the run failed: one received, since when others may have been sent (the ACK to a
+    /// refusal), or the one appended last. Later messages may follow (the clean end of a failed call); the first mark stays.
+    ///
+    /// - Parameter message: from `appendReceived`; 0: the last.
+    public mutating func markFailure(_ chain: borrowing TraceChain, at message: UInt32 = 0) {
         guard isRecorded(chain) else { return }
         let state = self.state(chain.head)
-        if state.pointee.failedAt == 0 { state.pointee.failedAt = state.pointee.messages }
+        if state.pointee.failedAt == 0 { state.pointee.failedAt = message == 0 ? state.pointee.messages : message }
     }
 
     /// Forgets the chain: its blocks are the next to be used again.

@@ -305,7 +305,9 @@ public struct ScenarioRun: Sendable {
         shown.delayP99Nanoseconds = glance.delayP99Nanoseconds
         shown.startLatenessP99Nanoseconds = glance.startLatenessP99Nanoseconds
         if progress.receiveOverflow > 0 { shown.hints.append("receive buffer overflowed") }
-        if progress.notStarted > 0 { shown.hints.append("\(progress.notStarted) arrivals came too late to start") }
+        if progress.notStarted > 0 {
+            shown.hints.append("\(counted(progress.notStarted, "arrival")) came too late to start")
+        }
         if progress.busiestShare > 0.7 { shown.hints.append("a worker is busy \(Int(progress.busiestShare * 100)) %") }
         return shown
     }

@@ -1,4 +1,5 @@
 import CallTraces
+import Glibc
 import Measurement
 import Reporting
 import SIPWire
@@ -36,6 +37,7 @@ extension FailureEvidence {
         case 1000..<2000:
             return Method(rawValue: UInt8(truncatingIfNeeded: code - 1000))?.token.description ?? "a request"
         case 2000: return "nothing"
+        case 3000 + UInt32(EMSGSIZE): return "a message too long for a datagram"
         case 3000..<4000: return "a transport error"
         case 4000: return "another value"
         case 5000..<6000: return "a malformed message"

@@ -104,6 +104,7 @@ extension FailureEvidence {
         case .request(.other): detail.isEmpty ? "a request with an unknown method" : detail
         case .request(let method): method.reportName
         case .timeout: "nothing"
+        case .transport(EMSGSIZE): "a message too long to be sent: a datagram holds 65,507 octets"
         case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
         case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
         case .malformed(let fault):

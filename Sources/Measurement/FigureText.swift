@@ -30,6 +30,11 @@ public func grouped(_ value: UInt64) -> String {
     return text
 }
 
+/// "1 call", "2,000 calls": a number with its noun, whose plural is given where an s does not make it.
+public func counted(_ count: UInt64, _ one: String, _ many: String? = nil) -> String {
+    "\(grouped(count)) \(count == 1 ? one : many ?? one + "s")"
+}
+
 /// A share as percent with as many decimals as keep it from reading 0 or 100 when it is neither; "n/a" where undefined.
 public func percentText(_ ratio: Ratio) -> String {
     guard let percent = ratio.percent else { return "n/a" }

@@ -36,6 +36,9 @@ public struct Verdict: Sendable, Hashable, Codable {
         public static let invalidLatenessNanoseconds: Int64 = 50_000_000
         public static let startedShare = 0.99
         public static let suspectBusyShare = 0.70
+        /// A shorter time says nothing of a share: its one-off work (memory touched and code read for the first time, tens of
+        /// milliseconds together) would be counted as load. One measuring interval.
+        public static let shortestBusyNanoseconds: UInt64 = 1_000_000_000
         public static let invalidOverflowShare = 0.0001
         public static let suspectUnjoinedShare = 0.001
         public static let suspectBlockedShare = 0.001
@@ -57,14 +60,14 @@ public struct Verdict: Sendable, Hashable, Codable {
             let refused = record[.icmpErrors]
             add(
                 .invalid, .unreachable,
-                "nothing answered: \(grouped(record[.messagesSent])) messages sent, none received"
+                "nothing answered: \(counted(record[.messagesSent], "message")) sent, none received"
                     + (refused > 0 ? ", \(grouped(refused)) refused by ICMP" : ""))
         }
         if record[.portsExhausted] > 0 {
-            add(.invalid, .exhausted, "local ports ran out \(grouped(record[.portsExhausted])) times")
+            add(.invalid, .exhausted, "local ports ran out \(counted(record[.portsExhausted], "time"))")
         }
         if record[.descriptorsExhausted] > 0 {
-            add(.invalid, .exhausted, "file descriptors ran out \(grouped(record[.descriptorsExhausted])) times")
+            add(.invalid, .exhausted, "file descriptors ran out \(counted(record[.descriptorsExhausted], "time"))")
         }
 
         if let lateness = record.delay(.startLateness)?.nanoseconds(atPercentile: 99) {
@@ -82,7 +85,7 @@ public struct Verdict: Sendable, Hashable, Codable {
             .filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
             add(
                 .invalid, .notStarted,
-                "only \(percent(started, of: due)) of \(grouped(due)) due arrivals started (limit 99 %)"
+                "only \(percent(started, of: due)) of \(counted(due, "due arrival")) started (limit 99 %)"
                     + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", ")))
         }
 
@@ -92,13 +95,14 @@ public struct Verdict: Sendable, Hashable, Codable {
             let grave = Double(overflows) > Double(arrived) * Limits.invalidOverflowShare
             add(
                 grave ? .invalid : .suspect, .receiveOverflow,
-                "the kernel dropped \(grouped(overflows)) datagrams before we read them"
+                "the kernel dropped \(counted(overflows, "datagram")) before we read \(overflows == 1 ? "it" : "them")"
                     + " (\(percent(overflows, of: arrived)) of those that came"
                     + (grave ? ", limit 0.01 %)" : ")"))
         }
-        if let busiest = record.workers.indices.max(by: {
-            record.workers[$0].busyShare < record.workers[$1].busyShare
-        }), record.workers[busiest].busyShare > Limits.suspectBusyShare {
+        let measured = record.workers.indices.filter {
+            record.workers[$0].wallNanoseconds >= Limits.shortestBusyNanoseconds
+        }
+        if let busiest = measured.max(by: { record.workers[$0].busyShare < record.workers[$1].busyShare }), record.workers[busiest].busyShare > Limits.suspectBusyShare {
             let share = decimalText(record.workers[busiest].busyShare * 100, decimals: 0)
             add(
                 .suspect, .busy,
@@ -109,14 +113,14 @@ public struct Verdict: Sendable, Hashable, Codable {
         if Double(unjoined) > Double(legs) * Limits.suspectUnjoinedShare {
             add(
                 .suspect, .unjoinedLegs,
-                "\(percent(unjoined, of: legs)) of \(grouped(legs)) legs could not be joined to their call (limit 0.1 %)"
+                "\(percent(unjoined, of: legs)) of \(counted(legs, "leg")) could not be joined to their call (limit 0.1 %)"
             )
         }
         let blocked = record[.runsBlocked]
         if Double(blocked) > Double(due) * Limits.suspectBlockedShare {
             add(
                 .suspect, .blocked,
-                "\(percent(blocked, of: due)) of \(grouped(due)) due arrivals found the concurrency cap full (limit 0.1 %)"
+                "\(percent(blocked, of: due)) of \(counted(due, "due arrival")) found the concurrency cap full (limit 0.1 %)"
             )
         }
         // Stable by position among equals.

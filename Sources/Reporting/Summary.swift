@@ -92,7 +92,7 @@ public struct Summary {
         let floor = record.verdict.level == .valid ? "" : "≥ "
         let rate = record.startedPerSecond
         let began = record.plan.arrivals == .answering ? "came in" : "started"
-        var text = "\(grouped(started)) \(started == 1 ? noun : noun + "s") \(began)"
+        var text = "\(counted(started, noun)) \(began)"
         // One call has no rate.
         if started == 1, due <= 1 { return text }
         if due > started { text += " of \(grouped(due)) due" }
@@ -149,14 +149,18 @@ public struct Summary {
         let bounds = record[.fromDueLowerBounds]
         if bounds > 0 {
             lines.append(
-                "  \(grouped(bounds)) \(noun)s that were never started stand in “from due” and “start lateness” with the"
-            )
-            lines.append("  time they were late when given up: at least that long is what a caller would have waited.")
+                "  \(counted(bounds, noun)) that \(bounds == 1 ? "was never started stands" : "were never started stand") in"
+                    + " “from due” and “start lateness” with the")
+            lines.append(
+                "  time \(bounds == 1 ? "it was" : "they were") late when given up: at least that long is what a caller"
+                    + " would have waited.")
         }
         let clamped = record[.delaysBelowRange] + record[.delaysAboveRange]
         if clamped > 0 {
             lines.append(
-                "  \(grouped(clamped)) samples were out of range (below 0 or above 39 h) and stand at its ends.")
+                clamped == 1
+                    ? "  1 sample was out of range (below 0 or above 39 h) and stands at its end."
+                    : "  \(grouped(clamped)) samples were out of range (below 0 or above 39 h) and stand at its ends.")
         }
         return lines
     }
@@ -255,20 +259,23 @@ public struct Summary {
             items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
         }
         if figures.undecidedSessionAttempts > 0 {
-            items.append("\(grouped(figures.undecidedSessionAttempts)) attempts undecided at the end, not counted")
+            items.append(
+                "\(counted(UInt64(figures.undecidedSessionAttempts), "attempt")) undecided at the end, not counted")
         }
         return list(items).map { wrapped("RFC 6076", $0) } ?? []
     }
 
     private var unusual: [String] {
-        let named: [(Counter, String)] = [
-            (.unexpectedRequests, "unexpected requests"), (.strayResponses, "stray responses"),
-            (.strayRequests, "stray requests"), (.malformedMessages, "malformed messages"),
-            (.forkedAnswers, "answers of further forks"), (.keepAlives, "keep-alives"),
-            (.legsUnjoined, "legs not joined"), (.overflowRefusals, "refused for lack of records"),
-            (.icmpErrors, "ICMP errors"),
+        let named: [(Counter, String, String)] = [
+            (.unexpectedRequests, "unexpected request", "unexpected requests"),
+            (.strayResponses, "stray response", "stray responses"), (.strayRequests, "stray request", "stray requests"),
+            (.malformedMessages, "malformed message", "malformed messages"),
+            (.forkedAnswers, "answer of a further fork", "answers of further forks"),
+            (.keepAlives, "keep-alive", "keep-alives"), (.legsUnjoined, "leg not joined", "legs not joined"),
+            (.overflowRefusals, "refused for lack of records", "refused for lack of records"),
+            (.icmpErrors, "ICMP error", "ICMP errors"),
         ]
-        var items = named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }
+        var items = counts(named)
         items += record.malformed.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" }
         let resent =
             record[.inviteRetransmissionsSent] + record[.requestRetransmissionsSent]
@@ -277,8 +284,8 @@ public struct Summary {
             record[.inviteRetransmissionsReceived] + record[.requestRetransmissionsReceived]
             + record[.responseRetransmissionsReceived] + record[.ackRetransmissionsReceived]
         let messages =
-            "\(grouped(record[.messagesSent])) sent (\(grouped(resent)) retransmissions),"
-            + " \(grouped(record[.messagesReceived])) received (\(grouped(again)) retransmissions)"
+            "\(grouped(record[.messagesSent])) sent (\(counted(resent, "retransmission"))),"
+            + " \(grouped(record[.messagesReceived])) received (\(counted(again, "retransmission")))"
         return wrapped("Messages", messages) + (list(items).map { wrapped("Unusual", $0) } ?? [])
     }
 
@@ -291,19 +298,22 @@ public struct Summary {
             let name = record.workers.count == 1 ? "worker" : "busiest of \(record.workers.count) workers"
             items.append("\(name) at work \(decimalText(busiest.busyShare * 100, decimals: 0)) % of the time")
         }
-        let named: [(Counter, String)] = [
-            (.receiveOverflows, "datagrams lost in our receive buffer"), (.sendsDropped, "sends dropped"),
-            (.sendsRefused, "sends refused"), (.sendsWouldBlock, "sends that had to wait"),
-            (.sendsWithoutBuffers, "sends without kernel buffers"),
-            (.lingerEvictions, "lingering transactions evicted"),
-            (.slabGrowths, "slab growths"), (.traceCuts, "traces cut"), (.handOversRefused, "hand-overs refused"),
+        let named: [(Counter, String, String)] = [
+            (.receiveOverflows, "datagram lost in our receive buffer", "datagrams lost in our receive buffer"),
+            (.sendsDropped, "send dropped", "sends dropped"), (.sendsRefused, "send refused", "sends refused"),
+            (.sendsWouldBlock, "send that had to wait", "sends that had to wait"),
+            (.sendsWithoutBuffers, "send without kernel buffers", "sends without kernel buffers"),
+            (.lingerEvictions, "lingering transaction evicted", "lingering transactions evicted"),
+            (.slabGrowths, "slab growth", "slab growths"), (.traceCuts, "trace cut", "traces cut"),
+            (.handOversRefused, "hand-over refused", "hand-overs refused"),
         ]
-        items += named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }
+        items += counts(named)
         items.append("clock good to \(durationText(record.clock.stampUncertaintyNanoseconds))")
         return wrapped("Generator", items.joined(separator: " · "))
             + wrapped(
                 "",
-                "\(record.identity.host.cpuModel), \(record.identity.host.cores) CPUs, \(record.identity.host.kernel)")
+                "\(record.identity.host.cpuModel), \(counted(UInt64(record.identity.host.cores), "CPU")),"
+                    + " \(record.identity.host.kernel)")
             + wrapped("", "seed \(record.identity.seed), run \(printable(record.identity.runID))")
     }
 
@@ -315,7 +325,7 @@ public struct Summary {
         let total = groups.reduce(0) { $0 + $1.count }
         var lines = [
             style.paint(
-                "Failures: \(grouped(total)) in \(groups.count) \(groups.count == 1 ? "group" : "groups")", .bold)
+                "Failures: \(grouped(total)) in \(counted(UInt64(groups.count), "group"))", .bold)
         ]
         for group in groups.prefix(groupsInFull) {
             lines.append("")
@@ -328,7 +338,7 @@ public struct Summary {
                 "  \(grouped(group.count)) × \(printable(group.place)): expected \(printable(group.expected)), "
                     + "got \(printable(group.got))")
         }
-        if rest.count > 20 { lines.append("  … and \(rest.count - 20) more groups in run.json") }
+        if rest.count > 20 { lines.append("  … and \(counted(UInt64(rest.count - 20), "more group")) in run.json") }
         return lines
     }
 
@@ -371,6 +381,11 @@ public struct Summary {
 
     private func field(_ name: String, _ value: String) -> String {
         style.paint(name.padded(to: Self.nameWidth), .dim) + " " + value
+    }
+
+    /// Counters that are not 0, with their words for one and for more.
+    private func counts(_ named: [(Counter, String, String)]) -> [String] {
+        named.filter { record[$0.0] > 0 }.map { counted(record[$0.0], $0.1, $0.2) }
     }
 
     private func list(_ items: [String]) -> String? { items.isEmpty ? nil : items.joined(separator: " · ") }

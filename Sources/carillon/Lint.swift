@@ -83,7 +83,7 @@ struct Lint: ParsableCommand {
         if let longest = all.max(by: { $0.longest < $1.longest }) {
             let step = program.steps[longest.step]
             put(
-                "  \(all.count) waits, the longest at \(step.at.file):\(step.at.line), \(step.text): \(longest.limitText)\n"
+                "  \(all.count == 1 ? "1 wait," : "\(all.count) waits, the longest") at \(step.at.file):\(step.at.line), \(step.text): \(longest.limitText)\n"
             )
         }
     }

@@ -122,7 +122,7 @@ struct Playing {
         var problems = folder?.write(record, summary: summary.text).map(\.description) ?? []
         if let error = outcome.capture?.error {
             let lost = outcome.capture?.runsAfterError ?? 0
-            problems.append("\(error)" + (lost > 0 ? "; the messages of \(lost) \(noun)s are lost" : ""))
+            problems.append("\(error)" + (lost > 0 ? "; the messages of \(counted(UInt64(lost), noun)) are lost" : ""))
         }
         return problems
     }
@@ -133,13 +133,14 @@ struct Playing {
         if outcome.traceCounts.runsCutByFullArena > 0 {
             printError(
                 [
-                    "the messages of \(outcome.traceCounts.runsCutByFullArena) \(noun)s are not kept whole: raise"
+                    "the messages of \(counted(outcome.traceCounts.runsCutByFullArena, noun)) are not kept whole: raise"
                         + " --trace-memory"
                 ], label: "note")
         }
         if let beyond = outcome.capture?.runsBeyondFileLimit, beyond > 0 {
             printError(
-                ["the messages of \(beyond) \(noun)s are not written: the file has reached its limit"], label: "note")
+                ["the messages of \(counted(UInt64(beyond), noun)) are not written: the file has reached its limit"],
+                label: "note")
         }
     }
 }

@@ -131,7 +131,7 @@ enum Head {
             case .failed: "of failed calls"
             case .all: "of all calls"
             case .sample(let oneIn): "of one call in \(grouped(oneIn))"
-            case .first(let count): "of the first \(grouped(count)) calls"
+            case .first(let count): count == 1 ? "of the first call" : "of the first \(grouped(count)) calls"
             }
         guard run.traces != .off else { return kept }
         let whole = grouped(UInt64(TraceArena.wholeRuns(inOctets: run.traceOctets)))

@@ -52,37 +52,10 @@ struct ScenarioSettings {
     }
 
     private func problem(_ name: String, _ value: String) -> String? {
-        if pauses.contains(name) {
-            guard let delay = DelayTree(parsing: value) else {
-                return "\"\(value)\" is no pause: write a time, 3s, or a distribution: uniform(1s, 5s),"
-                    + " exponential(30s), lognormal(30s, 0.5), weibull(1.5, 30s)"
-            }
-            return Self.problem(delay).map { "\"\(value)\" is no pause: \($0)" }
-        }
+        if pauses.contains(name), let problem = DelayTree.problem(ofText: value) { return problem }
         if counts.contains(name), UInt32(value) == nil {
             return "\"\(value)\" is no number of times: write 0, 1, 2, …"
         }
         return nil
-    }
-
-    private static let longest: Int64 = 30 * 86_400 * 1_000_000_000
-
-    private static func problem(_ delay: DelayTree) -> String? {
-        func outside(_ time: Seconds) -> String? {
-            if time.nanoseconds < 0 { return "time does not run backwards" }
-            return time.nanoseconds > longest ? "30 days are the longest" : nil
-        }
-        switch delay {
-        case .fixed(let time): return outside(time)
-        case .uniform(let low, let high):
-            if low.nanoseconds > high.nanoseconds { return "its bounds are reversed" }
-            return outside(low) ?? outside(high)
-        case .exponential(let mean): return outside(mean)
-        case .lognormal(let median, let sigma):
-            return sigma >= 0 && sigma < 20 ? outside(median) : "sigma is from 0 to 20"
-        case .weibull(let shape, let scale):
-            return shape > 0.05 && shape < 1000 ? outside(scale) : "its shape is more than 0.05"
-        case .empirical, .value: return nil
-        }
     }
 }

@@ -102,7 +102,7 @@ struct Serve: ParsableCommand {
 
     private var end: String {
         var ways: [String] = []
-        if let calls { ways.append("when \(grouped(calls)) calls have ended") }
+        if let calls { ways.append(calls == 1 ? "when one call has ended" : "when \(grouped(calls)) calls have ended") }
         if let untilIdle {
             ways.append("when nothing has come for \(durationText(untilIdle.nanoseconds)), after the first message")
         }

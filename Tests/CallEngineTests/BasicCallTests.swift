@@ -30,6 +30,7 @@ final class Loopback {
 
     func start(_ number: UInt64) -> Bool { engine.startRun(number: number, due: now, now: now) }
     func count(_ counter: Counter) -> UInt64 { engine.recorder.value(of: counter) }
+    func drain(_ count: Int) -> Int { engine.drain(count, now: now) }
     var liveRuns: Int { engine.liveRuns }
     var liveSlots: Int { engine.liveSlots }
 

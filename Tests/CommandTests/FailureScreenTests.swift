@@ -34,12 +34,44 @@ extension CommandTests {
                     #expect(arrows.count >= 3)
                     #expect(arrows.first?.contains(" INVITE ─") == true)
                     #expect(arrows.contains { $0.contains("◄─") && $0.contains(" 486 Busy Here ") })
+                    let failing = arrows.filter { $0.contains("failed here") }
+                    #expect(failing.count == 1 && failing.first?.contains(" 486 Busy Here ") == true)
                     #expect(arrows.last?.contains(" ACK ─") == true)
                     // The trace holds this call.
                     let trace = try Data(contentsOf: folder.appendingPathComponent("report/failed.pcapng"))
                     #expect(trace.range(of: Data("Call-ID: \(callID)".utf8)) != nil)
                     #expect(trace.range(of: Data("SIP/2.0 486 Busy Here".utf8)) != nil)
                 }
+            }
+        }
+
+        @Test("A message that no datagram holds fails its call, and is not drawn as lost")
+        func tooLong() async throws {
+            try await inFolder { folder in
+                let text = """
+                    import ScenarioDSL
+
+                    let long = Scenario("long") {
+                        Party("alice") {
+                            Send(.options)
+                            Expect(200)
+                            Send(.message) { Body("text/plain", "\\(text: String(repeating: "x", count: 65_500))") }
+                            Expect(200)
+                        }
+                        Party("bob") {
+                            Expect(.options)
+                            Send(200)
+                        }
+                    }
+                    """
+                try Data(text.utf8).write(to: folder.appendingPathComponent("long.swift"))
+                let run = try await carillon(["run", "long.swift", "--no-report"], in: folder)
+                #expect(run.code == 1 || run.isStarved, "\(run.out)\(run.error)")
+                #expect(run.out.contains("1 × long.swift:7  alice: send MESSAGE"), "\(run.out)")
+                #expect(run.out.contains("a message too long to be sent: a datagram holds 65,507 octets"))
+                #expect(!run.out.contains("(lost)") && !run.out.contains("ICMP"))
+                let arrows = run.out.split(separator: "\n").filter { $0.contains("►") || $0.contains("◄") }
+                #expect(arrows.count == 2 && arrows.last?.contains(" 200 OK ") == true)
             }
         }
 

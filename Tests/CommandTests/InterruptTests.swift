@@ -35,6 +35,24 @@ extension CommandTests {
             }
         }
 
+        @Test("A peer that answers nothing does not hold up the first, and the report says what was cut off")
+        func silentPeer() async throws {
+            try await inFolder { folder in
+                let peer = try Peer()
+                let run = try Command(["run", "options-ping", "127.0.0.1:\(peer.port)", "--out", "report"], in: folder)
+                _ = try peer.receive()
+                run.signal(SIGINT)
+                let interrupted = ContinuousClock.now
+                let outcome = try await run.end()
+                // Five seconds for the last answers, not the 32 s of Timer F (RFC 3261 §17.1.2.2).
+                #expect(ContinuousClock.now - interrupted < .seconds(25))
+                #expect(outcome.code == 130, "\(outcome.error)")
+                #expect(outcome.out.contains("1 cut off"), "\(outcome.out)")
+                let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
+                #expect(record.counters["runsCutOff"] == 1)
+            }
+        }
+
         @Test("The second leaves at once, with a report that says what was cut off")
         func second() async throws {
             try await inFolder { folder in

@@ -56,13 +56,18 @@ import Testing
         },
         Case("71 % busy", .suspect, [.busy]) {
             countGoodCalls(100, in: &$0)
-            $0.count(.busyNanoseconds, by: 710)
-            $0.count(.wallNanoseconds, by: 1_000)
+            $0.count(.busyNanoseconds, by: 710_000_000)
+            $0.count(.wallNanoseconds, by: 1_000_000_000)
         },
         Case("69 % busy", .valid) {
             countGoodCalls(100, in: &$0)
-            $0.count(.busyNanoseconds, by: 690)
-            $0.count(.wallNanoseconds, by: 1_000)
+            $0.count(.busyNanoseconds, by: 690_000_000)
+            $0.count(.wallNanoseconds, by: 1_000_000_000)
+        },
+        Case("99 % busy for less than a second", .valid) {
+            countGoodCalls(5, in: &$0)
+            $0.count(.busyNanoseconds, by: 990_000_000)
+            $0.count(.wallNanoseconds, by: 999_999_999)
         },
         Case("one overflow in a million", .suspect, [.receiveOverflow]) {
             countGoodCalls(1_000, in: &$0)
@@ -95,8 +100,8 @@ import Testing
         },
         Case("the gravest stands first", .invalid, [.receiveOverflow, .lateness, .busy]) {
             countGoodCalls(1_000, in: &$0, lateness: 6_000_000)
-            $0.count(.busyNanoseconds, by: 900)
-            $0.count(.wallNanoseconds, by: 1_000)
+            $0.count(.busyNanoseconds, by: 900_000_000)
+            $0.count(.wallNanoseconds, by: 1_000_000_000)
             $0.count(.receiveOverflows, by: 5)
         },
     ]
@@ -115,16 +120,32 @@ import Testing
     }
 
     @Test func theBusiestWorkerCounts() {
-        let workers = [10, 950, 20].map { busy in
+        let workers = [10_000_000, 950_000_000, 20_000_000].map { busy in
             var recorder = WorkerRecorder(layout: RecorderLayout(), epoch: .zero)
             countGoodCalls(10, in: &recorder)
             recorder.count(.busyNanoseconds, by: busy)
-            recorder.count(.wallNanoseconds, by: 1_000)
+            recorder.count(.wallNanoseconds, by: 1_000_000_000)
             return recorder.finish(at: instant(1), liveRuns: 0)
         }
         let verdict = merge(workers).verdict
         #expect(verdict.reasons.map(\.kind) == [.busy])
         #expect(verdict.sentence.contains("worker 2 of 3 was busy 95 %"))
+    }
+
+    @Test func oneIsSaidAsOne() {
+        func sentence(_ fill: (inout WorkerRecorder) -> Void) -> String { recordRun { fill(&$0) }.verdict.sentence }
+        let unreachable = sentence {
+            for counter in [Counter.arrivalsDue, .runsStarted, .runsFailed, .messagesSent] { $0.count(counter) }
+        }
+        #expect(unreachable.contains("1 message sent, none received"))
+        let dropped = sentence {
+            countGoodCalls(1, in: &$0)
+            $0.count(.receiveOverflows)
+            $0.count(.portsExhausted)
+        }
+        #expect(dropped.contains("dropped 1 datagram before we read it") && dropped.contains("ran out 1 time"))
+        #expect(counted(0, "call") == "0 calls" && counted(1, "call") == "1 call")
+        #expect(counted(2_000, "answer of a fork", "answers of forks") == "2,000 answers of forks")
     }
 
     @Test func aRunGivenUpIsInvalid() {
