@@ -39,6 +39,10 @@ struct BoundProgram: ~Copyable {
         var methodLength: UInt16
         /// The request URI is the same in every message of it.
         var hasConstantURI: Bool
+        /// A request that goes where its dialog's requests go.
+        var isInDialog: Bool
+        /// The number of its CSeq is ours, not the author's.
+        var writesCSeq: Bool
     }
 
     struct Wait {
@@ -239,7 +243,9 @@ struct BoundProgram: ~Copyable {
                     dialog: UInt8(source.dialog), method: source.method, status: source.status, isPure: source.isPure,
                     isPlain: source.isPlain,
                     opensDialog: source.opensDialog, literalOctets: UInt32(literalOctets), methodOffset: method.offset,
-                    methodLength: UInt16(method.length), hasConstantURI: uriIsText))
+                    methodLength: UInt16(method.length), hasConstantURI: uriIsText,
+                    isInDialog: source.segments.contains { if case .live(.routes, _) = $0 { true } else { false } },
+                    writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } }))
         }
 
         var textRanges: [OctetRange] = []

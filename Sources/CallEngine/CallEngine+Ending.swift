@@ -112,7 +112,8 @@ extension CallEngine {
             let record = server(header, number)
             guard record.pointee.isActive, record.pointee.status < 200 else { continue }
             let drained = owner(slot, header).pointee.flags.contains(.drained)
-            respond(drained ? 480 : 500, to: record, slot, header)
+            // A CANCEL that found its INVITE is answered 200 (RFC 3261 §9.2).
+            respond(record.pointee.method == .cancel ? 200 : drained ? 480 : 500, to: record, slot, header)
         }
         if header.pointee.inbox != 0 { answerInbox(slot, header) }
         for number in 0..<Int(plan.pointee.dialogs) { closeDialog(number, slot, header) }
@@ -143,10 +144,89 @@ extension CallEngine {
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
         let plan = templates(header, dialog: number)
-        guard plan.cancel >= 0, !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
-            let record = freeClient(header)
-        else { return }
-        sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
+        guard !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled) else { return }
+        // In a dialog that stands the INVITE is a later one, which has its own request URI, To and route set.
+        let isReinvite = dialog(header, number).pointee.state == .confirmed
+        guard isReinvite || plan.cancel >= 0, let record = freeClient(header) else { return }
+        if isReinvite {
+            sendCancel(ofReinvite: invite, record, number, slot, header)
+        } else {
+            sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
+        }
+    }
+
+    /// A CANCEL made from the INVITE's own octets (RFC 3261 §9.1), which goes where that went.
+    private mutating func sendCancel(
+        ofReinvite invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        let dialog = self.dialog(header, dialogNumber)
+        guard let place = outbound.reserve() else {
+            recorder.count(.sendsDropped)
+            return
+        }
+        var length = 0
+        if invite.pointee.frozen != 0 {
+            length = writeCancel(place, of: kept(invite.pointee.frozen))
+        } else if invite.pointee.template != ClientRecord.raw {
+            let speaker = Speaker(
+                slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: invite.pointee.serial,
+                cseq: invite.pointee.cseq)
+            if let count = render(Int(invite.pointee.template), into: textScratch, speaker) {
+                length = writeCancel(place, of: UnsafeRawBufferPointer(start: textScratch, count: count))
+            }
+        }
+        guard length > 0 else { return }
+        let frozen = keep(UnsafeRawBufferPointer(start: place, count: length))
+        // What could not be sent again is not sent at all.
+        guard frozen != 0 else { return }
+        header.pointee.flags.insert(.cancelled)
+        let record = client(header, number)
+        record.pointee.serial = invite.pointee.serial
+        record.pointee.cseq = invite.pointee.cseq
+        record.pointee.template = ClientRecord.cancelsReinvite
+        record.pointee.method = .cancel
+        record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
+        record.pointee.provisionalSeen = false
+        record.pointee.frozen = frozen
+        record.pointee.sent = now.nanoseconds &- header.pointee.due
+        record.pointee.isActive = true
+        var machine = ClientNonInviteTransaction()
+        machine.start(now: tick, reliable: false, timers: timers)
+        store(machine, record)
+        commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
+    }
+
+    /// Request URI, topmost Via, From, To, Call-ID, CSeq number and Route lines are the INVITE's; nothing else is.
+    private mutating func writeCancel(_ place: UnsafeMutableRawPointer, of invite: UnsafeRawBufferPointer) -> Int {
+        guard let base = invite.baseAddress else { return 0 }
+        let atHand = MessageAtHand(self)
+        defer { putBack(atHand) }
+        guard case .message = scanner.scan(invite), scanner.index.isRequest else { return 0 }
+        let index = scanner.index
+        var out = OctetWriter(place)
+        func line(_ name: StaticString, _ range: OctetRange) {
+            out.write(name)
+            out.write(base + Int(range.offset), Int(range.length))
+            out.write("\r\n")
+        }
+        out.write("CANCEL ")
+        out.write(base + Int(index.requestURI.offset), Int(index.requestURI.length))
+        out.write(" SIP/2.0\r\n")
+        line("Via: ", index.topmostVia)
+        var number = 0
+        while let found = scanner.number(of: .route, from: number) {
+            line("Route: ", scanner.header(found).value)
+            number = found &+ 1
+        }
+        out.write("Max-Forwards: 70\r\n")
+        line("From: ", index.from)
+        line("To: ", index.to)
+        line("Call-ID: ", index.callID)
+        out.write("CSeq: ")
+        out.writeNumber(UInt64(index.cseqNumber))
+        out.write(" CANCEL\r\nContent-Length: 0\r\n\r\n")
+        return out.count
     }
 
     private mutating func sendClosing(

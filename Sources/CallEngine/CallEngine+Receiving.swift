@@ -151,7 +151,12 @@ extension CallEngine {
         var cursor = header.pointee.inbox
         while cursor != 0 {
             last = arena.pointer(.init(raw: cursor))
-            cursor = last!.load(as: InboxEntry.self).next
+            let kept = last!.load(as: InboxEntry.self)
+            if entry.key != 0, entry.key == kept.key {
+                recorder.count(.requestRetransmissionsReceived)
+                return true
+            }
+            cursor = kept.next
             count += 1
         }
         guard count < settings.mostInboxMessages else {
@@ -201,7 +206,7 @@ extension CallEngine {
     }
 
     /// What is at hand while messages of the inbox are looked at.
-    private struct MessageAtHand {
+    struct MessageAtHand {
         var octets: UnsafeRawPointer?
         var count: Int
         var ordinal: UInt32
@@ -219,7 +224,7 @@ extension CallEngine {
         }
     }
 
-    private mutating func putBack(_ message: MessageAtHand) {
+    mutating func putBack(_ message: MessageAtHand) {
         hand = message.octets
         handCount = message.count
         handOrdinal = message.ordinal

@@ -298,8 +298,8 @@ extension CallEngine {
         record.pointee.awaitsAck = false
         record.pointee.isActive = true
         record.pointee.flow = responseFlow().index
+        record.pointee.keptUntil = tick.after(renewal)
         if method == .invite {
-            record.pointee.keptUntil = renewal == 0 ? .never : tick.after(renewal)
             var machine = ServerInviteTransaction()
             machine.start(reliable: false)
             store(machine, record)
@@ -313,15 +313,16 @@ extension CallEngine {
             serverPayload(
                 callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
                 incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
-            queue: repeatedQueue, now: tick)
+            queue: pendingQueue, now: tick)
     }
 
-    /// An INVITE may ring longer than any entry lingers: its CANCEL and its repeats must still find it.
+    /// A request may wait for its answer, and a 2xx for its ACK, longer than an entry lingers: the CANCEL and the repeats must
+    /// still find the transaction.
     mutating func renewPending(_ record: UnsafeMutablePointer<ServerRecord>) {
         record.pointee.keptUntil = tick.after(renewal)
         guard let entry = linger.find(record.pointee.key) else { return }
         let payload = entry.pointee
-        linger.insert(record.pointee.key, payload, queue: repeatedQueue, now: tick)
+        linger.insert(record.pointee.key, payload, queue: pendingQueue, now: tick)
     }
 
     /// The transaction needs its record no more; what repeats of its request come is the linger table's.
@@ -357,8 +358,11 @@ extension CallEngine {
         let record = number < Int(party(header).pointee.servers) ? server(header, number) : nil
         let isPending =
             record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.status < 200 } ?? false
-        if isPending, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
+        // One that crossed our 200 changes nothing, but a script may wait for it.
+        let isLate = record.map { $0.pointee.isActive && $0.pointee.key == inviteKey && $0.pointee.awaitsAck } ?? false
+        if isPending || isLate, let cancel = serverRecord(for: .cancel, slot, header, dialogNumber, key) {
             deliver(.request(.cancel, server: cancel, dialog: dialogNumber), slot, header)
+            if isLate { answerLateCancel(key, cancel, slot, UInt32(truncatingIfNeeded: payload.first)) }
             settleTimers(slot)
             return
         }
@@ -379,6 +383,18 @@ extension CallEngine {
             fail(slot, header, .request(.cancel), dialogNumber)
         }
         settleTimers(slot)
+    }
+
+    /// RFC 3261 §9.2: also a CANCEL that changes nothing gets its 200. Where the script, which has come to rest, has not
+    /// sent one, we do.
+    private mutating func answerLateCancel(_ key: UInt64, _ number: Int, _ slot: UInt32, _ generation: UInt32) {
+        guard let pointer = slots.find(slot, generation: generation) else { return }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { return }
+        let record = server(header, number)
+        guard record.pointee.isActive, record.pointee.key == key, record.pointee.status < 200 else { return }
+        respond(200, to: record, slot, header)
+        if header.pointee.phase == .closing { closeIfDone(slot, header) }
     }
 
     // MARK: the first request of a party
@@ -537,17 +553,22 @@ extension CallEngine {
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ key: UInt64
     ) {
         let method = scanner.index.method
-        if header.pointee.phase == .waiting, mayWant(method, header, dialogNumber),
+        let dialog = self.dialog(header, dialogNumber)
+        // The called side hangs up a call that we do not know to be answered: its 2xx never came, and its sender has given
+        // up waiting for the ACK (RFC 3261 §13.3.1.4). No step can still take the BYE.
+        let unansweredInvite =
+            method == .bye && dialog.pointee.state != .confirmed ? pendingInvite(header, dialogNumber) : nil
+        if header.pointee.phase == .waiting, unansweredInvite == nil, mayWant(method, header, dialogNumber),
             !owner(slot, header).pointee.flags.contains(.drained),
             !(method == .bye && awaitsRequestsAlone(header, dialogNumber)), keepInInbox(slot, header, dialogNumber)
         {
             return
         }
-        let dialog = self.dialog(header, dialogNumber)
         var status: UInt16
         switch method {
         case .options, .info, .message: status = 200
-        case .bye: status = 200
+        // Before any response there is no dialog that a BYE could end (RFC 3261 §12.2.2).
+        case .bye: status = unansweredInvite != nil && dialog.pointee.state == .none ? 481 : 200
         case .invite: status = hasPendingInvite(header, dialogNumber) ? 491 : 488
         case .update: status = 488
         case .prack, .notify: status = 481
@@ -563,7 +584,8 @@ extension CallEngine {
                 callWord(slot, header), dialog: dialogNumber, server: 255, template: Self.firstStatusMark &+ status,
                 incarnation: dialog.pointee.incarnation, party: header.pointee.party), queue: repeatedQueue, now: tick)
         answerStatelessly(status)
-        guard method == .bye else { return }
+        guard method == .bye, status == 200 else { return }
+        if let unansweredInvite { giveUp(unansweredInvite, dialogNumber, slot, header) }
         dialog.pointee.state = .terminated
         if header.pointee.phase == .waiting {
             // Both hang up at once: the session is over, as both want it, and ours is still to be answered.
@@ -572,6 +594,20 @@ extension CallEngine {
         } else if header.pointee.phase == .closing {
             closeIfDone(slot, header)
         }
+    }
+
+    /// The dialog of this INVITE is over before its final response came. Nothing is left to be cancelled; a 2xx that was only
+    /// slow still gets its ACK (RFC 3261 §13.2.2.4), and no BYE of ours.
+    private mutating func giveUp(
+        _ invite: UnsafeMutablePointer<ClientRecord>, _ dialogNumber: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        recorder.countSessionAnswer(status: 408)
+        dialog(header, dialogNumber).pointee.remoteTagHash = tagHash(scanner.index.from)
+        lingerClient(
+            slot, header, UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (invite.pointee.serial & 0xFFF),
+            template: invite.pointee.template, acknowledges: true, serial: invite.pointee.serial, queue: acceptedQueue)
+        release(invite)
     }
 
     /// Whether nothing can end the wait at hand but a request of this dialog, so that a BYE, after which none comes, would wait

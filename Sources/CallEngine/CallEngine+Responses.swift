@@ -43,6 +43,7 @@ extension CallEngine {
             return
         }
         guard isOurs(callIDOf: token.slot, header, dialogNumber), isOurFromTag(token.slot, header, dialogNumber) else {
+            if receiveRaw(token, serial: token.serial, status) { return }
             recorder.count(.strayResponses)
             return
         }
@@ -52,7 +53,7 @@ extension CallEngine {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.serial == token.serial,
                 record.pointee.dialog == UInt8(truncatingIfNeeded: dialogNumber), record.pointee.method == method,
-                record.pointee.cseq == scanner.index.cseqNumber
+                record.pointee.cseq == scanner.index.cseqNumber, record.pointee.template != ClientRecord.raw
             {
                 receive(status, token.slot, header, number, record)
                 settleTimers(token.slot)
@@ -60,6 +61,7 @@ extension CallEngine {
             }
             number &+= 1
         }
+        if receiveRaw(token, serial: token.serial, status) { return }
         receiveRepeatedResponse(status, token, header, dialogNumber)
         settleTimers(token.slot)
     }
@@ -71,10 +73,14 @@ extension CallEngine {
     ) {
         let dialogNumber = Int(record.pointee.dialog)
         recorder.countResponse(status: Int(status), method: record.pointee.method)
+        let isRaw = record.pointee.template == ClientRecord.raw
         if record.pointee.method == .invite {
-            var machine = inviteMachine(record)
-            let effect = machine.receive(status: status, now: tick, timers: timers)
-            store(machine, record)
+            var effect = status < 300 ? ClientInviteTransaction.OnResponse.deliver : .deliverAndAcknowledge
+            if !isRaw {
+                var machine = inviteMachine(record)
+                effect = machine.receive(status: status, now: tick, timers: timers)
+                store(machine, record)
+            }
             switch effect {
             case .deliver:
                 if status < 200 {
@@ -106,12 +112,14 @@ extension CallEngine {
             }
             return
         }
-        var machine = nonInviteMachine(record)
-        let effect = machine.receive(status: status, now: tick, timers: timers)
-        store(machine, record)
-        guard effect == .deliver else {
-            recorder.count(.responseRetransmissionsReceived)
-            return
+        if !isRaw {
+            var machine = nonInviteMachine(record)
+            let effect = machine.receive(status: status, now: tick, timers: timers)
+            store(machine, record)
+            guard effect == .deliver else {
+                recorder.count(.responseRetransmissionsReceived)
+                return
+            }
         }
         var delivered = status
         if status >= 200 {
@@ -258,7 +266,7 @@ extension CallEngine {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         if record.pointee.frozen != 0 {
             length = writeRefusalAck(place, requestURIOf: kept(record.pointee.frozen))
-        } else {
+        } else if record.pointee.template != ClientRecord.raw {
             let speaker = Speaker(
                 slot: slot, header: header, dialog: dialog, dialogNumber: Int(record.pointee.dialog),
                 serial: record.pointee.serial, cseq: record.pointee.cseq)
@@ -482,27 +490,44 @@ extension CallEngine {
     /// A response that no branch of ours asked for: to a raw request, or a stray.
     private mutating func receiveRawResponse(_ status: UInt16) {
         guard let base = hand else { return }
-        let index = scanner.index
-        let tag = tagParameter(base, index.from)
-        if tag.length == UInt32(CallToken.width), let token = tagToken(base + Int(tag.offset)),
-            token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
+        if let token = ownTag(scanner.index.from), receiveRaw(token, serial: nil, status) { return }
+        let callID = scanner.index.callID
+        if let token = settings.nonce.token(ofCallID: base + Int(callID.offset), length: Int(callID.length)),
+            receiveRaw(token, serial: nil, status)
         {
-            let header = pointer.assumingMemoryBound(to: SlotHeader.self)
-            for number in 0..<clientCount(header) {
-                let record = client(header, number)
-                guard record.pointee.isActive, record.pointee.template == 0xFFFF,
-                    record.pointee.dialog == UInt8(token.dialog), record.pointee.method == index.cseqMethod
-                else { continue }
-                trace(token.slot, header)
-                recorder.countResponse(status: Int(status), method: index.cseqMethod)
-                if status >= 200 { release(record) }
-                deliver(.response(status: status, client: number, dialog: token.dialog), token.slot, header)
-                settleTimers(token.slot)
-                return
-            }
+            return
         }
         recorder.count(.strayResponses)
         traceStray(.noCall)
+    }
+
+    /// A response to a raw request. Its author may have written the CSeq, the Call-ID, the tags or the branch: what is still
+    /// ours of these names the call, and the branch also the request.
+    ///
+    /// - Returns: false when that call has no such request.
+    private mutating func receiveRaw(_ token: CallToken, serial: UInt16?, _ status: UInt16) -> Bool {
+        guard token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation) else {
+            return false
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        guard header.pointee.phase != .orphan else { return false }
+        var found: Int?
+        for number in 0..<clientCount(header) {
+            let record = client(header, number)
+            guard record.pointee.isActive, record.pointee.template == ClientRecord.raw,
+                Int(record.pointee.dialog) == token.dialog, serial == nil || record.pointee.serial == serial
+            else { continue }
+            if found == nil || record.pointee.method == scanner.index.cseqMethod { found = number }
+        }
+        guard let found else { return false }
+        // With a branch of ours it has been traced.
+        if serial == nil { trace(token.slot, header) }
+        let record = client(header, found)
+        // An ACK repeats the number that was sent, whoever wrote it.
+        record.pointee.cseq = scanner.index.cseqNumber
+        receive(status, token.slot, header, found, record)
+        settleTimers(token.slot)
+        return true
     }
 
     // MARK: verification

@@ -206,7 +206,7 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
-        let cancelsOpening = plan.method == .cancel && dialog.pointee.state != .confirmed
+        let cancelsOpening = plan.method == .cancel && !plan.isInDialog
         let flow = cancelsOpening || opens ? targetFlow : self.flow(of: dialog)
         let sent =
             plan.isPure
@@ -435,12 +435,18 @@ extension CallEngine {
             }
         }
         dialog.pointee.serial = (dialog.pointee.serial &+ 1) & 0x7FF
-        if plan.method != .ack && plan.method != .cancel && plan.status == 0 { dialog.pointee.localCSeq &+= 1 }
+        if plan.writesCSeq, plan.method != .ack, plan.method != .cancel, plan.status == 0 {
+            dialog.pointee.localCSeq &+= 1
+        }
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: dialog.pointee.serial,
             cseq: plan.method == .ack ? dialog.pointee.inviteCSeq : dialog.pointee.localCSeq, echo: echo,
             status: plan.status)
-        guard transmit(template, speaker, flow: flow) else { return false }
+        var frozen: UInt32 = 0
+        let sent =
+            number >= 0 && plan.method == .invite
+            ? transmit(template, speaker, flow: flow, keeping: &frozen) : transmit(template, speaker, flow: flow)
+        guard sent else { return false }
         if number >= 0 {
             // Nothing is sent again for it, and its answer is known by dialog and method, whatever its branch is.
             let record = client(header, number)
@@ -450,9 +456,9 @@ extension CallEngine {
             record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
             record.pointee.serial = speaker.serial
             record.pointee.cseq = speaker.cseq
-            record.pointee.template = 0xFFFF
+            record.pointee.template = ClientRecord.raw
             record.pointee.sent = now.nanoseconds &- header.pointee.due
-            record.pointee.frozen = 0
+            record.pointee.frozen = frozen
             record.pointee.isActive = true
             if plan.method == .invite {
                 dialog.pointee.inviteSerial = speaker.serial

@@ -47,7 +47,7 @@ extension CallEngine {
         let plan = party(header)
         for number in 0..<clientCount(header) {
             let record = client(header, number)
-            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            guard record.pointee.isActive, record.pointee.template != ClientRecord.raw else { continue }
             let deadline =
                 record.pointee.method == .invite ? inviteMachine(record).deadline : nonInviteMachine(record).deadline
             due = min(due, deadline)
@@ -62,9 +62,15 @@ extension CallEngine {
 
     @inline(__always)
     private mutating func deadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
+        min(protocolDeadline(of: record), record.pointee.keptUntil)
+    }
+
+    /// Without the renewal of its entry in the linger table.
+    @inline(__always)
+    private mutating func protocolDeadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
         if record.pointee.awaitsAck { return successMachine(record).deadline }
         guard record.pointee.method == .invite else { return serverNonInviteMachine(record).deadline }
-        return record.pointee.status < 200 ? record.pointee.keptUntil : serverInviteMachine(record).deadline
+        return record.pointee.status < 200 ? .never : serverInviteMachine(record).deadline
     }
 
     private mutating func fire(_ slot: UInt32, _ over: Tick) {
@@ -77,14 +83,16 @@ extension CallEngine {
         let plan = party(header)
         for number in 0..<clientCount(header) {
             let record = client(header, number)
-            guard record.pointee.isActive, record.pointee.template != 0xFFFF else { continue }
+            guard record.pointee.isActive, record.pointee.template != ClientRecord.raw else { continue }
             fire(record, number, slot, header, over)
             // A firing may end the call.
             guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
         }
         for number in 0..<Int(plan.pointee.servers) {
             let record = server(header, number)
-            guard record.pointee.isActive, deadline(of: record) <= over else { continue }
+            guard record.pointee.isActive else { continue }
+            if record.pointee.keptUntil <= over { renewPending(record) }
+            guard protocolDeadline(of: record) <= over else { continue }
             fire(record, slot, header, over)
             guard header.pointee.generation == generation, header.pointee.phase != .settled else { return }
         }
@@ -157,7 +165,13 @@ extension CallEngine {
         let dialogNumber = Int(record.pointee.dialog)
         let dialog = self.dialog(header, dialogNumber)
         let toTarget =
-            record.pointee.method == .cancel || (record.pointee.method == .invite && dialog.pointee.state != .confirmed)
+            switch record.pointee.method {
+            case .cancel:
+                record.pointee.template != ClientRecord.cancelsReinvite
+                    && !bound.templates[Int(record.pointee.template)].isInDialog
+            case .invite: dialog.pointee.state != .confirmed
+            default: false
+            }
         let flow = toTarget ? targetFlow : self.flow(of: dialog)
         if record.pointee.frozen != 0 {
             transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
@@ -175,7 +189,7 @@ extension CallEngine {
         _ over: Tick
     ) {
         let dialogNumber = Int(record.pointee.dialog)
-        noteLateness(deadline(of: record))
+        noteLateness(protocolDeadline(of: record))
         if record.pointee.awaitsAck {
             var machine = successMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
@@ -190,10 +204,6 @@ extension CallEngine {
             return
         }
         if record.pointee.method == .invite {
-            if record.pointee.status < 200 {
-                renewPending(record)
-                return
-            }
             var machine = serverInviteMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
             store(machine, record)

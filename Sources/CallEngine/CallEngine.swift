@@ -48,8 +48,10 @@ public struct CallEngine: ~Copyable {
     let acceptedQueue: Int
     let completedQueue: Int
     let repeatedQueue: Int
-    /// A pending INVITE is known by the linger table alone; after so many milliseconds its entry there is renewed. 0: never.
+    /// A server transaction is found by the linger table alone. While it has its record, its entry there is renewed after so
+    /// many milliseconds, whatever `--linger` says; the queue for that is not so short that renewing would be all we do.
     let renewal: Tick
+    let pendingQueue: Int
 
     /// Runs in progress: from the first request to the last dialog's final answer. Lingering transactions do not count.
     public internal(set) var liveRuns = 0
@@ -147,7 +149,9 @@ public struct CallEngine: ~Copyable {
         completedQueue = linger.queue(lasting: max(timers.d(reliable: false), 1)) ?? 0
         let repeats = max(timers.j(reliable: false), 1)
         repeatedQueue = linger.queue(lasting: repeats) ?? 0
-        renewal = repeats > 1000 ? repeats - 500 : 0
+        let pending = max(repeats, 2000)
+        pendingQueue = linger.queue(lasting: pending) ?? 0
+        renewal = pending - 500
         if !traces.isOff {
             for template in 0..<bound.templateCount {
                 traces.registerTemplate(id: UInt16(template), segments: bound.traceSegments(template))

@@ -308,6 +308,7 @@ extension ScenarioCompiler {
     private mutating func received(
         request name: String, record: Int, at: Spot, _ entry: FlowState, _ after: inout FlowState, dialog: Int
     ) {
+        var isLate = false
         switch name {
         case "ACK":
             if !entry.awaitingAck.contains(dialog) {
@@ -327,14 +328,18 @@ extension ScenarioCompiler {
         case "BYE": after.dialogs[dialog] = .ended
         case "CANCEL":
             if !entry.unanswered.contains(where: { $0.dialog == dialog && $0.method == "INVITE" }) {
-                error(
-                    at,
-                    "a CANCEL can never arrive here: \(party.name) has no INVITE without a final response (RFC 3261 §9.2)"
-                )
+                // It may cross the 2xx; the ACK says that none comes any more.
+                isLate = entry.awaitingAck.contains(dialog)
+                if !isLate {
+                    error(
+                        at,
+                        "a CANCEL can never arrive here: \(party.name) has no INVITE without a final response, and none"
+                            + " whose ACK is to come (RFC 3261 §9.2)")
+                }
             }
         default: break
         }
-        after.unanswered.append(.init(method: name, dialog: dialog, record: record, at: at))
+        after.unanswered.append(.init(method: name, dialog: dialog, record: record, at: at, isLateCancel: isLate))
         useServer(record, at: at)
         after.keptOffer[dialog] = nil
     }
@@ -476,7 +481,7 @@ extension ScenarioCompiler {
         let ends = compile(tree.steps, &state, dialog: dialog, following: tree.steps + following)
         if !ends {
             if state.outstanding.map(\.method) != entry.outstanding.map(\.method)
-                || state.unanswered.map(\.method) != entry.unanswered.map(\.method)
+                || state.owed.map(\.method) != entry.owed.map(\.method)
             {
                 error(
                     at,

@@ -105,11 +105,11 @@ package struct ScenarioCompiler {
 
     /// What is still open when a script ends is ended for it; the author should know.
     private mutating func finishBlock(_ state: FlowState, at spot: Spot) {
-        for open in state.unanswered where open.method != "ACK" {
+        for open in state.owed where open.method != "ACK" {
             warn(
                 spot,
-                "\(party.name) ends without answering the \(open.method) of line \(open.at.line): it is answered 500"
-                    + " for it. Send a final response")
+                "\(party.name) ends without answering the \(open.method) of line \(open.at.line): it is answered"
+                    + " \(open.method == "CANCEL" ? 200 : 500) for it. Send a final response")
         }
         for (number, dialog) in state.dialogs where dialog == .confirmed {
             let name = dialogNames[number].isEmpty ? "the call" : "dialog \"\(dialogNames[number])\""
@@ -252,6 +252,8 @@ struct FlowState {
         var dialog: Int
         var record: Int
         var at: Spot
+        /// A CANCEL after the 2xx: it is answered 200 unless the script does it at once.
+        var isLateCancel = false
     }
 
     enum DialogState: Equatable {
@@ -275,6 +277,9 @@ struct FlowState {
     var keptOffer: [Int: Int] = [:]
     /// How many session descriptions this party has sent per dialog: the version in `o=` (RFC 3264 §8).
     var descriptions: [Int: Int] = [:]
+
+    /// Requests received that the script is to answer.
+    var owed: [Unanswered] { unanswered.filter { !$0.isLateCancel } }
 
     func freeClientRecord() -> Int { Self.lowestFree(outstanding.map(\.record)) }
     func freeServerRecord() -> Int { Self.lowestFree(unanswered.map(\.record) + recordsAwaitingAck.keys) }

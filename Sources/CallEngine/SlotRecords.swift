@@ -126,12 +126,16 @@ struct ClientRecord {
     var provisionalSeen: Bool
 
     static let size = 40
+    /// In place of a template: a raw request, which no machine accompanies. Of an INVITE the octets are kept, for its ACK.
+    static let raw: UInt16 = 0xFFFF
+    /// In place of a template: a CANCEL made from a re-INVITE, whose octets are kept.
+    static let cancelsReinvite: UInt16 = 0xFFFE
 }
 
 /// A server transaction that is not yet finished.
 struct ServerRecord {
     var machine: (UInt64, UInt32)
-    /// Of an INVITE without a final response: when its entry in the linger table must be made again.
+    /// When its entry in the linger table must be made again.
     var keptUntil: Tick
     /// Branch, sent-by and method of the request (RFC 3261 §17.2.3).
     var key: UInt64

@@ -8,6 +8,11 @@ enum Unborn {
     static let mark: UInt64 = 0x5C3A_120B_0A0D_5EED
 }
 
+/// What stands before the name of a variable that Swift has made a text of.
+enum PutTogether {
+    static let mark = "\u{0}="
+}
+
 /// A name with the mark of its birth. The text is not touched where the mark is missing.
 struct BornName: Sendable {
     private let mark: UInt64

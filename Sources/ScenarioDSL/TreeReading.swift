@@ -112,6 +112,15 @@ private struct TreeReader {
 
     mutating func named(_ name: String, _ kind: String, _ at: Spot) {
         if name == Unborn.name { unborn(kind, at) }
+        if name.hasPrefix(PutTogether.mark) {
+            let text = name.dropFirst(PutTogether.mark.count)
+            problems.append(
+                ProblemTree(
+                    at: at,
+                    text:
+                        "the name \"\(text)\" is an interpolation, of which Swift makes a text where a \(kind) is meant:"
+                        + " write Variable(String(\"…\"))"))
+        }
     }
 
     private mutating func unborn(_ kind: String, _ at: Spot) {

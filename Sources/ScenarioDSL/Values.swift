@@ -141,32 +141,29 @@ public protocol Place: Sendable {
 }
 
 /// What a call remembers: `let tag = Variable("tag")`, then `Capture(tag, from: …)`, then `"\(tag)"`. Every call has its own.
+///
+/// It keeps nothing beside its tree: of an interpolated name, `Variable("tag\(n)")`, Swift 6.3 makes a plain `Value` and calls it
+/// a `Variable`, so that a further property would be read from memory that is not there.
 public final class Variable: Value, Place, @unchecked Sendable {
-    private let name: String
-
-    /// `name` is how reports and `carillon explain` call it.
-    public init(_ name: String) {
-        self.name = name
-        super.init(.variable(name))
-    }
+    /// `name` is how reports and `carillon explain` call it. One that is put together is written `Variable(String("tag\(n)"))`.
+    public init(_ name: String) { super.init(.variable(name)) }
     /// `Variable("tag")` comes here: by SE-0213 that is the literal, converted.
-    public required init(stringLiteral value: String) {
-        name = value
-        super.init(.variable(value))
-    }
+    public required init(stringLiteral value: String) { super.init(.variable(value)) }
     /// Not a name; the checker says so.
-    public required init(integerLiteral value: Int) {
-        name = String(value)
-        super.init(.variable(name))
-    }
-    /// A name made by a Swift `for`: `Variable("tag\(text: suffix)")`.
+    public required init(integerLiteral value: Int) { super.init(.variable(String(value))) }
+    /// Where `Variable("tag\(n)")` should come, and does not.
     public required init(stringInterpolation: Interpolation) {
-        name = stringInterpolation.tree.constantText
-        super.init(.variable(name))
+        super.init(.variable(stringInterpolation.tree.constantText))
     }
 
     /// Its name.
-    public var key: String { isBorn ? name : Unborn.name }
+    public var key: String {
+        switch tree {
+        case .variable(let name): name
+        case .unborn: Unborn.name
+        case let text: PutTogether.mark + text.constantText
+        }
+    }
 }
 
 /// What the command line may change: `let hold = Setting("hold", default: "0s")`, and `--set hold=3s`. Stands wherever a
@@ -182,7 +179,7 @@ public final class Setting: Value, PauseTime, @unchecked Sendable {
     public required init(integerLiteral value: Int) {
         super.init(.setting(name: String(value), fallback: nil))
     }
-    /// A name made by a Swift `for`.
+    /// Where `Setting("user\(n)")` should come, and does not: see `Variable`.
     public required init(stringInterpolation: Interpolation) {
         super.init(.setting(name: stringInterpolation.tree.constantText, fallback: nil))
     }

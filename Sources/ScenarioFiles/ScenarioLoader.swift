@@ -108,6 +108,7 @@ private struct ScenarioCompilation {
             }
             cache.dropProgram(key)  // damaged: as if it were not there
         }
+        try refuseInterpolatedNames()
         let module = try LanguageModule.open(
             language, toolchain, cache, environment: environmentList(["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"]),
             progress: options.progress)
@@ -121,6 +122,18 @@ private struct ScenarioCompilation {
         let milliseconds = Int((ContinuousClock.now - started) / .milliseconds(1))
         cache.keep(program: document, key)
         return LoadedScenarios(scenarios: scenarios, origin: .compiled(milliseconds: milliseconds))
+    }
+
+    /// Swift takes them, and makes something else of them.
+    private func refuseInterpolatedNames() throws(ScenarioFileError) {
+        let found = SourceText(String(decoding: octets, as: UTF8.self)).interpolatedNames
+        guard !found.isEmpty else { return }
+        throw ScenarioFileError(
+            .unusable,
+            found.map { place in
+                "\(path):\(place.line):\(place.column): error: the name of a \(place.word) is an interpolation, of which Swift makes"
+                    + " a text: write \(place.word)(String(\"…\"))"
+            })
     }
 
     private func environmentList(_ names: [String]) -> [String] {

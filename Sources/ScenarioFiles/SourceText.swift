@@ -97,6 +97,32 @@ struct SourceText {
         return code[number - 1].firstIndex(of: "#").map { $0 + 1 }
     }
 
+    /// Where a variable or a setting gets an interpolation for its name: `Variable("tag\(n)")`, of which Swift makes a text.
+    var interpolatedNames: [(line: Int, column: Int, word: String)] {
+        var found: [(line: Int, column: Int, word: String)] = []
+        for (index, row) in code.enumerated() {
+            let raw = Array(lines[index])
+            for word in ["Variable", "Setting"] {
+                let opening = Array(word + "(")
+                var start = 0
+                while let at = row[start...].firstRange(of: opening) {
+                    start = at.upperBound
+                    if at.lowerBound > 0, row[at.lowerBound - 1].isLetter || row[at.lowerBound - 1].isNumber {
+                        continue
+                    }
+                    // Strings are blanks in the code: what stands between the bracket and the next code is the argument.
+                    let next = row[start...].firstIndex { $0 != " " } ?? row.count
+                    guard next < row.count, row[next] == ")", next <= raw.count else { continue }
+                    let argument = String(raw[start..<next])
+                    if argument.contains("\"") && argument.contains("\\(") {
+                        found.append((index + 1, at.lowerBound + 1, word))
+                    }
+                }
+            }
+        }
+        return found
+    }
+
     /// The first place where braces and indentation disagree.
     func braceMistake() -> BraceMistake? {
         var open: [(line: Int, indent: Int)] = []

@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 import Testing
 
-/// The command as a user meets it: its words, its exit codes, its files. One test at a time: each starts processes that call.
-@Suite("The carillon command", .serialized, .timeLimit(.minutes(5)))
+/// The command as a user meets it: its words, its exit codes, its files.
+@Suite("The carillon command", FewAtATime(), .timeLimit(.minutes(5)))
 enum CommandTests {}
 
 /// The `carillon` that was built beside these tests, started as a user starts it: arguments, a folder, two streams, signals.
@@ -148,22 +148,14 @@ func serving(
     return try await server.end()
 }
 
-/// `carillon serve` on a port of its own, for the length of `body`; ends by itself after `calls`.
+/// `carillon serve` in a folder of its own, for the length of `body`; ends by itself after `calls`.
 func serving(
     _ scenario: String, calls: Int, _ body: (_ target: String) async throws -> Void
 ) async throws -> Command.Outcome {
     try await inFolder { folder in
-        let port = try freePort()
-        let server = try Command(
-            ["serve", scenario, "--listen", "127.0.0.1:\(port)", "--calls", "\(calls)", "--no-report"], in: folder)
-        do {
-            try await until("carillon serve to listen") { isBound(port) || !server.isRunning }
-            try await body("127.0.0.1:\(port)")
-        } catch {
-            server.signal(SIGKILL)
-            throw error
+        try await serving([scenario, "--calls", "\(calls)", "--no-report"], in: folder) { _, target in
+            try await body(target)
         }
-        return try await server.end()
     }
 }
 

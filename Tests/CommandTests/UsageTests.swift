@@ -89,7 +89,7 @@ extension CommandTests {
             Case("lint", "basic-call", "--emit", "call.swift", says: ".json"),
         ]
 
-        @Test("is exit 64 and says what is right", .serialized, arguments: cases)
+        @Test("is exit 64 and says what is right", arguments: cases)
         func usage(_ wrong: Case) async throws {
             try await inFolder { folder in
                 let run = try await carillon(wrong.arguments, in: folder)

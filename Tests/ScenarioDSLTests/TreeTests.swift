@@ -109,6 +109,26 @@ struct TreeTests {
         #expect(Setting("must").tree == .setting(name: "must", fallback: nil))
     }
 
+    @Test func namesArePutTogetherAsStrings() throws {
+        let variables = (1...2).map { Variable(String("tag\($0)")) }
+        #expect(variables.map(\.key) == ["tag1", "tag2"])
+        #expect(Setting(String("user\(1)")).tree == .setting(name: "user1", fallback: nil))
+        #expect(Setting("user\(1)", default: "x").tree == .setting(name: "user1", fallback: "x"))
+        // An interpolation is no name, and that is said at its line.
+        let line = #line + 5
+        let scenario = Scenario("call") {
+            Party("alice") {
+                Send(.options)
+                Expect(200) {
+                    Capture(Variable("tag\(text: "1")"), from: .header("To"))
+                }
+            }
+        }
+        let problem = try #require(scenario.tree.problems.first)
+        #expect(scenario.tree.problems.count == 1)
+        #expect(problem.at.line == line && problem.text.contains("\"tag1\" is an interpolation"))
+    }
+
     @Test func conditionsBuildTrees() {
         let expires = Variable("expires")
         func tree(_ condition: Condition) -> ConditionTree { condition.tree }

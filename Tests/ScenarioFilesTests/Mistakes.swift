@@ -104,6 +104,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "variable of another scenario", "Send(202)", #"Send(202) { Header("X", tag) }"#, says: "'tag'",
             "another block"),
+        Mistake(
+            "interpolated variable", #"Variable("tag")"#, #"Variable("tag\(text: "1")")"#, says: "is an interpolation",
+            "Variable(String("),
+        Mistake(
+            "variable numbered by Swift", #"Variable("tag")"#, #"Variable("tag\(1 + 1)")"#, says: "is an interpolation",
+            "Variable(String("),
+        Mistake(
+            "interpolated setting", #"Setting("hold", default: "1s")"#, #"Setting("hold\(text: "1")")"#,
+            says: "is an interpolation", "Setting(String("),
         // Places.
         Mistake(
             "step outside a party", #"    Party("alice") {"#, "    Send(.options)\n    Party(\"alice\") {",

@@ -71,6 +71,17 @@ struct LossTests {
         }
     }
 
+    @Test(
+        "A callee that gives up waiting for the ACK, with BYE, is answered while the caller still waits for its 200",
+        arguments: [Impairment.Outage.Kind.cut, .stopped])
+    func byeBeforeAnswer(kind: Impairment.Outage.Kind) throws {
+        // With this seed the 180 comes through, every 200 is lost, and a BYE comes after the outage.
+        try check("callee-hangs-up", seed: 77, calls: 400) {
+            $0.rate = 40
+            $0.impairment.outage = .init(kind, from: 3_000_000_000, to: 43_000_000_000)
+        }
+    }
+
     @Test("A seed gives the same wire twice")
     func repeats() throws {
         func wire() throws -> [[UInt8]] {
