@@ -141,13 +141,16 @@ class SIPp(Party):
 class Carillon(Party):
     name = "carillon"
 
-    def __init__(self, gso=False, trace=None, seed=1):
+    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call"):
+        self.scenario = scenario
         self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
         self.seed = seed
         self._record = None
 
-    def call(self, port, calls=None, window=None, rate=None, seconds=None, hold=None, cpu=CALLER_CPU):
+    def call(self, port, calls=None, window=None, rate=None, seconds=None, hold=None, arrivals=None, cpu=CALLER_CPU):
         load = []
+        if arrivals:
+            load += ["--arrivals", arrivals]
         if rate:
             load += ["--rate", f"{rate}/s"]
         if window:
@@ -160,14 +163,14 @@ class Carillon(Party):
             load += ["--hold", f"{hold}s"]
         return self.launch(
             "caller",
-            [carillon_path(), "run", "basic-call", f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
+            [carillon_path(), "run", self.scenario, f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
              "record"], cpu)
 
     def answer(self, port, calls=None, cpu=CALLEE_CPU, until_idle=5):
         end = (["--calls", str(calls)] if calls else []) + ["--until-idle", f"{until_idle}s"]
         self.launch(
             "callee",
-            [carillon_path(), "serve", "basic-call", "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
+            [carillon_path(), "serve", self.scenario, "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
             cpu)
         return self.ready(port)
 
@@ -197,11 +200,15 @@ class Carillon(Party):
         """What the run says of itself: valid, suspect or invalid."""
         return self.record()["verdict"]["level"]
 
-    def lateness_p99_ms(self):
+    def delay(self, name):
+        """A delay as run.json has it: `samples`, `p50Nanoseconds`, ..."""
         for delay in self.record()["delays"]:
-            if delay["name"] == "startLateness" and delay["samples"]:
-                return delay["p99Nanoseconds"] / 1e6
-        self.fail("run.json has no startLateness")
+            if delay["name"] == name and delay["samples"]:
+                return delay
+        self.fail(f"run.json has no {name}")
+
+    def lateness_p99_ms(self):
+        return self.delay("startLateness")["p99Nanoseconds"] / 1e6
 
     def outcome(self):
         """Completed calls. A run that says it is invalid (exit 3) counts here: the busy machine is judged by the measure."""
