@@ -18,6 +18,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
     private static var errorsPerRound: Int { 64 }
+    /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
+    private static var batchTime: Int64 { 25_000 }
 
     let index: Int
     let plan: RunPlan
@@ -68,6 +70,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var waits: UInt64 = 0
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
+    /// An arrival is due now, and goes before what has come.
+    private var isArrivalFirst = false
     private var blockedSince = MonotonicInstant.distantFuture
     private var handedOver: UInt64 = 0
     private var handOverOverflow: UInt64 = 0
@@ -123,7 +127,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         mark = now
         lastWake = now
         while true {
-            let buffers = socket.receiveBatch()
+            let buffers = isArrivalFirst ? 0 : socket.receiveBatch()
+            isArrivalFirst = false
             now = .now()
             var done = 0
             if buffers > 0 {
@@ -156,9 +161,13 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             let isDue = engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
             if done >= Self.muchWork || isDue { continue }
             if governor.isPrecise && isMeetingArrival(now) {
-                spin(after: done, now)
+                if nextDue.nanoseconds(since: now) < Self.batchTime { waitOut() } else { spin(after: done, now) }
             } else {
                 wait(after: done, now)
+                // Woken for an arrival, and not to find out how long the answers of the last one take.
+                if governor.isPrecise && phase == .loading && nextDue.nanoseconds(since: mark) < Self.batchTime {
+                    waitOut()
+                }
             }
         }
         finish()
@@ -355,6 +364,19 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         // Until it is due: a lead that changes meanwhile must not make many short sleeps of it.
         meeting = nextDue
         return true
+    }
+
+    /// The last moments before an arrival, in which nothing else is begun: answers read now would make it late. What has come has
+    /// the kernel's stamp, and waits no longer than a batch takes.
+    private mutating func waitOut() {
+        let now = MonotonicInstant.now()
+        if hasWorked { busy &+= now.nanoseconds(since: mark) }
+        hasWorked = false
+        repeat {
+            clx_relax()
+            mark = .now()
+        } while mark < nextDue
+        isArrivalFirst = true
     }
 
     private mutating func waitModerated() {
