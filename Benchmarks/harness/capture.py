@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from .parties import Void
+from .parties import CALLEE_CPU, Void
 from .processes import Process, free_udp_ports
 
 TOOLS = ("dumpcap", "tshark")
@@ -28,7 +28,8 @@ class Capture:
         wanted = f"udp dst port {port} and udp[8:4] = {INVITE:#x}" if only_invites_to_it else f"udp port {port}"
         self.process = Process(
             "dumpcap",
-            ["dumpcap", "-q", "-i", "lo", "-B", "64", "-f", f"({wanted}) or udp dst port {self.marker_port}", "-w", "taken.pcapng"])
+            ["dumpcap", "-q", "-i", "lo", "-B", "64", "-f", f"({wanted}) or udp dst port {self.marker_port}", "-w", "taken.pcapng"],
+            CALLEE_CPU)  # writing the file must not delay the caller
         self.path = os.path.join(self.process.folder, "taken.pcapng")
         self._await_marker(b"the capture begins")
 
