@@ -20,6 +20,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private static var errorsPerRound: Int { 64 }
     /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
     private static var muchFromOne: Int { 500 }
+    /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
+    private static var batchTime: Int64 { 25_000 }
 
     let index: Int
     let plan: RunPlan
@@ -70,6 +72,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var waits: UInt64 = 0
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
+    /// An arrival is due now, and goes before what has come.
+    private var isArrivalFirst = false
     private var blockedSince = MonotonicInstant.distantFuture
     /// Who sends the most, and how many of the messages since the last tick were from it and from others.
     private var likelyPeer = TransportAddress(ipv4: 0, port: 0)
@@ -129,7 +133,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         mark = now
         lastWake = now
         while true {
-            let buffers = socket.receiveBatch()
+            let buffers = isArrivalFirst ? 0 : socket.receiveBatch()
+            isArrivalFirst = false
             now = .now()
             var done = 0
             if buffers > 0 {
@@ -162,9 +167,13 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             let isDue = engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
             if done >= Self.muchWork || isDue { continue }
             if governor.isPrecise && isMeetingArrival(now) {
-                spin(after: done, now)
+                if nextDue.nanoseconds(since: now) < Self.batchTime { waitOut() } else { spin(after: done, now) }
             } else {
                 wait(after: done, now)
+                // Woken for an arrival, and not to find out how long the answers of the last one take.
+                if governor.isPrecise && phase == .loading && nextDue.nanoseconds(since: mark) < Self.batchTime {
+                    waitOut()
+                }
             }
         }
         finish()
@@ -380,6 +389,19 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         // Until it is due: a lead that changes meanwhile must not make many short sleeps of it.
         meeting = nextDue
         return true
+    }
+
+    /// The last moments before an arrival, in which nothing else is begun: answers read now would make it late. What has come has
+    /// the kernel's stamp, and waits no longer than a batch takes.
+    private mutating func waitOut() {
+        let now = MonotonicInstant.now()
+        if hasWorked { busy &+= now.nanoseconds(since: mark) }
+        hasWorked = false
+        repeat {
+            clx_relax()
+            mark = .now()
+        } while mark < nextDue
+        isArrivalFirst = true
     }
 
     private mutating func waitModerated() {
