@@ -47,7 +47,7 @@ lint: ## the format of every Swift file, and a build in which warnings are error
 	@$(SWIFT) format lint --strict -r $(FORMATTED)
 	@$(SWIFT) build --build-tests
 
-bench: build ## CPU per call beside SIPp and a plain C peer, sustained load, memory, quiet (half an hour)
+bench: build ## CPU per call beside SIPp and a plain C peer, load, memory, arrivals, honesty (an hour)
 	@.ci/need bench
 	@Benchmarks/bench $(BENCH)
 

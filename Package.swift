@@ -34,10 +34,11 @@ let package = Package(
     targets: [
         .target(name: "CLinuxSockets"),
         .target(name: "CChildProcess"),
+        .target(name: "COctetSearch"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
 
-        room("SIPWire"),
+        room("SIPWire", "COctetSearch"),
         tests("SIPWireTests", "SIPWire"),
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),

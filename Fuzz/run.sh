@@ -11,7 +11,7 @@ work=.build/fuzz
 mkdir -p "$work/corpus"
 
 build() { # SANITIZERS
-    swiftc -O -sanitize="$1" -parse-as-library -swift-version 6 -module-name FuzzWire \
+    swiftc -O -sanitize="$1" -I Sources/COctetSearch/include -parse-as-library -swift-version 6 -module-name FuzzWire \
         Sources/SIPWire/*.swift "$work/ExerciseWire.swift" Fuzz/FuzzWire.swift -o "$work/fuzz-wire"
 }
 # The exercise imports SIPWire for the tests; here it is part of the module.

@@ -111,33 +111,37 @@ def overload(seconds, sustained_rate, rate=140000):
 
 
 def slope(rate, first, last, watched, alive):
-    """Resident bytes per held call of each watched process, between `first` and `last` calls held at a constant `rate`."""
-    began, sizes = time.monotonic(), {}
-    for held in (first, last):
-        while time.monotonic() < began + held / rate:
+    """Resident bytes per held call of each watched process, between `first` and `last` calls that it says it holds: a machine that
+    is busy, or a proxy that is, makes the ramp slower than `rate`, and a call that was never made takes no memory."""
+    deadline = time.monotonic() + 2 * last / rate + 60
+    readings = {name: [] for name in watched}
+    for wanted in (first, last):
+        waiting = dict(watched)
+        while waiting:
             for party in alive:
                 if not party.process.running:
                     party.fail(f"ended with {party.process.exit_code} while calls were held")
+            for name, party in list(waiting.items()):
+                held = party.held()
+                if held >= wanted:
+                    readings[name].append((held, party.process.resident_bytes() or 0))
+                    del waiting[name]
+                elif time.monotonic() > deadline:
+                    party.fail(f"holds {held} calls where {wanted} should be")
             time.sleep(0.05)
-        for name, party in watched.items():
-            sizes.setdefault(name, []).append((time.monotonic() - began, party.process.resident_bytes() or 0))
-    slopes = {name: (b[1] - a[1]) / ((b[0] - a[0]) * rate) for name, (a, b) in sizes.items()}
-    for name, bytes_per_call in slopes.items():
-        if bytes_per_call < 16:  # less than any call can be: it did not hold them
-            watched[name].fail(f"resident size grew by {bytes_per_call:.1f} bytes per call that should be held")
-    return slopes
+    return {name: (b[1] - a[1]) / (b[0] - a[0]) for name, (a, b) in readings.items()}
 
 
 def memory(first, last, rate, through_kamailio, kamailio_rate=1800):
     """Held calls: the caller's hold is longer than the run; everything is stopped once the sizes are read."""
-    hold = int(last / min(rate, kamailio_rate if through_kamailio else rate)) + 120
+    hold = int(2 * last / min(rate, kamailio_rate if through_kamailio else rate)) + 120
 
     def held(make_caller, make_callee, start, watched, pace=rate):
         port = free_udp_ports()[0]
         parties, proxy = [], None
         try:
             callee = make_callee()
-            callee.answer(port, calls=None) if isinstance(callee, Carillon) else callee.answer(port, last * 2)
+            callee.answer(port, hold=hold) if isinstance(callee, Carillon) else callee.answer(port, last * 2)
             parties.append(callee)
             target = port
             if start == "kamailio":
@@ -184,6 +188,40 @@ def memory(first, last, rate, through_kamailio, kamailio_rate=1800):
     return Result(
         f"Memory: slope of resident size from {first} to {last} held calls, tracing off", "bytes per held call", samples, bars,
         void, complete, "" if carillon_runs() else NOT_YET)
+
+
+def many(calls, rate):
+    """So many calls held at once by one process, and by the one that answers it; then all of them ended as they began. Nothing is
+    read from outside: the caller's own record says how many it held, and none may fail."""
+    hold = int(calls / rate) + 15
+    title = f"{calls} held calls in one process: ramp at {rate}/s, each held {hold} s, tracing off"
+    if not carillon_runs():
+        return nothing_to_measure(title, "per run")
+
+    def run():
+        port = free_udp_ports()[0]
+        caller, callee = Carillon(trace="off"), Carillon(trace="off")
+        try:
+            callee.answer(port, calls, until_idle=hold + 60, hold=hold)
+            caller.call(port, calls=calls, rate=rate, hold=hold)
+            completed = caller.finish(2 * hold + PATIENCE)
+            answered = callee.finish(60)
+            figures = {"completed calls": completed, "answered calls": answered}
+            for side, party in (("caller", caller), ("callee", callee)):
+                figures[f"{side}: most held at once"] = max(row["mostLiveRuns"] for row in party.record()["intervals"])
+                figures[f"{side}: resident MB at most"] = party.process.peak_kilobytes * 1024 / 1e6
+                figures[f"{side}: retransmissions sent"] = party.retransmissions()
+            return figures
+        finally:
+            for party in (caller, callee):
+                if party.process:
+                    party.process.discard()
+
+    samples, void, complete = interleave({"many": run}, 1, extra_rounds=1)
+    bars = [
+        Bar(name, median_of(samples, name), calls, at_most=False)
+        for name in ("caller: most held at once", "callee: most held at once", "completed calls", "answered calls")]
+    return Result(title, "per run", samples, bars, void, complete)
 
 
 def quiet(rate, seconds, rounds):

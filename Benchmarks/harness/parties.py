@@ -21,17 +21,21 @@ class Void(Exception):
     """The round does not count: a call failed, or a process did not do what it was asked."""
 
 
-def build_peer():
-    """Builds Benchmarks/peer with gcc -O3 and returns the path of the executable."""
-    sources = os.path.join(REPOSITORY, "Benchmarks", "peer")
-    target = os.path.join(BUILD, "benchmarks", "peer")
+def build(folder, source, options, target):
+    """Builds a C program of Benchmarks/ with gcc where it is older than its sources, and returns its path."""
+    sources = os.path.join(REPOSITORY, "Benchmarks", folder)
+    target = os.path.join(BUILD, "benchmarks", target)
     newest = max(os.path.getmtime(os.path.join(sources, name)) for name in os.listdir(sources))
     if not os.path.exists(target) or os.path.getmtime(target) < newest:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         subprocess.run(
-            ["gcc", "-O3", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-o", target, os.path.join(sources, "peer.c"), "-lm"],
+            ["gcc", "-O3", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-o", target, os.path.join(sources, source), *options],
             check=True)
     return target
+
+
+def build_peer():
+    return build("peer", "peer.c", ["-lm"], "peer")
 
 
 def carillon_path():
@@ -127,6 +131,13 @@ class SIPp(Party):
             rows = [row for row in csv.DictReader(file, delimiter=";") if row.get("SuccessfulCall(C)")]
         return rows[-1]
 
+    def held(self):
+        """Calls in progress, as it said within the last second."""
+        try:
+            return int(self.statistics()["CurrentCall"])
+        except (OSError, IndexError):
+            return 0
+
     def outcome(self):
         try:
             row = self.statistics()
@@ -141,13 +152,17 @@ class SIPp(Party):
 class Carillon(Party):
     name = "carillon"
 
-    def __init__(self, gso=False, trace=None, seed=1):
+    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call"):
+        self.scenario = scenario
         self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
         self.seed = seed
         self._record = None
 
-    def call(self, port, calls=None, window=None, rate=None, seconds=None, hold=None, cpu=CALLER_CPU):
+    def call(self, port, calls=None, window=None, rate=None, seconds=None, hold=None, arrivals=None, first=False, cpu=CALLER_CPU):
+        """`first`: before all other programs of this machine, where that is permitted: what they do is not measured then."""
         load = []
+        if arrivals:
+            load += ["--arrivals", arrivals]
         if rate:
             load += ["--rate", f"{rate}/s"]
         if window:
@@ -160,16 +175,24 @@ class Carillon(Party):
             load += ["--hold", f"{hold}s"]
         return self.launch(
             "caller",
-            [carillon_path(), "run", "basic-call", f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
+            [*(["chrt", "--rr", "1"] if first and os.geteuid() == 0 else []), carillon_path(), "run", self.scenario, f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
              "record"], cpu)
 
-    def answer(self, port, calls=None, cpu=CALLEE_CPU, until_idle=5):
+    def answer(self, port, calls=None, cpu=CALLEE_CPU, until_idle=5, hold=None):
+        """`hold`: how long the caller will; without it a callee gives a silent call up after 32 s."""
         end = (["--calls", str(calls)] if calls else []) + ["--until-idle", f"{until_idle}s"]
+        if hold:
+            end += ["--hold", f"{hold}s"]
         self.launch(
             "callee",
-            [carillon_path(), "serve", "basic-call", "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
+            [carillon_path(), "serve", self.scenario, "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
             cpu)
         return self.ready(port)
+
+    def held(self):
+        """Calls in progress, as it said within the last second."""
+        said = re.findall(r"([\d,]+) live", self.process.latest())
+        return int(said[-1].replace(",", "")) if said else 0
 
     def record(self):
         """The run.json it left (schema 1, reports/README.md)."""
@@ -197,11 +220,15 @@ class Carillon(Party):
         """What the run says of itself: valid, suspect or invalid."""
         return self.record()["verdict"]["level"]
 
-    def lateness_p99_ms(self):
+    def delay(self, name):
+        """A delay as run.json has it: `samples`, `p50Nanoseconds`, ..."""
         for delay in self.record()["delays"]:
-            if delay["name"] == "startLateness" and delay["samples"]:
-                return delay["p99Nanoseconds"] / 1e6
-        self.fail("run.json has no startLateness")
+            if delay["name"] == name and delay["samples"]:
+                return delay
+        self.fail(f"run.json has no {name}")
+
+    def lateness_p99_ms(self):
+        return self.delay("startLateness")["p99Nanoseconds"] / 1e6
 
     def outcome(self):
         """Completed calls. A run that says it is invalid (exit 3) counts here: the busy machine is judged by the measure."""

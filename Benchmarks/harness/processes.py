@@ -141,6 +141,15 @@ class Process:
         with open(self.out_path, errors="replace") as file:
             return file.read()
 
+    def latest(self, octets=4096):
+        """The end of what it wrote so far, on standard output and then on standard error."""
+        text = ""
+        for path in (self.out_path, self.error_path):
+            with open(path, "rb") as file:
+                file.seek(max(0, os.path.getsize(path) - octets))
+                text += file.read().decode(errors="replace")
+        return text
+
     def last_words(self, count=6):
         """The end of what it wrote, for the report of a failed round."""
         with open(self.error_path, errors="replace") as file:

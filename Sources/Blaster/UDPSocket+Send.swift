@@ -27,7 +27,8 @@ extension UDPSocket {
             }
             if budget <= 0 { return .burstSpent }
             if headersSent == headerCount { prepareHeaders(log, to: flows, atMost: budget) }
-            let sent = clx_sender_transmit(sender, UInt32(headersSent))
+            let sent = clx_sender_transmit(
+                sender, isToFavoured ? favouredDescriptor : descriptor, UInt32(headersSent))
             counters.sendCalls &+= 1
             if sent > 0 {
                 if Int(sent) < headerCount &- headersSent { counters.shortSends &+= 1 }
@@ -75,7 +76,8 @@ extension UDPSocket {
         headersSent = 0
     }
 
-    /// Prepares headers over the window's unsent messages, one for each run of equal ones.
+    /// Prepares headers over the window's unsent messages, one for each run of equal ones, as long as they leave by the same
+    /// socket.
     private mutating func prepareHeaders<Flows: FlowAddresses & ~Copyable>(
         _ log: borrowing OutboundLog, to flows: borrowing Flows, atMost budget: Int
     ) {
@@ -86,6 +88,13 @@ extension UDPSocket {
         var next = windowSent
         while next < end {
             let first = log[Int(order[next])]
+            let address = flows.address(of: first.flow)
+            let isFavoured = favoured == address
+            if headerCount == 0 {
+                isToFavoured = isFavoured
+            } else if isFavoured != isToFavoured {
+                return
+            }
             let start = next
             var most = 1
             if first.length <= largestSegment && first.length > 0 {
@@ -97,9 +106,13 @@ extension UDPSocket {
                 guard entry.length == first.length, entry.flow == first.flow else { break }
                 next &+= 1
             }
-            var destination = clx_address(flows.address(of: first.flow))
             let segment = next &- start > 1 ? UInt16(truncatingIfNeeded: first.length) : 0
-            clx_sender_open(sender, &destination, segment)
+            if isFavoured {
+                clx_sender_open(sender, nil, segment)
+            } else {
+                var destination = clx_address(address)
+                clx_sender_open(sender, &destination, segment)
+            }
             for i in start..<next {
                 let entry = log[Int(order[i])]
                 clx_sender_add(sender, log.octets + entry.offset, entry.length)

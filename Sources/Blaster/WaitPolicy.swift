@@ -31,8 +31,11 @@ struct WaitGovernor {
     private let policy: WaitPolicy
     private let longest: Int64
     private let threshold: Double
+    /// Runs that a closed load keeps in progress; nil for others.
+    private let concurrency: Int?
     private var since: Int64 = 0
     private var events = 0
+    private var endedRuns: UInt64 = 0
 
     /// Gathered by one moderated wait, where the bounds of its length allow: a few full batches, and a burst that even a
     /// peer with default buffers (166 datagrams) survives.
@@ -41,8 +44,12 @@ struct WaitGovernor {
     private static let period: Int64 = 50_000_000
     private static let mostPrecise = 5000.0
     private static let leads: ClosedRange<Int64> = 20_000...100_000
+    /// A closed load starts a run when one ends, so that what a wait adds to a run comes off the rate. A wait is at most this
+    /// part of a run, which costs nothing where the peer is the limit and a few percent where the way to it is.
+    private static let partOfRun = 16.0
 
-    init(_ policy: WaitPolicy, load: Load, workers: Int) {
+    /// - Parameter concurrency: the runs that this worker keeps in progress under a closed load.
+    init(_ policy: WaitPolicy, load: Load, concurrency: Int, workers: Int) {
         var expected = 0.0
         if case .open(let rate, _, _) = load {
             // A basic call is an arrival and three received datagrams.
@@ -51,6 +58,7 @@ struct WaitGovernor {
         } else {
             isPrecise = false
         }
+        self.concurrency = if case .closed = load { concurrency } else { nil }
         switch load {
         case .open:
             // A thousand arrivals a second may be a millisecond late, and each makes four events.
@@ -61,24 +69,28 @@ struct WaitGovernor {
             longest = 250_000
             threshold = 20_000
         }
-        // A closed load starts a run when one ends: waiting would be its rate.
-        if case .closed = load, policy == .automatic { self.policy = .event } else { self.policy = policy }
+        self.policy = policy
         mode = .event
         quantum = longest
-        choose(rate: expected)
+        choose(rate: expected, runs: 0)
     }
 
     /// The wait is long because little happens: what comes in answer to our own messages is worth another look.
     var isLongest: Bool { quantum == longest }
 
-    mutating func count(_ count: Int, now: MonotonicInstant) {
+    /// - Parameter ended: runs that have ended since the start.
+    mutating func count(_ count: Int, ended: UInt64, now: MonotonicInstant) {
         events &+= count
         let elapsed = now.nanoseconds &- since
         guard elapsed >= Self.period else { return }
         // The first period began before the clock was read: there is only `expected` to go by.
-        if since != 0 { choose(rate: Double(events) * 1e9 / Double(elapsed)) }
+        if since != 0 {
+            let perSecond = 1e9 / Double(elapsed)
+            choose(rate: Double(events) * perSecond, runs: Double(ended &- endedRuns) * perSecond)
+        }
         since = now.nanoseconds
         events = 0
+        endedRuns = ended
     }
 
     /// Learns how late a wake was that time alone caused.
@@ -87,15 +99,28 @@ struct WaitGovernor {
         lead &+= (wanted &- lead) / 16
     }
 
-    private mutating func choose(rate: Double) {
+    private mutating func choose(rate: Double, runs: Double) {
         quantum = Int64(min(max(Self.gathered * 1e9 / max(rate, 1), Double(Self.shortest)), Double(longest)))
+        var isTooLong = false
+        if let concurrency {
+            // Little's law: how long a run takes, of which the wait may be a small part.
+            let most = runs > 0 ? Double(concurrency) / runs / Self.partOfRun * 1e9 : 0
+            isTooLong = most < Double(Self.shortest)
+            quantum = Int64(min(Double(quantum), max(most, Double(Self.shortest))))
+        }
         switch policy {
         case .event: mode = .event
         case .moderated: mode = .moderated
         case .spin: mode = .spin
         case .automatic:
             // Hysteresis: a rate at the threshold must not swing the latency to and fro.
-            if rate >= threshold { mode = .moderated } else if rate < threshold * 0.7 { mode = .event }
+            if isTooLong {
+                mode = .event
+            } else if rate >= threshold {
+                mode = .moderated
+            } else if rate < threshold * 0.7 {
+                mode = .event
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ extension Worker where Engine: ~Copyable {
         let elapsed = now.nanoseconds(since: lastTick)
         lastTick = now
         stamps.refresh(now: now)
+        favourLikelyPeer()
         if now >= nextInterval {
             engine.closeInterval(now: now)
             // After a stall the missed intervals are one long one.

@@ -18,6 +18,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
     private static var errorsPerRound: Int { 64 }
+    /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
+    private static var muchFromOne: Int { 500 }
+    /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
+    private static var batchTime: Int64 { 25_000 }
 
     let index: Int
     let plan: RunPlan
@@ -68,7 +72,13 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var waits: UInt64 = 0
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
+    /// An arrival is due now, and goes before what has come.
+    private var isArrivalFirst = false
     private var blockedSince = MonotonicInstant.distantFuture
+    /// Who sends the most, and how many of the messages since the last tick were from it and from others.
+    private var likelyPeer = TransportAddress(ipv4: 0, port: 0)
+    private var fromLikelyPeer = 0
+    private var fromOthers = 0
     private var handedOver: UInt64 = 0
     private var handOverOverflow: UInt64 = 0
     private var failure = clx_error()
@@ -100,7 +110,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             lastNumber = plan.calls ?? .max
         case .none: break
         }
-        governor = WaitGovernor(plan.wait, load: plan.load, workers: workers)
+        governor = WaitGovernor(plan.wait, load: plan.load, concurrency: cap, workers: workers)
 
         if plan.spreadsPublishedPort && index == 0 && workers > 1 {
             let producers = UnsafeMutablePointer<HandOverRing.Producer>.allocate(capacity: workers)
@@ -123,7 +133,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         mark = now
         lastWake = now
         while true {
-            let buffers = socket.receiveBatch()
+            let buffers = isArrivalFirst ? 0 : socket.receiveBatch()
+            isArrivalFirst = false
             now = .now()
             var done = 0
             if buffers > 0 {
@@ -135,7 +146,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             // What has come goes before what is due: an overloaded worker that starts new runs while answers to the old
             // ones wait would lose them, repeat them, and finish nothing. Arrivals that wait too long are dropped, and
             // counted.
-            let isBehind = buffers == UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
+            let isBehind = buffers >= UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
             roundsBehind = isBehind ? roundsBehind &+ 1 : 0
             if phase == .loading && !isBehind { done &+= startDue(now) }
             var isClear = flush(now)
@@ -147,7 +158,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
                 if !tick(now) { break }
                 isClear = false
             }
-            governor.count(done, now: now)
+            governor.count(done, ended: engine.endedRuns, now: now)
             if done > 0 { hasWorked = true }
             if !isClear {
                 if blockedSince != .distantFuture { waitForRoom() }
@@ -156,9 +167,13 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             let isDue = engine.nextDeadline <= now || (phase == .loading && nextDue <= now)
             if done >= Self.muchWork || isDue { continue }
             if governor.isPrecise && isMeetingArrival(now) {
-                spin(after: done, now)
+                if nextDue.nanoseconds(since: now) < Self.batchTime { waitOut() } else { spin(after: done, now) }
             } else {
                 wait(after: done, now)
+                // Woken for an arrival, and not to find out how long the answers of the last one take.
+                if governor.isPrecise && phase == .loading && nextDue.nanoseconds(since: mark) < Self.batchTime {
+                    waitOut()
+                }
             }
         }
         finish()
@@ -202,6 +217,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         let workers = plan.workersInUse
         while let message = socket.nextMessage() {
             count &+= 1
+            if message.source == likelyPeer { fromLikelyPeer &+= 1 } else { likelyPeerIsWrong(message.source) }
             if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
                 if producers[owner].push(message.octets, from: message.source, stamp: message.stamp) {
                     handedOver &+= 1
@@ -219,6 +235,24 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
         }
         return count
+    }
+
+    @inline(never)
+    private mutating func likelyPeerIsWrong(_ source: TransportAddress) {
+        fromOthers &+= 1
+        if fromLikelyPeer < fromOthers {
+            likelyPeer = source
+            fromLikelyPeer = 1
+        }
+    }
+
+    /// Nearly everything came from one peer since the last tick, and much of it: worth a socket of its own.
+    mutating func favourLikelyPeer() {
+        if socket.favoured == nil, fromLikelyPeer >= Self.muchFromOne, fromOthers <= fromLikelyPeer / 16 {
+            socket.favour(likelyPeer)
+        }
+        fromLikelyPeer = 0
+        fromOthers = 0
     }
 
     private mutating func takeHandedOver(_ now: MonotonicInstant) -> Int {
@@ -357,6 +391,19 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         return true
     }
 
+    /// The last moments before an arrival, in which nothing else is begun: answers read now would make it late. What has come has
+    /// the kernel's stamp, and waits no longer than a batch takes.
+    private mutating func waitOut() {
+        let now = MonotonicInstant.now()
+        if hasWorked { busy &+= now.nanoseconds(since: mark) }
+        hasWorked = false
+        repeat {
+            clx_relax()
+            mark = .now()
+        } while mark < nextDue
+        isArrivalFirst = true
+    }
+
     private mutating func waitModerated() {
         let now = MonotonicInstant.now()
         // From wake to wake; a round that took longer still leaves the peer a moment to fill a batch.
@@ -390,7 +437,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         if consumer != nil && !consumer!.prepareToSleep() { return }
         busy &+= now.nanoseconds(since: mark)
         waits &+= 1
-        let ready = clx_wait(socket.descriptor, event, timeout)
+        let ready = socket.wait(event: event, atMost: timeout)
         mark = .now()
         lastWake = mark
         if ready == 0 {

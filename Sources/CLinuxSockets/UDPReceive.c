@@ -28,6 +28,9 @@ struct clx_receiver {
   /// Headers whose lengths the last receive overwrote.
   unsigned used;
   uint32_t drops;
+  /// The one that all datagrams are from; names are not asked for then.
+  int has_source;
+  clx_address source;
   struct mmsghdr *headers;
   struct iovec *vectors;
   clx_name *names;
@@ -39,7 +42,8 @@ struct clx_receiver {
 static void arm(clx_receiver *receiver, unsigned count) {
   for (unsigned i = 0; i < count; i++) {
     struct msghdr *header = &receiver->headers[i].msg_hdr;
-    header->msg_namelen = sizeof(clx_name);
+    header->msg_name = receiver->has_source ? NULL : &receiver->names[i];
+    header->msg_namelen = receiver->has_source ? 0 : sizeof(clx_name);
     header->msg_controllen = sizeof(control);
     header->msg_flags = 0;
   }
@@ -65,10 +69,8 @@ clx_receiver *clx_receiver_create(int fd, unsigned slots) {
   }
   for (unsigned i = 0; i < slots; i++) {
     receiver->vectors[i] = (struct iovec){receiver->buffers + (size_t)i * STRIDE, BUFFER};
-    receiver->headers[i].msg_hdr = (struct msghdr){.msg_name = &receiver->names[i],
-                                                   .msg_iov = &receiver->vectors[i],
-                                                   .msg_iovlen = 1,
-                                                   .msg_control = &receiver->controls[i]};
+    receiver->headers[i].msg_hdr = (struct msghdr){
+        .msg_iov = &receiver->vectors[i], .msg_iovlen = 1, .msg_control = &receiver->controls[i]};
   }
   arm(receiver, slots);
   return receiver;
@@ -85,6 +87,12 @@ void clx_receiver_destroy(clx_receiver *receiver) {
   free(receiver);
 }
 
+void clx_receiver_set_source(clx_receiver *receiver, const clx_address *source) {
+  receiver->has_source = 1;
+  receiver->source = *source;
+  arm(receiver, receiver->slots);
+}
+
 int clx_receiver_receive(clx_receiver *receiver) {
   arm(receiver, receiver->used);
   receiver->used = 0;
@@ -99,7 +107,11 @@ int clx_receiver_receive(clx_receiver *receiver) {
     datagram->segment = 0;
     datagram->stamp = 0;
     datagram->truncated = (header->msg_flags & MSG_TRUNC) != 0;
-    clx_address_from_name(&datagram->source, &receiver->names[i]);
+    if (receiver->has_source) {
+      datagram->source = receiver->source;
+    } else {
+      clx_address_from_name(&datagram->source, &receiver->names[i]);
+    }
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
       if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
         struct timespec stamp;

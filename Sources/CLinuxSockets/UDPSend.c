@@ -12,7 +12,6 @@ typedef union control {
 } control;
 
 struct clx_sender {
-  int fd;
   unsigned capacity, vector_capacity;
   unsigned count, vectors_used;
   clx_transmitter transmitter;
@@ -22,10 +21,9 @@ struct clx_sender {
   control *controls;
 };
 
-clx_sender *clx_sender_create(int fd, unsigned headers, unsigned vectors) {
+clx_sender *clx_sender_create(unsigned headers, unsigned vectors) {
   clx_sender *sender = calloc(1, sizeof *sender);
   if (!sender) return NULL;
-  sender->fd = fd;
   sender->capacity = headers;
   sender->vector_capacity = vectors;
   sender->transmitter = clx_transmit;
@@ -38,7 +36,6 @@ clx_sender *clx_sender_create(int fd, unsigned headers, unsigned vectors) {
     return NULL;
   }
   for (unsigned i = 0; i < headers; i++) {
-    sender->headers[i].msg_hdr.msg_name = &sender->names[i];
     sender->controls[i].header = (struct cmsghdr){
         .cmsg_len = CMSG_LEN(sizeof(uint16_t)), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
   }
@@ -65,7 +62,8 @@ void clx_sender_open(clx_sender *sender, const clx_address *destination, uint16_
   assert(sender->count < sender->capacity);
   unsigned i = sender->count++;
   struct msghdr *header = &sender->headers[i].msg_hdr;
-  header->msg_namelen = clx_name_from_address(&sender->names[i], destination);
+  header->msg_name = destination ? &sender->names[i] : NULL;
+  header->msg_namelen = destination ? clx_name_from_address(&sender->names[i], destination) : 0;
   header->msg_iov = &sender->vectors[sender->vectors_used];
   header->msg_iovlen = 0;
   if (segment) {
@@ -92,9 +90,9 @@ void clx_sender_add(clx_sender *sender, const void *octets, size_t length) {
   header->msg_iovlen++;
 }
 
-int clx_sender_transmit(clx_sender *sender, unsigned first) {
+int clx_sender_transmit(clx_sender *sender, int fd, unsigned first) {
   assert(first < sender->count);
-  return sender->transmitter(sender->fd, sender->headers + first, sender->count - first);
+  return sender->transmitter(fd, sender->headers + first, sender->count - first);
 }
 
 int clx_transmit(int fd, void *headers, unsigned count) {

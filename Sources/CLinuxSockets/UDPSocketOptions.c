@@ -10,27 +10,52 @@ static int set_flag(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) ? -errno : 0;
 }
 
-int clx_udp_open(const clx_address *local) {
-  clx_name name;
-  socklen_t length = clx_name_from_address(&name, local);
-  int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/// Bound with SO_REUSEADDR where it is to stand beside another socket.
+static int open_bound(const clx_name *name, socklen_t length, int beside) {
+  int fd = socket(name->any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   // Stamps and the drop counter are conveniences: a kernel without them is still usable, and says so by their absence.
   set_flag(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
   set_flag(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-  int failed;
-  if (local->is_ipv6) {
-    failed = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  int failed = beside ? set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+  if (name->any.sa_family == AF_INET6) {
+    if (!failed) failed = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (!failed) failed = set_flag(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-  } else {
+  } else if (!failed) {
     failed = set_flag(fd, IPPROTO_IP, IP_RECVERR, 1);
   }
-  if (!failed && bind(fd, &name.any, length)) failed = -errno;
+  if (!failed && bind(fd, &name->any, length)) failed = -errno;
   if (failed) {
     close(fd);
     return failed;
   }
   return fd;
+}
+
+int clx_udp_open(const clx_address *local) {
+  clx_name name;
+  socklen_t length = clx_name_from_address(&name, local);
+  return open_bound(&name, length, 0);
+}
+
+int clx_udp_open_beside(int fd, const clx_address *peer) {
+  clx_name local, remote;
+  socklen_t length = sizeof local;
+  if (getsockname(fd, &local.any, &length)) return -errno;
+  socklen_t remote_length = clx_name_from_address(&remote, peer);
+  // Only while it is needed: nobody else is to share the port.
+  int failed = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (failed) return failed;
+  int beside = open_bound(&local, length, 1);
+  set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+  if (beside < 0) return beside;
+  failed = set_flag(beside, SOL_SOCKET, SO_REUSEADDR, 0);
+  if (!failed && connect(beside, &remote.any, remote_length)) failed = -errno;
+  if (failed) {
+    close(beside);
+    return failed;
+  }
+  return beside;
 }
 
 int clx_local_address(int fd, clx_address *address) {

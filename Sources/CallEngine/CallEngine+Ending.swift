@@ -251,7 +251,7 @@ extension CallEngine {
         return clientCount(header) - 1
     }
 
-    private mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int)
+    mutating func hasActive(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int)
         -> Bool
     {
         for number in 0..<clientCount(header) {

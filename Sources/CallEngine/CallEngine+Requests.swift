@@ -588,6 +588,8 @@ extension CallEngine {
         if let unansweredInvite { giveUp(unansweredInvite, dialogNumber, slot, header) }
         dialog.pointee.state = .terminated
         if header.pointee.phase == .waiting {
+            // Both hang up at once: the session is over, as both want it, and ours is still to be answered.
+            if hasActive(.bye, header, dialogNumber) { return }
             fail(slot, header, .request(.bye), dialogNumber)
         } else if header.pointee.phase == .closing {
             closeIfDone(slot, header)

@@ -121,9 +121,13 @@ extension CallEngine {
                 return
             }
         }
+        var delivered = status
         if status >= 200 {
             measureTransaction(header, record, status)
             let dialog = self.dialog(header, dialogNumber)
+            // Their BYE has crossed ours: whoever had forgotten the dialog by then says 481, and it is over as it was to be
+            // (RFC 3261 §15.1.1).
+            if status == 481, record.pointee.method == .bye, dialog.pointee.state == .terminated { delivered = 200 }
             switch record.pointee.method {
             case .bye: dialog.pointee.state = .terminated
             case .subscribe, .refer:
@@ -138,7 +142,7 @@ extension CallEngine {
         } else {
             record.pointee.provisionalSeen = true
         }
-        deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
+        deliver(.response(status: delivered, client: number, dialog: dialogNumber), slot, header)
     }
 
     /// The INVITE transaction has its final response: what comes later is answered from the linger table

@@ -10,8 +10,11 @@ import SIPTransactions
 /// The index is a table of lines as wide as a cache line. Seven words of a line name entries and carry bits of their keys;
 /// a key belongs into one line, and into a following one when that is full. The eighth word says until when an entry that
 /// found this line full lingers. To learn that a key is unknown, the common case of every new request, one line is read
-/// and no entry. When lines fill up, a wider index takes the new entries, and the old one is asked as well until the last
-/// of its entries has expired: nothing is ever moved.
+/// and no entry.
+///
+/// When lines fill up, an index of twice the width takes the new entries, and each of them brings two lines of the old index
+/// along, in order. A line is chosen by the first of the bits that its words carry, so that moving reads no entry, and what
+/// stood in one line comes to two that lie side by side. Until its line has been moved a key is looked for in both.
 ///
 /// Numbers wrap after 2^29 entries of a queue. A word unused for that long can name an entry that is not its own: keys are
 /// compared in full.
@@ -43,12 +46,21 @@ struct LingerTable: ~Copyable {
         var count: UInt32 { head &- tail }
     }
 
-    /// One index: `lines` lines, entries put into it, and when the last of them has expired.
+    /// One index: `lines` lines, a power of two, and when the last of its entries will have expired.
     private struct Index {
         var words: UnsafeMutablePointer<UInt64>
-        var lines: UInt64
-        var entries: Int
+        var lines: Int
         var lastExpiry: Tick
+
+        /// The line of a key with this hash, by its highest bits.
+        @inline(__always)
+        func line(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash &>> 32 &* UInt64(lines)) &>> 32) }
+
+        @inline(__always)
+        func words(ofLine line: Int) -> UnsafeMutablePointer<UInt64> { words + line &* LingerTable.wordsPerLine }
+
+        @inline(__always)
+        func line(after line: Int) -> Int { (line &+ 1) & (lines &- 1) }
     }
 
     private static let chunkShift: UInt32 = 10
@@ -56,14 +68,13 @@ struct LingerTable: ~Copyable {
     private static let chunkOctets = Int(chunkEntries) * MemoryLayout<Entry>.stride
     private static let firstLines = 64
     /// Words of a line, those that name entries, and how many of these are filled on average when a wider index begins.
-    private static let wordsPerLine: UInt64 = 8
+    private static let wordsPerLine = 8
     private static let names = 7
     private static let load = 4
-    /// How much wider the next index is.
-    private static let widening = 2
+    /// Lines of the old index that each new entry moves: all have been moved long before the wider one is full.
+    private static let movedPerInsert = 2
     /// Lines a key may go on into.
-    private static let reach: UInt64 = 8
-    private static let mostIndexes = 24
+    private static let reach = 8
     private static let none: UInt32 = .max
     /// Numbers of entries have 29 bits, queues three.
     private static let numberMask: UInt32 = (1 << 29) - 1
@@ -73,9 +84,11 @@ struct LingerTable: ~Copyable {
     /// Room for indexes, given out from its start: each is wider than all before it together.
     private let indexRoom: ReservedRegion
     private var indexUsed = 0
-    /// Newest first.
-    private let indexes: UnsafeMutablePointer<Index>
-    private var indexCount = 0
+    /// Takes all new entries.
+    private var index: Index
+    /// The index before it, as long as `moved`, the lines that have been moved, is less than all.
+    private var old: Index
+    private var moved: Int
     /// Per queue the chunks of its log, by chunk number modulo `directorySize`.
     private let directory: UnsafeMutablePointer<UInt32>
     private let queues: UnsafeMutablePointer<Queue>
@@ -94,7 +107,9 @@ struct LingerTable: ~Copyable {
     /// Entries dropped before their time because the table was full.
     private(set) var evicted: UInt64 = 0
     /// Octets that have become resident at most. What exceeds it at the end of warming up is growth.
-    var touchedOctets: Int { Int(chunksTouched) * Self.chunkOctets + indexUsed }
+    var touchedOctets: Int {
+        Int(chunksTouched) * Self.chunkOctets + (index.lines + (isMoving ? old.lines : 0)) * Self.wordsPerLine * 8
+    }
 
     /// - Parameters:
     ///   - maximum: the most entries at once, up to 2^26; the oldest make room beyond.
@@ -114,23 +129,26 @@ struct LingerTable: ~Copyable {
         let widest = max(first, Self.powerOfTwo(atLeast: maximum / Self.load))
         let region = try ReservedRegion(octets: entryOctets + directoryWords * 4, for: "lingering transactions")
         let indexRoom = try ReservedRegion(
-            octets: 2 * widest * Self.widening * Int(Self.wordsPerLine) * 8, for: "the index of lingering transactions")
+            octets: 4 * widest * Self.wordsPerLine * 8, for: "the index of lingering transactions")
         entries = region.base
         directory = (entries + entryOctets).bindMemory(to: UInt32.self, capacity: directoryWords)
         self.region = region
-        self.indexRoom = indexRoom
         queues = .allocate(capacity: Self.mostQueues)
-        indexes = .allocate(capacity: Self.mostIndexes)
+        index = Index(
+            words: indexRoom.base.bindMemory(to: UInt64.self, capacity: first * Self.wordsPerLine), lines: first,
+            lastExpiry: 0)
+        indexUsed = first * Self.wordsPerLine * 8
+        old = index
+        moved = first
+        self.indexRoom = indexRoom
         self.indexRoom.adviseHugePages()
         self.region.adviseHugePages()
-        addIndex(lines: first)
         // Every line is met at random soon: better all at once, before the run.
         self.indexRoom.populate(octets: indexUsed)
     }
 
     deinit {
         queues.deallocate()
-        indexes.deallocate()
     }
 
     /// The queue for one wait, made on first use.
@@ -163,7 +181,8 @@ struct LingerTable: ~Copyable {
         count &+= 1
         let hash = Self.hash(key)
         let word = Self.word(hash, queue, number)
-        if count > Int(indexes.pointee.lines) &* Self.load, canWiden { widen() }
+        if isMoving { move(lines: Self.movedPerInsert) }
+        if count > index.lines &* Self.load, canWiden { widen() }
         while !put(word, hash, expiry) { widen() }
     }
 
@@ -171,48 +190,49 @@ struct LingerTable: ~Copyable {
     /// Entries that have expired may still be found until they are swept.
     func find(_ key: UInt64) -> UnsafeMutablePointer<Payload>? {
         let hash = Self.hash(key)
-        var newest: UnsafeMutablePointer<Entry>?
-        var newestNumber: UInt32 = 0
-        for table in 0..<indexCount {
-            let index = indexes[table]
-            var line = hash & (index.lines &- 1)
-            for _ in 0..<Self.reach {
-                let words = index.words + Int(line &* Self.wordsPerLine)
-                for place in 0..<Self.names {
-                    let word = words[place]
-                    guard word &>> 32 == hash &>> 32, isLive(word) else { continue }
-                    let number = Self.number(word)
-                    let entry = at(number, Self.queue(word))
-                    guard entry.pointee.key == key else { continue }
-                    // Of two with one key the later hides the earlier.
-                    if let other = newest {
-                        let later = (number &- newestNumber) & Self.numberMask < Self.numberMask / 2
-                        guard
-                            entry.pointee.expiry > other.pointee.expiry
-                                || (entry.pointee.expiry == other.pointee.expiry && later)
-                        else { continue }
-                    }
-                    newest = entry
-                    newestNumber = number
-                }
-                // Nothing that belonged here has gone on, or it has expired since.
-                if words[Self.names] == 0 || words[Self.names] < UInt64(swept) { break }
-                line = (line &+ 1) & (index.lines &- 1)
-            }
-            if newest != nil { break }
-        }
+        var newest = find(key, hash, in: index)
+        // What a full line passed on stands in one of the next, which may not have been moved yet.
+        if newest == nil, isMoving, old.line(hash) &+ Self.reach > moved { newest = find(key, hash, in: old) }
         guard let newest else { return nil }
         return UnsafeMutableRawPointer(newest).advanced(by: MemoryLayout<Entry>.offset(of: \.first)!)
             .assumingMemoryBound(to: Payload.self)
     }
 
+    @inline(__always)
+    private func find(_ key: UInt64, _ hash: UInt64, in index: Index) -> UnsafeMutablePointer<Entry>? {
+        var newest: UnsafeMutablePointer<Entry>?
+        var newestNumber: UInt32 = 0
+        var line = index.line(hash)
+        for _ in 0..<Self.reach {
+            let words = index.words(ofLine: line)
+            for place in 0..<Self.names {
+                let word = words[place]
+                guard word &>> 32 == hash &>> 32, isLive(word) else { continue }
+                let number = Self.number(word)
+                let entry = at(number, Self.queue(word))
+                guard entry.pointee.key == key else { continue }
+                // Of two with one key the later hides the earlier.
+                if let other = newest {
+                    let later = (number &- newestNumber) & Self.numberMask < Self.numberMask / 2
+                    guard
+                        entry.pointee.expiry > other.pointee.expiry
+                            || (entry.pointee.expiry == other.pointee.expiry && later)
+                    else { continue }
+                }
+                newest = entry
+                newestNumber = number
+            }
+            // Nothing that belonged here has gone on, or it has expired since.
+            if words[Self.names] == 0 || words[Self.names] < UInt64(swept) { break }
+            line = index.line(after: line)
+        }
+        return newest
+    }
+
     /// Asks for the line of a key that is about to be looked up or inserted. The line is met at random, and nearly always
     /// cold: what can be done before it is needed is free.
     @inline(__always)
-    func prefetch(_ key: UInt64) {
-        let line = Self.hash(key) & (indexes.pointee.lines &- 1)
-        clx_prefetch(indexes.pointee.words + Int(line &* Self.wordsPerLine))
-    }
+    func prefetch(_ key: UInt64) { clx_prefetch(index.words(ofLine: index.line(Self.hash(key)))) }
 
     /// Drops entries whose time has come.
     /// - Parameter atMost: how many to drop before returning.
@@ -229,7 +249,6 @@ struct LingerTable: ~Copyable {
             }
         }
         swept = min(nextExpiry, now)
-        while indexCount > 1, indexes[indexCount &- 1].lastExpiry < swept { indexCount &-= 1 }
         return atMost &- left
     }
 
@@ -326,50 +345,59 @@ struct LingerTable: ~Copyable {
         return (Self.number(word) &- queue.tail) & Self.numberMask < queue.count
     }
 
-    /// Puts a word into the newest index: into its line where there is room, else into one of the next.
+    /// Puts a word into its line where there is room, else into one of the next.
     @inline(__always)
     private mutating func put(_ word: UInt64, _ hash: UInt64, _ expiry: Tick) -> Bool {
-        let index = indexes
-        var line = hash & (index.pointee.lines &- 1)
+        var line = index.line(hash)
         for _ in 0..<Self.reach {
-            let words = index.pointee.words + Int(line &* Self.wordsPerLine)
+            let words = index.words(ofLine: line)
             for place in 0..<Self.names where !isLive(words[place]) {
                 words[place] = word
-                index.pointee.entries &+= 1
-                index.pointee.lastExpiry = max(index.pointee.lastExpiry, expiry)
+                index.lastExpiry = max(index.lastExpiry, expiry)
                 return true
             }
             words[Self.names] = max(words[Self.names], UInt64(expiry))
-            line = (line &+ 1) & (index.pointee.lines &- 1)
+            line = index.line(after: line)
         }
         return false
     }
 
     @inline(__always)
-    private var canWiden: Bool {
-        indexCount < Self.mostIndexes
-            && indexUsed &+ Int(indexes.pointee.lines) &* Self.widening &* 64 <= indexRoom.octets
+    private var isMoving: Bool { moved < old.lines }
+
+    /// Moves the next lines of the old index.
+    private mutating func move(lines: Int) {
+        let end = min(moved &+ lines, old.lines)
+        while moved < end {
+            let words = old.words(ofLine: moved)
+            for place in 0..<Self.names where isLive(words[place]) {
+                // The word has the bits of the hash that choose a line. When its entry expires is not known here, but by when.
+                if !put(words[place], words[place], old.lastExpiry) { evicted &+= 1 }
+            }
+            moved &+= 1
+        }
+        if !isMoving {
+            indexRoom.release(from: UnsafeMutableRawPointer(old.words), octets: old.lines * Self.wordsPerLine * 8)
+        }
     }
+
+    private var canWiden: Bool { indexUsed + index.lines * 2 * Self.wordsPerLine * 8 <= indexRoom.octets }
 
     /// A wider index for what comes from now on; where there is no room for one, the oldest entry goes.
     @inline(never)
     private mutating func widen() {
-        let wider = Int(indexes.pointee.lines) * Self.widening
+        if isMoving { move(lines: .max / 2) }
         guard canWiden else {
             evictOldest()
             return
         }
-        for table in stride(from: indexCount, to: 0, by: -1) { indexes[table] = indexes[table - 1] }
-        indexCount &+= 1
-        addIndex(lines: wider, at: 0)
-    }
-
-    private mutating func addIndex(lines: Int, at place: Int = 0) {
-        let words = (indexRoom.base + indexUsed).bindMemory(
-            to: UInt64.self, capacity: lines * Int(Self.wordsPerLine))
-        indexUsed += lines * Int(Self.wordsPerLine) * 8
-        indexes[place] = Index(words: words, lines: UInt64(lines), entries: 0, lastExpiry: 0)
-        if indexCount == 0 { indexCount = 1 }
+        old = index
+        moved = 0
+        let lines = old.lines * 2
+        index = Index(
+            words: (indexRoom.base + indexUsed).bindMemory(to: UInt64.self, capacity: lines * Self.wordsPerLine),
+            lines: lines, lastExpiry: 0)
+        indexUsed += lines * Self.wordsPerLine * 8
     }
 
     private static func powerOfTwo(atLeast value: Int) -> Int {

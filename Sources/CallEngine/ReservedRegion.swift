@@ -36,6 +36,14 @@ struct ReservedRegion: ~Copyable {
         _ = madvise(base, min((octets + page - 1) / page * page, self.octets), populateWrite)
     }
 
+    /// Gives whole pages of a stretch back; it reads as zeros from then on.
+    func release(from start: UnsafeMutableRawPointer, octets: Int) {
+        let page = 4096
+        let first = (Int(bitPattern: start) + page - 1) / page * page
+        let past = (Int(bitPattern: start) + octets) / page * page
+        if past > first { _ = madvise(UnsafeMutableRawPointer(bitPattern: first), past - first, MADV_DONTNEED) }
+    }
+
     deinit {
         munmap(base, octets)
     }

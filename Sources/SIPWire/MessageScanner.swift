@@ -2,7 +2,7 @@ import Glibc
 
 /// Octets → `MessageIndex`, in one pass: the hot path of everything that arrives.
 ///
-/// Reads a whole SIP message (RFC 3261 §7): one `memchr` per line, names told by whole words, nothing copied, nothing
+/// Reads a whole SIP message (RFC 3261 §7): one search for a line end per line, names told by whole words, nothing copied, nothing
 /// allocated after `init`. Bare LF, folding (§7.3.1), compact forms (§7.3.3), blanks before the colon and leading line ends
 /// (§7.5) are accepted. The scanner keeps the message's address, so `header`, `first` and the like may be asked only
 /// while the message scanned last is still there.

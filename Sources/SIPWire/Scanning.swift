@@ -27,7 +27,7 @@ extension MessageScanner {
     }
 
     /// Reads the header fields and returns where the body begins. The loop that everything that arrives goes through:
-    /// `index` collects in place, since a register more would be one spilled round each `memchr`, and of a field that is not
+    /// `index` collects in place, since a register more would be one spilled, and of a field that is not
     /// the first of its name only the place is kept.
     @inline(always)
     private mutating func readHeaders(_ base: UnsafeRawPointer, from: Int, to end: Int) -> Int {

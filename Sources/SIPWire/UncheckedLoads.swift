@@ -1,5 +1,6 @@
 // Every load that no bounds check guards stands here or goes through here. Callers check once, at the edge, that what
 // they ask for lies inside the message; nothing in this file reads further than its name says.
+import COctetSearch
 import Glibc
 
 extension UnsafeRawPointer {
@@ -23,10 +24,20 @@ extension UnsafeRawPointer {
     }
 
     /// The first `octet` in `from..<to`, as an offset; nil where there is none. `from <= to` is the caller's duty.
+    ///
+    /// What is searched here is short: a line, a parameter. A call of `memchr` costs more than the search.
     @inline(always)
     func firstOffset(of octet: UInt8, from: Int, to: Int) -> Int? {
-        guard let found = memchr(self + from, Int32(octet), to &- from) else { return nil }
-        return UnsafeRawPointer(found) - self
+        let found = cos_first(self, octet, from, to)
+        return found >= 0 ? found : nil
+    }
+
+    /// Bit 7 of exactly those octets of a word that are equal to `octet`.
+    @inline(always)
+    private static func equalOctets(_ word: UInt64, _ octet: UInt8) -> UInt64 {
+        let low: UInt64 = 0x7F7F_7F7F_7F7F_7F7F
+        let difference = word ^ (UInt64(octet) &* 0x0101_0101_0101_0101)
+        return ~(((difference & low) &+ low) | difference | low)
     }
 }
 
@@ -34,13 +45,9 @@ extension UnsafeRawPointer {
     /// The last `octet` in `from..<to`, as an offset; nil where there is none.
     @inline(always)
     func lastOffset(of octet: UInt8, from: Int, to: Int) -> Int? {
-        let wanted = UInt64(octet) &* 0x0101_0101_0101_0101
-        let low: UInt64 = 0x7F7F_7F7F_7F7F_7F7F
         var place = to
         while place &- from >= 8 {
-            // An octet that is equal becomes 0, and bit 7 is set for exactly those that are 0.
-            let difference = word64(place &- 8) ^ wanted
-            let equal = ~(((difference & low) &+ low) | difference | low)
+            let equal = Self.equalOctets(word64(place &- 8), octet)
             if equal != 0 { return place &- 1 &- equal.leadingZeroBitCount &>> 3 }
             place &-= 8
         }

@@ -25,6 +25,10 @@ int clx_local_address(int fd, clx_address *address);
 /// A non-blocking, close-on-exec UDP socket bound to `local` (port 0: the kernel chooses) with kernel receive stamps, the
 /// overflow counter and the error queue on. Returns the descriptor or -errno.
 int clx_udp_open(const clx_address *local);
+/// A second socket like that at the address `fd` is bound to, connected to `peer`: from now on what `peer` sends comes here and
+/// what is sent here needs no route looked up, while `fd` keeps everybody else. Between its two steps it can take in a few
+/// datagrams of others. Returns the descriptor or -errno.
+int clx_udp_open_beside(int fd, const clx_address *peer);
 /// Asks for socket buffers of this many octets, past the machine's limit where that is allowed (SO_RCVBUFFORCE), else
 /// within it. Returns through the pointers what the kernel keeps (it doubles what is asked, for its own accounting).
 int clx_udp_set_buffers(int fd, int receive, int send, int *effective_receive, int *effective_send);
@@ -59,6 +63,8 @@ typedef struct clx_receiver clx_receiver;
 /// Headers, control buffers and 64 KiB buffers for `slots` datagrams, prepared once. NULL: no memory.
 clx_receiver *clx_receiver_create(int fd, unsigned slots);
 void clx_receiver_destroy(clx_receiver *receiver);
+/// Names are asked for no more: every datagram is known to be from `source`, as with a connected socket.
+void clx_receiver_set_source(clx_receiver *receiver, const clx_address *source);
 /// Takes what is there without waiting. Returns the number of buffers, 0 for none, or -errno.
 int clx_receiver_receive(clx_receiver *receiver);
 /// The batch of the last receive; valid until the next.
@@ -73,18 +79,18 @@ typedef struct clx_sender clx_sender;
 typedef int (*clx_transmitter)(int fd, void *headers, unsigned count);
 
 /// Headers for `headers` sends made of at most `vectors` pieces together, prepared once. NULL: no memory.
-clx_sender *clx_sender_create(int fd, unsigned headers, unsigned vectors);
+clx_sender *clx_sender_create(unsigned headers, unsigned vectors);
 void clx_sender_destroy(clx_sender *sender);
 void clx_sender_set_transmitter(clx_sender *sender, clx_transmitter transmitter);
 /// Forgets all prepared sends.
 void clx_sender_clear(clx_sender *sender);
-/// Starts the next send. `segment` is the length of each datagram it is cut into, 0 for one datagram. The caller keeps
+/// Starts the next send; no destination: that of a connected socket. `segment` is the length of each datagram it is cut into, 0 for one datagram. The caller keeps
 /// within the sender's sizes.
 void clx_sender_open(clx_sender *sender, const clx_address *destination, uint16_t segment);
 /// Appends octets, not copied, to the send opened last; what follows its predecessor in memory costs no piece.
 void clx_sender_add(clx_sender *sender, const void *octets, size_t length);
-/// Sends the prepared ones from `first` on. Returns how many left (at least 1) or -errno.
-int clx_sender_transmit(clx_sender *sender, unsigned first);
+/// Sends the prepared ones from `first` on through a socket. Returns how many left (at least 1) or -errno.
+int clx_sender_transmit(clx_sender *sender, int fd, unsigned first);
 
 /// sendmmsg(2) without waiting: how many of the headers left (at least 1) or -errno.
 int clx_transmit(int fd, void *headers, unsigned count);
@@ -119,9 +125,9 @@ int64_t clx_realtime(void);
 int64_t clx_thread_cpu(void);
 
 enum { CLX_READY_SOCKET = 1, CLX_READY_ERROR = 2, CLX_READY_EVENT = 4 };
-/// Waits until the socket has something or the event (-1: none) is signalled, at most `timeout` nanoseconds. Returns a mask
-/// of CLX_READY_*, 0 on time-out or signal.
-int clx_wait(int fd, int event, int64_t timeout);
+/// Waits until one of two sockets (`beside` -1: one) has something or the event (-1: none) is signalled, at most `timeout`
+/// nanoseconds. Returns a mask of CLX_READY_*, 0 on time-out or signal.
+int clx_wait(int fd, int beside, int event, int64_t timeout);
 /// Sleeps until CLOCK_MONOTONIC reads `deadline`, or a signal comes.
 void clx_sleep_until(int64_t deadline);
 /// One turn of a waiting loop that does not sleep.
