@@ -53,7 +53,7 @@ def first_transmissions(rows):
 
 
 def captured(rate, seconds, seed, process):
-    """First transmissions of one run, and what the caller says of it. Void when the run says that it did not keep up: then it has said
+    """First transmissions of one run, arrivals that were due, and the 99th percentile of their lateness in microseconds. Void when the run says that it did not keep up: then it has said
     itself that its arrivals are not what was planned."""
     port = free_udp_ports()[0]
     caller, callee, capture = Carillon(seed=seed), Carillon(), None
@@ -65,7 +65,7 @@ def captured(rate, seconds, seed, process):
         capture.stop()
         if caller.level != "valid":
             caller.fail(f"the run says it is {caller.level}: " + "; ".join(r["text"] for r in caller.record()["verdict"]["reasons"]))
-        return first_transmissions(capture.messages()), caller.total("arrivalsDue")
+        return first_transmissions(capture.messages()), caller.total("arrivalsDue"), caller.lateness_p99_ms() * 1e3
     finally:
         for party in (caller, callee):
             if party.process:
@@ -90,7 +90,7 @@ def arrivals(rate, seconds, seeds, patience=3):
         label = f"{process} seed {seed}"
         for _ in range(patience):
             try:
-                times, due = captured(rate, seconds, seed, process)
+                times, due, late = captured(rate, seconds, seed, process)
                 break
             except Void as reason:
                 void.setdefault(label, []).append(str(reason))
@@ -102,6 +102,7 @@ def arrivals(rate, seconds, seeds, patience=3):
         spread = (len(times) - 1) / ((times[-1] - times[0]) / 1e9)
         off.append(max(abs(spread / rate - 1), abs(len(times) / planned - 1), abs(due / planned - 1)) * 100)
         index = dispersion(times)
+        add("start lateness p99 us, as the caller says", late)
         if process == "poisson":
             distance, p = kolmogorov_smirnov([(b - a) / 1e9 for a, b in zip(times, times[1:])], rate)
             add("poisson: Kolmogorov-Smirnov p", p)

@@ -80,7 +80,7 @@ class Capture:
             rows.append((
                 int(seconds) * 10**9 + int(fraction.ljust(9, "0")), method or None, int(status) if status else None, sequence, call,
                 int(source)))
-        return sorted(rows)
+        return sorted(rows, key=lambda row: row[0])
 
     def discard(self):
         self.marker.close()
