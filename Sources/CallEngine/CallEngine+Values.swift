@@ -464,21 +464,15 @@ extension CallEngine {
         if offer == nil || offer!.count == 0, let base = hand, scanner.index.body.length > 0 {
             offer = slice(base, scanner.index.body)
         }
-        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return nil }
+        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return ownOffer(header) }
         if answerCache.matches(offer, party: header.pointee.party) { return answerCache.answer }
         let range = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: offer.count))
         let view = SDPView(start, range)
+        guard offer.count < 16_384 else { return nil }
         let host = literal(bound.localHost)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
-        guard offer.count < 16_384 else { return nil }
         let made = compute { out in
-            out.write("v=0\r\no=")
-            out.write(name.baseAddress, name.count)
-            out.write(" 2890844730 2890844730 IN IP4 ")
-            out.write(host.baseAddress, host.count)
-            out.write("\r\ns=-\r\nc=IN IP4 ")
-            out.write(host.baseAddress, host.count)
-            out.write("\r\nt=0 0\r\n")
+            Self.writeSession(&out, name: name, host: host)
             var list = view.media
             var port: UInt64 = 41_000
             while let media = list.next() {
@@ -523,6 +517,30 @@ extension CallEngine {
         }
         if let made { answerCache.keep(offer, made, party: header.pointee.party) }
         return made
+    }
+
+    /// Where there was no offer, the first reliable response that may have one carries the offer (RFC 3261 §13.2.1): a voice
+    /// stream that everybody takes.
+    private mutating func ownOffer(_ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeRawBufferPointer? {
+        let host = literal(bound.localHost)
+        let name = literal(bound.partyNames[Int(header.pointee.party)])
+        return compute { out in
+            Self.writeSession(&out, name: name, host: host)
+            out.write("m=audio 41000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n")
+        }
+    }
+
+    /// The lines before the first stream.
+    private static func writeSession(
+        _ out: inout OctetWriter, name: UnsafeRawBufferPointer, host: UnsafeRawBufferPointer
+    ) {
+        out.write("v=0\r\no=")
+        out.write(name.baseAddress, name.count)
+        out.write(" 2890844730 2890844730 IN IP4 ")
+        out.write(host.baseAddress, host.count)
+        out.write("\r\ns=-\r\nc=IN IP4 ")
+        out.write(host.baseAddress, host.count)
+        out.write("\r\nt=0 0\r\n")
     }
 }
 
