@@ -56,12 +56,13 @@ struct ExpectationPlan {
                 hasRequest = true
                 continue
             }
+            // Another response may be lawful: it is the scenario that wanted this one, and the section says what it may be.
             switch alternative.method {
-            case .invite: return "RFC 3261 §13.2.2"
-            case .bye: return "RFC 3261 §15.1.1"
-            case .cancel: return "RFC 3261 §9.1"
-            case .register: return "RFC 3261 §10.2"
-            default: return "RFC 3261 §8.1.3"
+            case .invite: return "the scenario; what may come: RFC 3261 §13.2.2"
+            case .bye: return "the scenario; what may come: RFC 3261 §15.1.1"
+            case .cancel: return "the scenario; what may come: RFC 3261 §9.1"
+            case .register: return "the scenario; what may come: RFC 3261 §10.2"
+            default: return "the scenario; what may come: RFC 3261 §8.1.3"
             }
         }
         return hasRequest ? "RFC 3261 §8.2" : "the scenario"

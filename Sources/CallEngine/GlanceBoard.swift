@@ -17,6 +17,9 @@ public final class GlanceBoard: Sendable {
         public init() {}
     }
 
+    /// Nanoseconds of an interval that is worth showing.
+    private static let shortest: Int64 = 200_000_000
+
     private struct Board {
         var last: [Int: IntervalGlance] = [:]
         var succeeded: UInt64 = 0
@@ -29,7 +32,9 @@ public final class GlanceBoard: Sendable {
 
     func post(_ glance: IntervalGlance, worker: Int) {
         board.withLock {
-            $0.last[worker] = glance
+            // The end of a run closes an interval that has just begun: what it shows is no pace.
+            let length = glance.endedAt.nanoseconds(since: glance.startedAt)
+            if length >= Self.shortest || $0.last[worker] == nil { $0.last[worker] = glance }
             $0.succeeded += glance.runsSucceeded
             $0.failed += glance.runsFailed
         }

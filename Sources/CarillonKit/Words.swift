@@ -62,20 +62,32 @@ extension CallTranscript {
         }
         let ours = Set(messages.map(\.local))
         // Of a message between two of ours, the sending is drawn and its receiving says who took it.
-        var receivers: [[UInt8]: [UInt8]] = [:]
-        for message in messages where message.direction == .received && ours.contains(message.remote) {
-            receivers[message.octets, default: []].append(message.party)
+        var receivers: [[UInt8]: [TracedMessage]] = [:]
+        var sendings: [[UInt8]: Int] = [:]
+        for message in messages where ours.contains(message.remote) {
+            if message.direction == .received {
+                receivers[message.octets, default: []].append(message)
+            } else {
+                sendings[message.octets, default: 0] += 1
+            }
         }
+        let players = Set(messages.map(\.party))
         var arrows: [Ladder.Arrow] = []
         for message in messages {
             let own = party(message.party)
             let toOurs = ours.contains(message.remote)
-            if message.direction == .received && toOurs { continue }
             var other = message.remote.text
-            if toOurs {
+            var hasFailed = message.isWhereItFailed
+            if toOurs, message.direction == .received {
+                if sendings[message.octets, default: 0] > 0 { continue }
+                // What a party sent without its script, after it had ended: only its receiving is known.
+                let others = players.subtracting([message.party])
+                if others.count == 1, let one = others.first { other = party(one) }
+            } else if toOurs {
                 if let taker = receivers[message.octets]?.first {
                     receivers[message.octets]?.removeFirst()
-                    other = party(taker)
+                    other = party(taker.party)
+                    hasFailed = hasFailed || taker.isWhereItFailed
                 } else {
                     other = "(lost)"
                 }
@@ -87,7 +99,7 @@ extension CallTranscript {
             arrows.append(
                 Ladder.Arrow(
                     timeNanoseconds: message.nanoseconds, from: from, to: to, label: label,
-                    note: message.isWhereItFailed ? "failed here" : nil))
+                    note: hasFailed ? "failed here" : nil))
         }
         return Ladder(participants: names, arrows: arrows)
     }

@@ -14,6 +14,9 @@ extension CompilerMessages {
         if let names = twoGroups(text, /'(\w+)' has been renamed to '(\w+)'/) {
             return ours("'\(names.0)' is called '\(names.1)' here")
         }
+        if text.contains("'....'") {
+            return ours("'...' between two times has a blank on both sides: .milliseconds(200) ... .milliseconds(800)")
+        }
         if let column = source.hashColumn(message.line), !source.line(message.line).contains("#\"") {
             told.column = column
             return ours("a comment begins with //, not with #")
@@ -73,6 +76,9 @@ extension CompilerMessages {
             return "there is no codec '.\(name)'\(meant.isEmpty ? ":" : meant) any other is"
                 + " .codec(\"\(name)\", payload: 100)"
         case "Delay", "Duration":
+            if ["random", "between", "range", "rand", "any"].contains(name) {
+                return "a random time is .uniform(.milliseconds(200), .milliseconds(800))"
+            }
             return
                 "there is no time '.\(name)'\(meant.isEmpty ? ": write .milliseconds(200), .seconds(2), .minutes(1)" : meant)"
         case "Party.Role": return "a party that is called says .answers, not .\(name)"

@@ -109,6 +109,7 @@ private struct ScenarioCompilation {
             cache.dropProgram(key)  // damaged: as if it were not there
         }
         try refuseInterpolatedNames()
+        try refuseChance()
         let module = try LanguageModule.open(
             language, toolchain, cache, environment: environmentList(["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"]),
             progress: options.progress)
@@ -133,6 +134,18 @@ private struct ScenarioCompilation {
             found.map { place in
                 "\(path):\(place.line):\(place.column): error: the name of a \(place.word) is an interpolation, of which Swift makes"
                     + " a text: write \(place.word)(String(\"…\"))"
+            })
+    }
+
+    /// A draw or a clock in the file would be read once, and be the same for every call of every run until the file is changed.
+    private func refuseChance() throws(ScenarioFileError) {
+        let found = SourceText(String(decoding: octets, as: UTF8.self)).chances
+        guard !found.isEmpty else { return }
+        throw ScenarioFileError(
+            .unusable,
+            found.map { place in
+                "\(path):\(place.line):\(place.column): error: '\(place.text)' would be read once and be the same for every call: a"
+                    + " random pause is Pause(.uniform(.milliseconds(200), .milliseconds(800)))"
             })
     }
 

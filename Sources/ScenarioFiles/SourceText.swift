@@ -123,6 +123,29 @@ struct SourceText {
         return found
     }
 
+    /// Where Swift would draw a random number or read a clock, while the file is read.
+    var chances: [(line: Int, column: Int, text: String)] {
+        let words = [".random(", ".randomElement(", ".shuffled(", "Date()", "Date.now", "arc4random", "drand48("]
+        var found: [(line: Int, column: Int, text: String)] = []
+        for (index, row) in code.enumerated() {
+            for word in words {
+                guard let at = row.firstRange(of: Array(word)) else { continue }
+                // A word of the language that does not exist is told in its own words.
+                if word.hasPrefix("."), at.lowerBound == 0 || !isName(row[at.lowerBound - 1]) { continue }
+                if !word.hasPrefix("."), at.lowerBound > 0, isName(row[at.lowerBound - 1]) { continue }
+                var start = at.lowerBound
+                while start > 0, isName(row[start - 1]) { start -= 1 }
+                let text = String(row[start..<at.upperBound]).trimmingPrefix { $0 == " " }
+                found.append((index + 1, start + 1, text.hasSuffix("(") ? String(text.dropLast()) : String(text)))
+            }
+        }
+        return found
+    }
+
+    private func isName(_ character: Character) -> Bool {
+        character.isLetter || character.isNumber || character == "_" || character == ")" || character == "]"
+    }
+
     /// The first place where braces and indentation disagree.
     func braceMistake() -> BraceMistake? {
         var open: [(line: Int, indent: Int)] = []

@@ -24,7 +24,7 @@ extension CommandTests {
                     }
                     #expect(row("expected") == "180 or 200 to INVITE")
                     #expect(row("got")?.hasPrefix("486 Busy Here ") == true)
-                    #expect(row("rule") == "RFC 3261 §13.2.2")
+                    #expect(row("rule") == "the scenario; what may come: RFC 3261 §13.2.2")
                     #expect(row("example")?.contains("to \(target)") == true)
                     let callID = try #require(row("Call-ID"))
                     #expect(callID.count > 20)
@@ -42,6 +42,58 @@ extension CommandTests {
                     #expect(trace.range(of: Data("Call-ID: \(callID)".utf8)) != nil)
                     #expect(trace.range(of: Data("SIP/2.0 486 Busy Here".utf8)) != nil)
                 }
+            }
+        }
+
+        @Test("In one process too the ladder says where it failed, and draws what the engine sent by itself")
+        func oneProcess() async throws {
+            try await inFolder { folder in
+                let late = """
+                    import ScenarioDSL
+
+                    let late = Scenario("late") {
+                        Party("alice") {
+                            Send(.invite)
+                            Expect(180)
+                            Expect(200, within: .milliseconds(200))
+                            Send(.ack)
+                        }
+                        Party("bob") {
+                            Expect(.invite)
+                            Send(180)
+                            Pause(.milliseconds(2000))
+                            Send(200)
+                            Expect(.ack)
+                        }
+                    }
+                    """
+                let refused = """
+                    import ScenarioDSL
+
+                    let refused = Scenario("refused") {
+                        Party("alice") {
+                            Send(.invite)
+                            Expect(200)
+                            Send(.ack)
+                        }
+                        Party("bob") {
+                            Expect(.invite)
+                            Send(486)
+                        }
+                    }
+                    """
+                func arrows(_ name: String, _ text: String) async throws -> [String] {
+                    try Data(text.utf8).write(to: folder.appendingPathComponent("\(name).swift"))
+                    let run = try await Command(["run", "\(name).swift", "--out", name], in: folder).end()
+                    #expect(run.code == 1, "\(run.error)")
+                    return run.out.split(separator: "\n").filter { $0.contains("►") || $0.contains("◄") }.map { String($0) }
+                }
+                let ofRefused = try await arrows("refused", refused)
+                #expect(ofRefused.filter { $0.contains("failed here") }.map { $0.contains(" 486 Busy Here ") } == [true])
+                // INVITE, 180, CANCEL and its 200, 487, ACK.
+                let ofLate = try await arrows("late", late)
+                #expect(ofLate.count == 6, "\(ofLate)")
+                #expect(ofLate.contains { $0.contains("◄─") && $0.contains(" 200 OK ") })
             }
         }
 

@@ -113,6 +113,19 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "interpolated setting", #"Setting("hold", default: "1s")"#, #"Setting("hold\(text: "1")")"#,
             says: "is an interpolation", "Setting(String("),
+        // Times.
+        Mistake(
+            "a draw by Swift", "Pause(.milliseconds(200))", "Pause(.milliseconds(Int.random(in: 200...800)))",
+            says: "read once", "the same for every call", ".uniform("),
+        Mistake(
+            "a random time by another name", "Pause(.milliseconds(200))", "Pause(.random(200, 800))",
+            says: "a random time is .uniform("),
+        Mistake(
+            "a range without blanks", "Pause(.milliseconds(200))", "Pause(.milliseconds(200)....milliseconds(800))",
+            says: "a blank on both sides"),
+        Mistake(
+            "a range without blanks and dot", "Pause(.milliseconds(200))",
+            "Pause(.milliseconds(200)...milliseconds(800))", says: "with a dot", ".milliseconds(200) ... "),
         // Places.
         Mistake(
             "step outside a party", #"    Party("alice") {"#, "    Send(.options)\n    Party(\"alice\") {",
