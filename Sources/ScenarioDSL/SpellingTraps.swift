@@ -142,7 +142,10 @@ extension Message {
 @available(*, unavailable, message: "write it with a dot: .prack") public var prack: Message { fatalError() }
 @available(*, unavailable, message: "write it with a dot: .update") public var update: Message { fatalError() }
 @available(*, unavailable, message: "write it with a dot: .optional") public var optional: Presence { fatalError() }
-@available(*, unavailable, message: "write it with a dot: .milliseconds(…); in a range, .milliseconds(200) ... .milliseconds(800)")
+@available(
+    *, unavailable,
+    message: "write it with a dot: .milliseconds(…); in a range, .milliseconds(200) ... .milliseconds(800)"
+)
 public func milliseconds(_ count: Int) -> Duration { fatalError() }
 @available(*, unavailable, message: "write it with a dot: .seconds(…)")
 public func seconds(_ count: Double) -> Duration { fatalError() }

@@ -86,10 +86,13 @@ extension CommandTests {
                     try Data(text.utf8).write(to: folder.appendingPathComponent("\(name).swift"))
                     let run = try await Command(["run", "\(name).swift", "--out", name], in: folder).end()
                     #expect(run.code == 1, "\(run.error)")
-                    return run.out.split(separator: "\n").filter { $0.contains("►") || $0.contains("◄") }.map { String($0) }
+                    return run.out.split(separator: "\n").filter { $0.contains("►") || $0.contains("◄") }.map {
+                        String($0)
+                    }
                 }
                 let ofRefused = try await arrows("refused", refused)
-                #expect(ofRefused.filter { $0.contains("failed here") }.map { $0.contains(" 486 Busy Here ") } == [true])
+                #expect(
+                    ofRefused.filter { $0.contains("failed here") }.map { $0.contains(" 486 Busy Here ") } == [true])
                 // INVITE, 180, CANCEL and its 200, 487, ACK.
                 let ofLate = try await arrows("late", late)
                 #expect(ofLate.count == 6, "\(ofLate)")
