@@ -400,6 +400,8 @@ extension CallEngine {
                     .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
             }
         default:
+            // Success and failure never share a histogram.
+            guard status < 300 else { return }
             recorder.record(.transactionDelay, nanoseconds: time)
             if !header.pointee.flags.contains(.delayCounted), header.pointee.answered == 0 {
                 header.pointee.flags.insert(.delayCounted)
