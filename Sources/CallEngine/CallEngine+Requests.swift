@@ -602,7 +602,7 @@ extension CallEngine {
         _ invite: UnsafeMutablePointer<ClientRecord>, _ dialogNumber: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
-        recorder.countSessionAnswer(status: 408)
+        countSessionAnswer(408, dialog(header, dialogNumber))
         dialog(header, dialogNumber).pointee.remoteTagHash = tagHash(scanner.index.from)
         lingerClient(
             slot, header, UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (invite.pointee.serial & 0xFFF),

@@ -153,7 +153,7 @@ extension CallEngine {
     ) {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         dialog.pointee.inviteCSeq = record.pointee.cseq
-        recorder.countSessionAnswer(status: Int(status))
+        countSessionAnswer(Int(status), dialog)
         if status >= 300 {
             let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
             lingerClient(

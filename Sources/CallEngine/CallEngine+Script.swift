@@ -221,7 +221,7 @@ extension CallEngine {
             dialog.pointee.inviteSerial = record.pointee.serial
             if opens {
                 dialog.pointee.ackSerial = 0
-                recorder.count(.sessionAttempts)
+                countSessionAttempt(dialog)
             }
             var machine = ClientInviteTransaction()
             machine.start(now: tick, reliable: false, timers: timers)
@@ -461,6 +461,7 @@ extension CallEngine {
             record.pointee.frozen = frozen
             record.pointee.isActive = true
             if plan.method == .invite {
+                if dialog.pointee.state != .confirmed, dialog.pointee.state != .early { countSessionAttempt(dialog) }
                 dialog.pointee.inviteSerial = speaker.serial
                 dialog.pointee.inviteCSeq = speaker.cseq
             }
