@@ -333,17 +333,17 @@ extension CallEngine {
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
         }
         if !traces.isOff {
-            if flags.contains(.failed) {
-                traces.endFailed(
-                    &run.pointee.trace,
-                    verdict: verdicts.removeValue(forKey: slot)
-                        ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
-            } else {
-                traces.endWell(&run.pointee.trace)
-            }
+            if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
         freeSlot(slot, run)
+    }
+
+    private mutating func endFailedTrace(_ slot: UInt32, _ run: UnsafeMutablePointer<SlotHeader>) {
+        traces.endFailed(
+            &run.pointee.trace,
+            verdict: verdicts.removeValue(forKey: slot)
+                ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
     }
 
     /// A run that never came to anything (an initial request its party does not take).
@@ -430,8 +430,24 @@ extension CallEngine {
         }
     }
 
-    /// Runs still live when the worker stops: cut off.
+    /// Runs still live when the worker stops: cut off. Those that have failed and were only still being ended have failed, and
+    /// what was kept of their messages is written.
     public mutating func cutOff() {
+        var cursor: UInt32 = 0
+        while let slot = slots.nextLive(from: cursor) {
+            cursor = slot &+ 1
+            let run = header(slot)
+            guard run.pointee.phase != .orphan, run.pointee.owner == slot, run.pointee.flags.contains(.failed) else {
+                continue
+            }
+            if run.pointee.flags.contains(.countedLive) {
+                run.pointee.flags.remove(.countedLive)
+                liveRuns -= 1
+                endedRuns += 1
+                recorder.count(.runsFailed)
+            }
+            if !traces.isOff { endFailedTrace(slot, run) }
+        }
         recorder.count(.runsCutOff, by: liveRuns)
     }
 }

@@ -1,0 +1,62 @@
+import CallTraces
+import Measurement
+import ScenarioDSL
+import Scenarios
+import Testing
+
+@testable import CallEngine
+
+/// What a report says of runs that failed.
+@Suite("What is reported of a failed run")
+struct FailedRunReportTests {
+    static let contact = "Contact: <sip:bob@10.0.0.2:5060>"
+
+    /// Alice calls and waits so long before she hangs up.
+    static let calling = Scenario("calling") {
+        Party("alice") {
+            Send(.invite)
+            Expect(180, .optional)
+            Expect(200)
+            Send(.ack)
+            Pause(.seconds(10))
+            Send(.bye)
+            Expect(200)
+        }
+    }
+
+    private func established(_ scenario: Scenario) throws -> (exchange: Exchange, invite: SentMessage, to: String) {
+        let exchange = try Exchange(scenario, plays: ["alice"])
+        try exchange.start()
+        let invite = try exchange.takeOne()
+        exchange.hear(invite.response("200 OK", Self.contact))
+        return (exchange, invite, try #require(exchange.take().first).header("To"))
+    }
+
+    private func bye(_ invite: SentMessage, from: String) -> String {
+        request(
+            "BYE", branch: "b", from: from, to: invite.header("From"), callID: invite.header("Call-ID"), cseq: "1 BYE")
+    }
+
+    // MARK: cut off
+
+    @Test("A failed run whose BYE nobody answers is failed, not cut off; the others are cut off")
+    func failedAndCutOff() throws {
+        let exchange = try Exchange(Scenarios.reinvite, plays: ["alice"])
+        try exchange.start(0)
+        let invite = try exchange.takeOne()
+        exchange.hear(invite.response("200 OK", Self.contact))
+        let reinvite = try #require(exchange.take().last)
+        exchange.hear(reinvite.response("488 Not Acceptable Here"))
+        #expect(exchange.take().last?.start == "BYE")
+        try exchange.start(1)
+        exchange.pass(.seconds(1))
+        let record = exchange.record()
+        #expect(record[.runsFailed] == 1)
+        #expect(record[.runsCutOff] == 1)
+        #expect(record.failureGroups.map(\.count) == [1])
+        let transcript = try #require(try exchange.transcript())
+        #expect(transcript.run == 0)
+        #expect(transcript.messages.filter(\.isWhereItFailed).map(\.arrowLabel) == ["488 Not Acceptable Here"])
+        #expect(transcript.messages.contains { $0.arrowLabel == "BYE" })
+    }
+}
