@@ -59,4 +59,37 @@ struct FailedRunReportTests {
         #expect(transcript.messages.filter(\.isWhereItFailed).map(\.arrowLabel) == ["488 Not Acceptable Here"])
         #expect(transcript.messages.contains { $0.arrowLabel == "BYE" })
     }
+
+    // MARK: messages
+
+    @Test("A repeated request stands in the trace as often as it came, and is marked")
+    func repeats() throws {
+        let exchange = try Exchange(
+            Scenario("answering") {
+                Party("bob", .answers) {
+                    Expect(.invite)
+                    Send(200)
+                    Expect(.ack)
+                    Expect(.info)
+                    Pause(.seconds(10))
+                    Send(200)
+                    Expect(.bye, within: .seconds(2))
+                    Send(200)
+                }
+            })
+        let from = "<sip:alice@10.0.0.2>;tag=a"
+        exchange.hear(
+            request(
+                "INVITE", branch: "1", from: from, to: "<sip:bob@10.0.0.1>", callID: "c", cseq: "1 INVITE",
+                "Contact: <sip:alice@10.0.0.2:5060>"))
+        let to = try exchange.takeOne().header("To")
+        exchange.hear(request("ACK", branch: "2", from: from, to: to, callID: "c", cseq: "1 ACK"))
+        for _ in 0..<3 { exchange.hear(request("INFO", branch: "3", from: from, to: to, callID: "c", cseq: "2 INFO")) }
+        exchange.pass(.seconds(70))
+        #expect(exchange.count(.requestRetransmissionsReceived) == 2)
+        let transcript = try #require(try exchange.transcript())
+        let infos = transcript.messages.filter { $0.direction == .received && $0.arrowLabel == "INFO" }
+        #expect(infos.map(\.isRetransmission) == [false, true, true])
+        #expect(!transcript.messages.contains { $0.arrowLabel == "ACK" && $0.isRetransmission })
+    }
 }
