@@ -143,12 +143,7 @@ extension CallEngine {
             sendAgain(record, slot, header)
         case .timeOut:
             if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 408) }
-            if record.pointee.method == .bye {
-                recorder.record(
-                    .sessionDisconnectDelayFailed,
-                    nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
-                dialog(header, dialogNumber).pointee.state = .terminated
-            }
+            if record.pointee.method == .bye { dialog(header, dialogNumber).pointee.state = .terminated }
             release(record)
             deliver(.noResponse(client: number, dialog: dialogNumber), slot, header)
         case .terminate, .nothing: break

@@ -92,4 +92,16 @@ struct FailedRunReportTests {
         #expect(infos.map(\.isRetransmission) == [false, true, true])
         #expect(!transcript.messages.contains { $0.arrowLabel == "ACK" && $0.isRetransmission })
     }
+
+    // MARK: delays
+
+    @Test("A BYE that nobody answers is no sample of a failed disconnect")
+    func byeTimesOut() throws {
+        let (exchange, _, _) = try established(Self.calling)
+        exchange.pass(.seconds(50))
+        let record = exchange.record()
+        #expect(record[.runsFailed] == 1)
+        #expect(record.delay(.sessionDisconnectDelayFailed) == nil)
+        #expect(record.delay(.sessionDuration) != nil)
+    }
 }
