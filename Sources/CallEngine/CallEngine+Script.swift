@@ -17,7 +17,7 @@ extension CallEngine {
             let instruction = bound.instructions[number]
             left -= 1
             if left == 0 {
-                fail(slot, header, .exhausted, 0)
+                fail(slot, header, .endless(steps: UInt32(Self.mostInstructions)), 0)
                 return
             }
             switch instruction.operation {
@@ -559,7 +559,7 @@ extension CallEngine {
             fail(slot, header, .timeout, dialog)
             return
         case .noAck(let dialog):
-            fail(slot, header, .timeout, dialog)
+            fail(slot, header, .timeout, dialog, owed: .acknowledgement)
             return
         case .refused(let errno):
             fail(slot, header, .transport(errno: errno), 0)

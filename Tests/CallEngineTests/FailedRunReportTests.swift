@@ -60,6 +60,60 @@ struct FailedRunReportTests {
         #expect(transcript.messages.contains { $0.arrowLabel == "BYE" })
     }
 
+    // MARK: words
+
+    @Test("A BYE during a pause is told as what it is")
+    func byeWhilePausing() throws {
+        let (exchange, invite, to) = try established(Self.calling)
+        exchange.hear(bye(invite, from: to))
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.step?.text.hasPrefix("pause") == true)
+        #expect(group.expected == "nothing: the pause to pass undisturbed")
+        #expect(group.got == "BYE")
+        #expect(group.rule == "the scenario; a BYE may come at any time: RFC 3261 §15.1.2")
+    }
+
+    @Test("A request without an answer while the script pauses is no surprise of the pause")
+    func noAckWhilePausing() throws {
+        let exchange = try Exchange(
+            Scenario("pausing") {
+                Party("bob", .answers) {
+                    Expect(.invite)
+                    Send(200)
+                    Pause(.minutes(5))
+                    Expect(.ack)
+                    Expect(.bye)
+                    Send(200)
+                }
+            })
+        exchange.hear(
+            request(
+                "INVITE", branch: "1", from: "<sip:alice@10.0.0.2>;tag=a", to: "<sip:bob@10.0.0.1>", callID: "c",
+                cseq: "1 INVITE", "Contact: <sip:alice@10.0.0.2:5060>"))
+        exchange.pass(.seconds(40))
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.expected == "ACK to the final response")
+        #expect(group.got == "nothing")
+        #expect(group.rule == "RFC 3261 §13.3.1.4, §17.2.1")
+    }
+
+    @Test("A script that goes on and on without a wait is told as that")
+    func stepLimit() throws {
+        let exchange = try Exchange(
+            Scenario("busy") {
+                Party("alice") {
+                    Repeat(1_000_000) { Pause(.seconds(0)) }
+                    Send(.options)
+                    Expect(200)
+                }
+            })
+        try exchange.start()
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.expected == "a wait or a pause before so many steps")
+        #expect(group.got == "the limit of 100,000 steps without a wait")
+        #expect(group.rule == "Carillon's own: a script that never waits would stall all calls of its worker")
+    }
+
     // MARK: messages
 
     @Test("A repeated request stands in the trace as often as it came, and is marked")
