@@ -10,32 +10,36 @@ extension CallEngine {
     /// The run has failed at the instruction at hand: reported once per run, then ended cleanly towards the peer.
     mutating func fail(
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ got: FailureEvidence, _ dialogNumber: Int,
-        detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+        detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        owed: GeneralExpectation = .answer
     ) {
         let run = owner(slot, header)
         // What a party meets because its run is being hung up is no failure of the peer's.
         if !run.pointee.flags.contains(.failed), !run.pointee.flags.contains(.drained) {
             run.pointee.flags.insert(.failed)
-            report(slot, header, run, got, dialogNumber, detail)
+            report(slot, header, run, got, dialogNumber, detail, owed)
         }
         close(slot, header)
     }
 
     private mutating func report(
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ run: UnsafeMutablePointer<SlotHeader>,
-        _ got: FailureEvidence, _ dialogNumber: Int, _ detail: UnsafeRawBufferPointer
+        _ got: FailureEvidence, _ dialogNumber: Int, _ detail: UnsafeRawBufferPointer,
+        _ owed: GeneralExpectation
     ) {
         let number = Int(header.pointee.programCounter)
         let instruction = bound.instructions[number]
         var step = Int(instruction.step)
-        var expectation = expectationOfInstruction[number] ?? 0
+        var expectation = expectationOfInstruction[number] ?? general(got, owed)
         var since = header.pointee.stepStarted
         if instruction.operation == .wait {
             step = Int(bound.waits[Int(instruction.a)].step)
             expectation = Int(bound.waits[Int(instruction.a)].expectation)
-        } else if instruction.operation == .pause {
-            expectation = expectationOfInstruction[number] ?? 0
-        } else {
+        } else if instruction.operation != .pause {
+            since = tick
+        }
+        if case .endless = got {
+            expectation = general(got, owed)
             since = tick
         }
         recorder.countStep(step, .failed)
@@ -77,6 +81,20 @@ extension CallEngine {
         }
     }
 
+    /// What was expected where no step says it.
+    private func general(_ got: FailureEvidence, _ owed: GeneralExpectation) -> Int {
+        let expectation: GeneralExpectation =
+            switch got {
+            case .request(.cancel): .noCancel
+            case .request, .response: .quiet
+            case .timeout: owed
+            case .transport: .reachable
+            case .endless: .rest
+            case .value, .malformed, .declared, .exhausted: .progress
+            }
+        return firstGeneralExpectation + expectation.rawValue
+    }
+
     /// What came instead, as one number: the trace's comment is made from it.
     static func code(_ got: FailureEvidence) -> UInt32 {
         switch got {
@@ -88,6 +106,7 @@ extension CallEngine {
         case .malformed(let fault): 5000 + UInt32(fault)
         case .declared: 6000
         case .exhausted: 7000
+        case .endless(let steps): 8000 + steps
         }
     }
 
@@ -333,17 +352,17 @@ extension CallEngine {
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
         }
         if !traces.isOff {
-            if flags.contains(.failed) {
-                traces.endFailed(
-                    &run.pointee.trace,
-                    verdict: verdicts.removeValue(forKey: slot)
-                        ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
-            } else {
-                traces.endWell(&run.pointee.trace)
-            }
+            if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
         freeSlot(slot, run)
+    }
+
+    private mutating func endFailedTrace(_ slot: UInt32, _ run: UnsafeMutablePointer<SlotHeader>) {
+        traces.endFailed(
+            &run.pointee.trace,
+            verdict: verdicts.removeValue(forKey: slot)
+                ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
     }
 
     /// A run that never came to anything (an initial request its party does not take).
@@ -430,8 +449,24 @@ extension CallEngine {
         }
     }
 
-    /// Runs still live when the worker stops: cut off.
+    /// Runs still live when the worker stops: cut off. Those that have failed and were only still being ended have failed, and
+    /// what was kept of their messages is written.
     public mutating func cutOff() {
+        var cursor: UInt32 = 0
+        while let slot = slots.nextLive(from: cursor) {
+            cursor = slot &+ 1
+            let run = header(slot)
+            guard run.pointee.phase != .orphan, run.pointee.owner == slot, run.pointee.flags.contains(.failed) else {
+                continue
+            }
+            if run.pointee.flags.contains(.countedLive) {
+                run.pointee.flags.remove(.countedLive)
+                liveRuns -= 1
+                endedRuns += 1
+                recorder.count(.runsFailed)
+            }
+            if !traces.isOff { endFailedTrace(slot, run) }
+        }
         recorder.count(.runsCutOff, by: liveRuns)
     }
 }

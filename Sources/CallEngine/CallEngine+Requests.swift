@@ -72,7 +72,9 @@ extension CallEngine {
     }
 
     /// A request whose key is known: a retransmission. Returns false when the entry is none of a server transaction.
-    private mutating func receiveAgain(_ key: UInt64, _ payload: LingerTable.Payload) -> Bool {
+    private mutating func receiveAgain(
+        _ key: UInt64, _ payload: LingerTable.Payload, isTraced: Bool = false
+    ) -> Bool {
         guard payload.second &>> 63 == 1 else { return false }
         let isInvite = scanner.index.method == .invite
         recorder.count(isInvite ? .inviteRetransmissionsReceived : .requestRetransmissionsReceived)
@@ -88,7 +90,7 @@ extension CallEngine {
                     nil)
                 return true
             }
-            trace(slot, header)
+            if !isTraced { trace(slot, header) }
             if number < Int(party(header).pointee.servers) {
                 let record = server(header, number)
                 if record.pointee.isActive, record.pointee.key == key {
@@ -189,7 +191,7 @@ extension CallEngine {
             makeEcho()
             // A number not higher than the last one is a retransmission, or out of order (RFC 3261 §12.2.2).
             if dialog.pointee.remoteCSeq != 0, index.cseqNumber <= dialog.pointee.remoteCSeq {
-                if let entry = linger.find(key), receiveAgain(key, entry.pointee) {
+                if let entry = linger.find(key), receiveAgain(key, entry.pointee, isTraced: true) {
                     settleTimers(token.slot)
                     return
                 }
@@ -337,7 +339,7 @@ extension CallEngine {
 
     private mutating func receiveCancel(_ known: (UInt32, UnsafeMutablePointer<SlotHeader>)?) {
         let key = serverKey(.cancel)
-        if let entry = linger.find(key), receiveAgain(key, entry.pointee) { return }
+        if let entry = linger.find(key), receiveAgain(key, entry.pointee, isTraced: known != nil) { return }
         let inviteKey = serverKey(.invite)
         guard let entry = linger.find(inviteKey), entry.pointee.second &>> 63 == 1 else {
             recorder.count(.strayRequests)
@@ -602,7 +604,7 @@ extension CallEngine {
         _ invite: UnsafeMutablePointer<ClientRecord>, _ dialogNumber: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
-        recorder.countSessionAnswer(status: 408)
+        countSessionAnswer(408, dialog(header, dialogNumber))
         dialog(header, dialogNumber).pointee.remoteTagHash = tagHash(scanner.index.from)
         lingerClient(
             slot, header, UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (invite.pointee.serial & 0xFFF),

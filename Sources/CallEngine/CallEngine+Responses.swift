@@ -187,7 +187,7 @@ extension CallEngine {
         dialog.pointee.inviteCSeq = record.pointee.cseq
         // This 2xx has no ACK yet, whatever an earlier one had.
         if status < 300 { dialog.pointee.ackSerial = 0 }
-        recorder.countSessionAnswer(status: Int(status))
+        countSessionAnswer(Int(status), dialog)
         if status >= 300, !keepsAck {
             let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
             lingerClient(

@@ -17,7 +17,7 @@ extension CallEngine {
             let instruction = bound.instructions[number]
             left -= 1
             if left == 0 {
-                fail(slot, header, .exhausted, 0)
+                fail(slot, header, .endless(steps: UInt32(Self.mostInstructions)), 0)
                 return
             }
             switch instruction.operation {
@@ -221,7 +221,7 @@ extension CallEngine {
             dialog.pointee.inviteSerial = record.pointee.serial
             if opens {
                 dialog.pointee.ackSerial = 0
-                recorder.count(.sessionAttempts)
+                countSessionAttempt(dialog)
             }
             var machine = ClientInviteTransaction()
             machine.start(now: tick, reliable: false, timers: timers)
@@ -446,6 +446,7 @@ extension CallEngine {
             record.pointee.frozen = frozen
             record.pointee.isActive = true
             if plan.method == .invite {
+                if dialog.pointee.state != .confirmed, dialog.pointee.state != .early { countSessionAttempt(dialog) }
                 dialog.pointee.inviteSerial = speaker.serial
                 dialog.pointee.inviteCSeq = speaker.cseq
             }
@@ -549,7 +550,7 @@ extension CallEngine {
             fail(slot, header, .timeout, dialog)
             return
         case .noAck(let dialog):
-            fail(slot, header, .timeout, dialog)
+            fail(slot, header, .timeout, dialog, owed: .acknowledgement)
             return
         case .refused(let errno):
             fail(slot, header, .transport(errno: errno), 0)

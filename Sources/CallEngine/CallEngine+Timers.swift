@@ -116,10 +116,12 @@ extension CallEngine {
                 recorder.count(.inviteRetransmissionsSent)
                 sendAgain(record, slot, header)
             case .timeOut:
-                recorder.countSessionAnswer(status: 408)
-                recorder.record(
-                    .sessionRequestDelayFailed,
-                    nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
+                if dialog(header, dialogNumber).pointee.isOpening {
+                    recorder.record(
+                        .sessionRequestDelayFailed,
+                        nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
+                }
+                countSessionAnswer(408, dialog(header, dialogNumber))
                 release(record)
                 // A session that stands is ended by BYE, also when its re-INVITE gets no answer (RFC 3261 §12.2.1.2).
                 if dialog(header, dialogNumber).pointee.state != .confirmed {
@@ -141,12 +143,7 @@ extension CallEngine {
             sendAgain(record, slot, header)
         case .timeOut:
             if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 408) }
-            if record.pointee.method == .bye {
-                recorder.record(
-                    .sessionDisconnectDelayFailed,
-                    nanoseconds: now.nanoseconds &- header.pointee.due &- record.pointee.sent)
-                dialog(header, dialogNumber).pointee.state = .terminated
-            }
+            if record.pointee.method == .bye { dialog(header, dialogNumber).pointee.state = .terminated }
             release(record)
             deliver(.noResponse(client: number, dialog: dialogNumber), slot, header)
         case .terminate, .nothing: break
@@ -341,7 +338,9 @@ extension CallEngine {
             let record = client(header, number)
             // An INVITE with a provisional response lives: something behind the address answers.
             guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }
-            if record.pointee.method == .invite { recorder.countSessionAnswer(status: 503) }
+            if record.pointee.method == .invite {
+                countSessionAnswer(503, dialog(header, Int(record.pointee.dialog)))
+            }
             if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 503) }
             dialog(header, Int(record.pointee.dialog)).pointee.state = .terminated
             release(record)
@@ -354,6 +353,19 @@ extension CallEngine {
 
     // MARK: RFC 6076
 
+    /// An INVITE that asks for a session has been sent.
+    mutating func countSessionAttempt(_ dialog: UnsafeMutablePointer<DialogRecord>) {
+        recorder.count(.sessionAttempts)
+        dialog.pointee.isOpening = true
+    }
+
+    /// The last word on an INVITE. One inside a dialog asks for no session and is in no ratio, whatever became of it.
+    mutating func countSessionAnswer(_ status: Int, _ dialog: UnsafeMutablePointer<DialogRecord>) {
+        guard dialog.pointee.isOpening else { return }
+        dialog.pointee.isOpening = false
+        recorder.countSessionAnswer(status: status)
+    }
+
     /// Session request delay: from the INVITE's first octet to the first provisional response but 100, or to the final one
     /// (RFC 6076 §4.3). Once per session.
     mutating func measureSessionRequest(
@@ -361,7 +373,7 @@ extension CallEngine {
     ) {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         // A re-INVITE asks for no session.
-        guard dialog.pointee.state != .confirmed else {
+        guard dialog.pointee.isOpening else {
             if status >= 200 { recorder.record(.transactionDelay, nanoseconds: elapsed(header, record)) }
             return
         }

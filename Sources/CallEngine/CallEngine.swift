@@ -37,6 +37,7 @@ public struct CallEngine: ~Copyable {
     let tagMask: UInt64
     let bound: BoundProgram
     let expectationOfInstruction: [Int: Int]
+    let firstGeneralExpectation: Int
     var slots: SlotSlab
     var wheel: TimerWheel
     var arena: LearnedArena
@@ -168,6 +169,7 @@ public struct CallEngine: ~Copyable {
         self.traces = traces
         self.epoch = epoch
         expectationOfInstruction = plan.ofInstruction
+        firstGeneralExpectation = plan.firstGeneral
         outbound = OutboundLog()
         scanner = MessageScanner()
         texts = TextDictionary()

@@ -6,6 +6,8 @@ struct ExpectationPlan {
     var list: [Expectation] = []
     var ofWait: [Int] = []
     var ofInstruction: [Int: Int] = [:]
+    /// Where those begin that belong to no step, in the order of their cases.
+    var firstGeneral = 0
 
     init(_ program: borrowing CallProgram) {
         for wait in program.waits {
@@ -33,12 +35,19 @@ struct ExpectationPlan {
                     Expectation(
                         text: "a value for \(text.replacing("capture ", with: ""))",
                         rule: "captured by the scenario without a value to fall back to"))
+            case .set:
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(
+                        text: "a value for \(text.replacing("compute ", with: ""))", rule: "computed by the scenario"))
             case .sendRequest, .sendResponse, .acknowledge, .sendRaw:
                 ofInstruction[number] = list.count
                 list.append(Expectation(text: "to \(text)", rule: "RFC 3261 §18.4"))
             default: break
             }
         }
+        firstGeneral = list.count
+        list += GeneralExpectation.allCases.map(\.expectation)
     }
 
     private static func rule(_ wait: WaitPlan, _ program: borrowing CallProgram) -> String {
@@ -66,6 +75,32 @@ struct ExpectationPlan {
             }
         }
         return hasRequest ? "RFC 3261 §8.2" : "the scenario"
+    }
+}
+
+/// What is expected all the time, whichever step is at hand: by pauses, and of the script itself.
+enum GeneralExpectation: Int, CaseIterable {
+    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress
+
+    var expectation: Expectation {
+        switch self {
+        case .quiet:
+            Expectation(
+                text: "nothing: the pause to pass undisturbed",
+                rule: "the scenario; a BYE may come at any time: RFC 3261 §15.1.2")
+        case .noCancel:
+            Expectation(
+                text: "nothing: the pause to pass undisturbed",
+                rule: "the scenario; a CANCEL may come until the final response: RFC 3261 §9.2")
+        case .answer: Expectation(text: "a final response to the request sent before", rule: "RFC 3261 §17.1")
+        case .acknowledgement: Expectation(text: "ACK to the final response", rule: "RFC 3261 §13.3.1.4, §17.2.1")
+        case .reachable: Expectation(text: "to reach the peer", rule: "RFC 3261 §18.4")
+        case .rest:
+            Expectation(
+                text: "a wait or a pause before so many steps",
+                rule: "Carillon's own: a script that never waits would stall all calls of its worker")
+        case .progress: Expectation(text: "to go on", rule: "the scenario")
+        }
     }
 }
 

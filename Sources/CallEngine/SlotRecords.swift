@@ -60,7 +60,6 @@ struct SlotHeader {
         static let drained = Flags(rawValue: 2)
         static let provisionalSeen = Flags(rawValue: 4)
         static let pausing = Flags(rawValue: 8)
-        static let sessionCounted = Flags(rawValue: 16)
         static let delayCounted = Flags(rawValue: 32)
         static let running = Flags(rawValue: 64)
         static let unjoined = Flags(rawValue: 128)
@@ -84,6 +83,8 @@ struct DialogRecord {
     /// Where requests in the dialog go.
     var flow: UInt32
     var state: State
+    /// An INVITE that asks for the session is in flight: the attempt has not had its last word.
+    var isOpening: Bool
     /// Branch serial of the last request sent.
     var serial: UInt16
     /// Branch serial of the ACK to the last 2xx: the same ACK answers every repeat.

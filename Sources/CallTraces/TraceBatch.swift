@@ -65,6 +65,8 @@ struct MessageImages {
     let head: RunImage
     private var place: UnsafeRawPointer
     private var left: UInt32
+    /// Hashes of what each party received so far: the same octets again are a repeat.
+    private var received: Set<Int> = []
 
     init(_ image: UnsafeRawPointer) {
         head = image.load(as: RunImage.self)
@@ -76,8 +78,15 @@ struct MessageImages {
     mutating func next() -> (head: MessageImage, octets: UnsafeRawBufferPointer)? {
         if left == 0 { return nil }
         left -= 1
-        let message = place.load(as: MessageImage.self)
+        var message = place.load(as: MessageImage.self)
         let octets = UnsafeRawBufferPointer(start: place + MessageImage.headOctets, count: message.length)
+        if head.kind != .strays, message.flags & RecordHead.sent == 0 {
+            var hasher = Hasher()
+            hasher.combine(message.party)
+            hasher.combine(message.remote)
+            hasher.combine(bytes: octets)
+            if !received.insert(hasher.finalize()).inserted { message.flags |= RecordHead.retransmission }
+        }
         place += MessageImage.octets(length: message.length)
         return (message, octets)
     }

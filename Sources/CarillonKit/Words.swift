@@ -42,7 +42,8 @@ extension FailureEvidence {
         case 4000: return "another value"
         case 5000..<6000: return "a malformed message"
         case 6000: return "a failure that the scenario declares"
-        default: return "no room left"
+        case 7000: return "no room for it in the generator"
+        default: return "the limit of \(grouped(UInt64(code - 8000))) steps without a wait"
         }
     }
 }

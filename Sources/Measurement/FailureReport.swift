@@ -18,6 +18,8 @@ import SIPWire
     case declared
     /// We had no room: overflow record, slot or arena.
     case exhausted
+    /// The script took so many steps without a wait or a pause: our limit.
+    case endless(steps: UInt32)
 }
 
 /// One failed run, as the engine hands it over: trivial, with octets that need to live for the call of `fail` only.

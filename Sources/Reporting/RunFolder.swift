@@ -14,6 +14,10 @@ public struct ReportWriteError: Error, CustomStringConvertible {
 /// nothing, never a part that looks like a report.
 public struct RunFolder {
     public let path: String
+    /// Written by the traces' owner.
+    public static let traceName = "failed.pcapng"
+    /// Ends the name of a file that is not whole yet.
+    public static let partial = ".partial"
     /// Rows of intervals in `run.json`; longer runs are shown on a coarser grid. `intervals.hlog` has them all.
     public static let mostIntervalRows = 3_600
     /// Opens a file for writing, for tests of what a full disk does.
@@ -42,9 +46,14 @@ public struct RunFolder {
     }
 
     /// Writes all files of the record. What cannot be written does not keep the others from being written.
-    /// - Parameter summary: without colours.
+    ///
+    /// Files of an earlier report in the same folder go first, so that none is taken for one of this run; what no report
+    /// writes is left alone.
+    /// - Parameters:
+    ///   - summary: without colours.
+    ///   - hasTrace: `failed.pcapng` is of this run.
     /// - Returns: what went wrong, a line for each file; empty where all is there.
-    public func write(_ record: RunRecord, summary: String) -> [ReportWriteError] {
+    public func write(_ record: RunRecord, summary: String, hasTrace: Bool = false) -> [ReportWriteError] {
         // The smallest and most useful first: on a disk that is nearly full it still fits.
         let files: [(String, (FileSink) throws(ReportWriteError) -> Void)] = [
             ("summary.txt", { file throws(ReportWriteError) in try file.write(summary) }),
@@ -52,6 +61,12 @@ public struct RunFolder {
             ("intervals.hlog", { file throws(ReportWriteError) in try Self.writeLog(record, to: file) }),
         ]
         var problems: [ReportWriteError] = []
+        let earlier =
+            files.map(\.0) + (hasTrace ? [] : [Self.traceName, Self.traceName + Self.partial])
+        for name in earlier where unlink("\(path)/\(name)") != 0 && errno != ENOENT {
+            let problem = "what an earlier report left there cannot be removed: \(String(cString: strerror(errno)))"
+            problems.append(ReportWriteError(path: "\(path)/\(name)", problem: problem))
+        }
         for (name, body) in files {
             do {
                 try write(name, body)
@@ -101,7 +116,7 @@ public struct RunFolder {
         _ name: String, _ body: (FileSink) throws(ReportWriteError) -> Void
     ) throws(ReportWriteError) {
         let final = "\(path)/\(name)"
-        let partial = "\(final).partial"
+        let partial = final + Self.partial
         let descriptor = open(partial)
         guard descriptor >= 0 else { throw ReportWriteError(path: final, problem: String(cString: strerror(errno))) }
         let file = FileSink(descriptor: descriptor, path: final)

@@ -48,7 +48,7 @@ struct Playing {
         } catch {
             // Nothing ran, so nothing is reported: no empty folder stays behind.
             if let folder {
-                unlink(folder.path + "/failed.pcapng.partial")
+                unlink("\(folder.path)/\(RunFolder.traceName)\(RunFolder.partial)")
                 rmdir(folder.path)
             }
             stop(error.exitCode, error.lines)
@@ -71,7 +71,7 @@ struct Playing {
                     in: "reports/runs", scenario: run.scenarioNames.joined(separator: "+"),
                     startedAtUTCNanoseconds: Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec))
             }
-            run.capturePath = folder.path + "/failed.pcapng"
+            run.capturePath = "\(folder.path)/\(RunFolder.traceName)"
             return folder
         } catch {
             stop(.environment, ["\(error)", "  --out DIR puts the report elsewhere, --no-report leaves none"])
@@ -119,7 +119,8 @@ struct Playing {
     private func write(
         _ record: RunRecord, _ summary: Summary, _ outcome: ScenarioOutcome, _ folder: RunFolder?
     ) -> [String] {
-        var problems = folder?.write(record, summary: summary.text).map(\.description) ?? []
+        let hasTrace = outcome.capture?.path != nil
+        var problems = folder?.write(record, summary: summary.text, hasTrace: hasTrace).map(\.description) ?? []
         if let error = outcome.capture?.error {
             let lost = outcome.capture?.runsAfterError ?? 0
             problems.append("\(error)" + (lost > 0 ? "; the messages of \(counted(UInt64(lost), noun)) are lost" : ""))

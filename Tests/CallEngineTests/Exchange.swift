@@ -35,6 +35,29 @@ final class Exchange {
             traces: TraceArena(octets: 1 << 20, policy: .failed, outlet: outlet), epoch: now)
     }
 
+    /// What a report would be made of. The engine has ended with this.
+    func record() -> RunRecord {
+        engine.cutOff()
+        return RunRecord(
+            merging: [engine.takeRecord(at: now)],
+            identity: RunIdentity(version: "test", scenario: "test", command: [], seed: 1, runID: "r"),
+            plan: PlannedLoad(arrivals: .poisson),
+            clock: RunClock(epoch: .zero, epochUTCNanoseconds: 0, stampUncertaintyNanoseconds: 0), end: .finished,
+            loadNanoseconds: 1)
+    }
+
+    /// The failed run whose messages are kept. The engine has ended with this.
+    func transcript() throws -> CallTranscript? {
+        let descriptor = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        let writer = try CaptureFileWriter(
+            outlet: outlet,
+            options: CaptureFileOptions(
+                destination: .descriptor(descriptor), scenario: "", commandLine: "", seed: 1,
+                wallClockOffsetNanoseconds: 0, describe: { _ in "" }))
+        engine.traces.close()
+        return writer.finish().examples.values.first
+    }
+
     func start(_ number: UInt64 = 0) throws {
         let hasStarted = engine.startRun(number: number, due: now, now: now)
         try #require(hasStarted)

@@ -1,5 +1,4 @@
 import CallTraces
-import Glibc
 import Measurement
 import ScenarioDSL
 import Scenarios
@@ -11,14 +10,7 @@ import Testing
 struct FailingMessageTests {
     /// The messages of the one failed run, and the first lines of those marked.
     private func marked(_ exchange: Exchange) throws -> (all: [String], failed: [String]) {
-        let descriptor = open("/dev/null", O_WRONLY | O_CLOEXEC)
-        let writer = try CaptureFileWriter(
-            outlet: exchange.outlet,
-            options: CaptureFileOptions(
-                destination: .descriptor(descriptor), scenario: "", commandLine: "", seed: 1,
-                wallClockOffsetNanoseconds: 0, describe: { _ in "" }))
-        exchange.engine.traces.close()
-        let transcript = try #require(writer.finish().examples.values.first)
+        let transcript = try #require(try exchange.transcript())
         return (
             transcript.messages.map(\.arrowLabel), transcript.messages.filter(\.isWhereItFailed).map(\.arrowLabel)
         )

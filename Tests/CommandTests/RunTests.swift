@@ -123,6 +123,26 @@ extension CommandTests {
             }
         }
 
+        @Test("A folder that is used again holds the new report alone, and keeps what no report wrote")
+        func usedAgain() async throws {
+            try await inFolder { folder in
+                _ = try await carillon(["run", "options-ping", "--trace", "all", "--out", "report"], in: folder)
+                #expect(folder.has("report/failed.pcapng"))
+                let others = ["notes.txt", "failed.pcapng.gz"]
+                for other in others { try Data().write(to: folder.appendingPathComponent("report/\(other)")) }
+                // What cannot begin leaves the earlier report whole.
+                let refused = try await carillon(
+                    ["run", "basic-call", "127.0.0.1:9", "--local", "192.0.2.77", "--out", "report"], in: folder)
+                #expect(refused.code == 69 && folder.has("report/failed.pcapng") && folder.has("report/run.json"))
+                // As a kill in the middle leaves one.
+                try Data().write(to: folder.appendingPathComponent("report/failed.pcapng.partial"))
+                _ = try await carillon(["run", "options-ping", "--trace", "off", "--out", "report"], in: folder)
+                #expect(
+                    try FileManager.default.contentsOfDirectory(atPath: folder.path + "/report").sorted()
+                        == (["intervals.hlog", "run.json", "summary.txt"] + others).sorted())
+            }
+        }
+
         @Test("What cannot begin leaves no empty folder")
         func nothingBegan() async throws {
             try await inFolder { folder in

@@ -53,6 +53,23 @@ import Testing
         }
     }
 
+    @Test func leavesNothingOfAnEarlierReport() throws {
+        try Self.withTemporaryFolder { path in
+            var folder = try RunFolder(path: path)
+            let record = SampleRun().record()
+            for name in ["failed.pcapng", "mine.txt"] { try Data().write(to: URL(filePath: "\(path)/\(name)")) }
+            #expect(folder.write(record, summary: "first\n", hasTrace: true).isEmpty)
+            #expect(FileManager.default.fileExists(atPath: "\(path)/failed.pcapng"))
+            // Not even where the disk is full: a missing file is told of, an old one would be believed.
+            folder.open = { _ in
+                errno = ENOSPC
+                return -1
+            }
+            #expect(folder.write(record, summary: "second\n").count == 3)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["mine.txt"])
+        }
+    }
+
     @Test(arguments: [
         RunEnd.finished, .interrupted, .terminated, .aborted(reason: "all refused"),
     ])
