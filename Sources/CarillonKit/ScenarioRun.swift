@@ -321,7 +321,7 @@ public struct ScenarioRun: Sendable {
         let expectation = Int(verdict.expected) < expectations.count ? expectations[Int(verdict.expected)].text : "?"
         let place = step.map { "\($0.file):\($0.line): " } ?? ""
         return "\(place)expected \(expectation), got "
-            + FailureEvidence(code: verdict.got).text(detail: detail, faults: faults)
+            + printable(FailureEvidence(code: verdict.got).text(detail: detail, faults: faults))
             + waitedText(verdict.afterNanoseconds)
     }
 }
