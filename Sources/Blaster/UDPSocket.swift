@@ -20,8 +20,9 @@ public protocol FlowAddresses: ~Copyable {
 public struct UDPSocket: ~Copyable {
     public struct Options: Sendable {
         /// Octets asked for received datagrams: what comes while this machine does something else. The kernel keeps twice as many
-        /// and charges about 1280 for a datagram, so this is half a second of 210,000 a second, the pace of a core.
-        public var receiveBuffer = 64 << 20
+        /// and charges about 1280 for a datagram, so this is a quarter of a second of 210,000 a second, the pace of a core. Not
+        /// more: what waits for half a second (T1) is repeated by its sender, and an overloaded worker would read repeats.
+        public var receiveBuffer = 32 << 20
         public var sendBuffer = 4 << 20
         /// UDP_SEGMENT and UDP_GRO where the kernel has them. Off, every datagram is a send of its own, in order.
         public var segmentation = true

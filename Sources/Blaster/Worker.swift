@@ -149,7 +149,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             let isBehind = buffers >= UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
             roundsBehind = isBehind ? roundsBehind &+ 1 : 0
             if phase == .loading && !isBehind { done &+= startDue(now) }
+            let sent = socket.counters.datagramsSent
             var isClear = flush(now)
+            // What a timer sent is worth a look for its answer, as what was sent upon a message is.
+            let hasSent = socket.counters.datagramsSent != sent
             if socket.hasErrors || socket.failureCount > 0 {
                 tellFailures(now)
                 isClear = false
@@ -169,7 +172,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             if governor.isPrecise && isMeetingArrival(now) {
                 if nextDue.nanoseconds(since: now) < Self.batchTime { waitOut() } else { spin(after: done, now) }
             } else {
-                wait(after: done, now)
+                wait(after: hasSent ? max(done, 1) : done, now)
                 // Woken for an arrival, and not to find out how long the answers of the last one take.
                 if governor.isPrecise && phase == .loading && nextDue.nanoseconds(since: mark) < Self.batchTime {
                     waitOut()

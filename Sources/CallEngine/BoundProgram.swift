@@ -94,8 +94,6 @@ struct BoundProgram: ~Copyable {
         /// Bit set of `Method` that its first wait takes; bit 15 (`other`) with `firstOther`.
         var firstMethods: UInt32
         var takesAnyMethod: Bool
-        /// Bit set of `Method` that some wait of it takes.
-        var wantedMethods: UInt32
         /// A later wait takes a request that comes without a tag (a second REGISTER, an INVITE with credentials): the leg
         /// is found by Call-ID and From tag.
         var takesLaterInitial: Bool
@@ -114,6 +112,8 @@ struct BoundProgram: ~Copyable {
     let pieces: UnsafeMutablePointer<Piece>
     let templates: UnsafeMutablePointer<Template>
     let instructions: UnsafeMutablePointer<Instruction>
+    /// By instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
+    let wantedLater: UnsafeMutablePointer<UInt32>
     let waits: UnsafeMutablePointer<Wait>
     let choices: UnsafeMutablePointer<Choice>
     let parties: UnsafeMutablePointer<Party>
@@ -146,6 +146,7 @@ struct BoundProgram: ~Copyable {
         pieces.deallocate()
         templates.deallocate()
         instructions.deallocate()
+        wantedLater.deallocate()
         waits.deallocate()
         choices.deallocate()
         parties.deallocate()
@@ -189,6 +190,8 @@ struct BoundProgram: ~Copyable {
             return program.settings.first { $0.name == setting }?.fallback ?? ""
         }
         let extra = settings.extraHeaders.map { $0 + "\r\n" }.joined()
+        let extraRoutes = settings.extraHeaders.filter { $0.lowercased().hasPrefix("route:") }.map { $0 + "\r\n" }
+            .joined()
         func fill(_ field: BoundField) -> String {
             switch field {
             case .localHostPort: hostPortText
@@ -202,6 +205,7 @@ struct BoundProgram: ~Copyable {
             case .calleeURI(let party): requestURI(party)
             case .setting(let name): value(of: name)
             case .extraHeaders: extra
+            case .extraRoutes: extraRoutes
             case .version: "Carillon"
             }
         }
@@ -315,7 +319,6 @@ struct BoundProgram: ~Copyable {
             }
             let layout = party.layout
             var methods: UInt32 = 0
-            var wanted: UInt32 = 0
             var initialWaits = 0
             for instruction in program.instructions[party.entry..<party.end] where instruction.operation == .wait {
                 let wait = program.waits[Int(instruction.a)]
@@ -324,14 +327,11 @@ struct BoundProgram: ~Copyable {
                     switch one.kind {
                     case .response: continue
                     case .request:
-                        wanted |= 1 << UInt32(one.method.rawValue)
                         switch one.method {
                         case .register, .options, .message, .publish, .invite, .subscribe, .other: initialWaits += 1
                         default: break
                         }
-                    case .anyRequest:
-                        wanted = .max
-                        initialWaits += 1
+                    case .anyRequest: initialWaits += 1
                     }
                 }
             }
@@ -346,7 +346,7 @@ struct BoundProgram: ~Copyable {
                 serverOffset: Int32(layout.serverOffset), markOffset: Int32(layout.markOffset),
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
                 firstDialog: UInt32(first), firstMethods: methods,
-                takesAnyMethod: party.firstMethods.contains("*"), wantedMethods: wanted,
+                takesAnyMethod: party.firstMethods.contains("*"),
                 takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))
         }
 
@@ -354,6 +354,7 @@ struct BoundProgram: ~Copyable {
         pieces = Self.copy(allPieces)
         templates = Self.copy(allTemplates)
         instructions = Self.copy(program.instructions)
+        wantedLater = Self.copy(Self.wantedLater(program))
         waits = Self.copy(allWaits)
         choices = Self.copy(allChoices)
         parties = Self.copy(allParties)
@@ -371,6 +372,47 @@ struct BoundProgram: ~Copyable {
         delays = program.delays.map(resolve)
         // The checker has compiled each of them before.
         patterns = program.values.patterns.compactMap { try? Regex($0) }
+    }
+
+    /// What can still be taken from each instruction on: along every way that the script may go, loops included.
+    private static func wantedLater(_ program: borrowing CallProgram) -> [UInt32] {
+        var wanted = [UInt32](repeating: 0, count: program.instructions.count)
+        var hasChanged = true
+        while hasChanged {
+            hasChanged = false
+            for number in program.instructions.indices.reversed() {
+                let instruction = program.instructions[number]
+                var mask: UInt32 = 0
+                func follow(_ next: Int) { if wanted.indices.contains(next) { mask |= wanted[next] } }
+                switch instruction.operation {
+                case .wait:
+                    let wait = program.waits[Int(instruction.a)]
+                    for choice in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
+                        let one = program.alternatives[choice]
+                        switch one.kind {
+                        case .response: break
+                        case .request: mask |= 1 << UInt32(one.method.rawValue)
+                        case .anyRequest: mask = .max
+                        }
+                        follow(Int(one.target))
+                    }
+                    follow(wait.timeout)
+                    // A silence or a signal that was waited for.
+                    if wait.kind != .message { follow(number + 1) }
+                case .jump: follow(Int(instruction.a))
+                case .loopStart, .loopNext, .branchUnless:
+                    follow(number + 1)
+                    follow(Int(instruction.c))
+                case .fail, .finish, .end: break
+                default: follow(number + 1)
+                }
+                if mask != wanted[number] {
+                    wanted[number] = mask
+                    hasChanged = true
+                }
+            }
+        }
+        return wanted
     }
 
     /// A template as the trace rebuilds it.

@@ -94,9 +94,9 @@ extension CallEngine {
         static let size = 64
     }
 
-    /// Whether a step of this party takes such a request, now or later.
+    /// Whether a step that this party may still come to takes such a request.
     mutating func mayWant(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
-        party(header).pointee.wantedMethods & (1 &<< UInt32(method.rawValue)) != 0
+        bound.wantedLater[Int(header.pointee.programCounter)] & (1 &<< UInt32(method.rawValue)) != 0
     }
 
     /// Keeps a request that a later step wants. Its repeats are absorbed meanwhile.
@@ -304,6 +304,20 @@ extension CallEngine {
         }
         emptyInbox(header)
         putBack(atHand)
+    }
+
+    /// The dialog that a BYE waits in the inbox for.
+    mutating func dialogOfKeptBye(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
+        var cursor = header.pointee.inbox
+        while cursor != 0 {
+            let block = arena.pointer(.init(raw: cursor))
+            let entry = block.load(as: InboxEntry.self)
+            if !entry.isResponse, entry.length > 4, memcmp(block + InboxEntry.size, "BYE ", 4) == 0 {
+                return Int(entry.dialog)
+            }
+            cursor = entry.next
+        }
+        return nil
     }
 
     mutating func emptyInbox(_ header: UnsafeMutablePointer<SlotHeader>) {

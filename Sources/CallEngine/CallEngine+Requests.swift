@@ -614,7 +614,7 @@ extension CallEngine {
 
     /// Whether nothing can end the wait at hand but a request of this dialog, so that a BYE, after which none comes, would wait
     /// for its step until the wait's limit.
-    private mutating func awaitsRequestsAlone(
+    mutating func awaitsRequestsAlone(
         _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
     ) -> Bool {
         let instruction = bound.instructions[Int(header.pointee.programCounter)]
@@ -754,30 +754,63 @@ extension CallEngine {
             out.write("\r\n")
             return
         }
-        var first = value.length
-        if let rport, rport.length == 0 {
-            // Up to and with "rport", its value, and the rest.
-            first = rport.offset &- value.offset
-            if rport.offset == 0 { first = value.length }
+        let start = base + Int(value.offset)
+        let end = Int(value.length)
+        // What the sender says of `received` is not to be believed (RFC 3261 §18.2.1): it is left out.
+        var cut = (first: end, past: end)
+        if let said = Self.parameter("received", start, to: end) {
+            cut = (said.first, said.past)
+            while cut.past < end, (start + cut.past).load(as: UInt8.self) != UInt8(ascii: ";") { cut.past &+= 1 }
         }
-        if rport != nil, rport!.length == 0, let at = Self.find("rport", base, value) {
-            first = UInt32(at &+ 5)
-            out.write(base + Int(value.offset), Int(first))
+        func copy(_ from: Int, _ to: Int) {
+            let before = min(to, max(from, cut.first))
+            out.write(start + from, before &- from)
+            let after = max(before, min(to, cut.past))
+            out.write(start + after, to &- after)
+        }
+        var place = via.parameters.length == 0 ? end : Int(via.parameters.offset &- value.offset)
+        if rport?.length == 0, let name = Self.parameter("rport", start, to: end) { place = name.past }
+        copy(0, place)
+        if rport?.length == 0 {
             out.write("=")
             out.writeNumber(UInt64(source.port))
-        } else {
-            first = via.parameters.length == 0 ? value.length : via.parameters.offset &- value.offset
-            out.write(base + Int(value.offset), Int(first))
         }
-        if via.received == nil {
-            out.write(";received=")
-            withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
-                let count = source.write(to: buffer.baseAddress!, withPort: false)
-                out.write(UnsafeRawPointer(buffer.baseAddress!), count)
-            }
+        out.write(";received=")
+        withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
+            let count = source.write(to: buffer.baseAddress!, withPort: false)
+            out.write(UnsafeRawPointer(buffer.baseAddress!), count)
         }
-        out.write(base + Int(value.offset) + Int(first), Int(value.length) &- Int(first))
+        copy(place, end)
         out.write("\r\n")
+    }
+
+    /// Where a parameter of a Via stands: its semicolon, and one past its name. Names are equal in any case (RFC 3261 §7.3.1),
+    /// and what looks like one in a quoted string or in another's value is none.
+    private static func parameter(
+        _ name: StaticString, _ start: UnsafeRawPointer, to: Int
+    ) -> (first: Int, past: Int)? {
+        let length = name.utf8CodeUnitCount
+        let wanted = UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+        var isQuoted = false
+        var place = 0
+        while place < to {
+            switch start.load(fromByteOffset: place, as: UInt8.self) {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "\\") where isQuoted: place &+= 1
+            case UInt8(ascii: ";") where !isQuoted:
+                var nameStart = place &+ 1
+                while nameStart < to, start.load(fromByteOffset: nameStart, as: UInt8.self) <= 0x20 { nameStart &+= 1 }
+                let past = nameStart &+ length
+                if past <= to, strncasecmp((start + nameStart).assumingMemoryBound(to: CChar.self), wanted, length) == 0
+                {
+                    let next = past < to ? start.load(fromByteOffset: past, as: UInt8.self) : UInt8(ascii: ";")
+                    if next == UInt8(ascii: ";") || next == UInt8(ascii: "=") || next <= 0x20 { return (place, past) }
+                }
+            default: break
+            }
+            place &+= 1
+        }
+        return nil
     }
 
     private static func find(_ text: StaticString, _ base: UnsafeRawPointer, _ range: OctetRange) -> Int? {

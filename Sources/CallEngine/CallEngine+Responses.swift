@@ -34,6 +34,10 @@ extension CallEngine {
             return
         }
         let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        if header.pointee.phase == .orphan {
+            receiveOrphanResponse(status, token, header)
+            return
+        }
         if status >= 200, scanner.index.cseqMethod == .invite { linger.prefetch(clientKey(token.call, token.part)) }
         trace(token.slot, header)
         let plan = party(header)
@@ -64,6 +68,34 @@ extension CallEngine {
         if receiveRaw(token, serial: token.serial, status) { return }
         receiveRepeatedResponse(status, token, header, dialogNumber)
         settleTimers(token.slot)
+    }
+
+    /// The answer to a second fork's BYE. Its branch leads to its own slot, its Call-ID and tags to the fork's dialog, which are
+    /// in the BYE itself.
+    private mutating func receiveOrphanResponse(
+        _ status: UInt16, _ token: CallToken, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        let record = orphanRecord(header)
+        let index = scanner.index
+        guard let base = hand, record.pointee.isActive, record.pointee.frozen != 0,
+            token.part == record.pointee.serial, index.cseqMethod == record.pointee.method,
+            index.cseqNumber == record.pointee.cseq
+        else {
+            recorder.count(.strayResponses)
+            return
+        }
+        let bye = kept(record.pointee.frozen)
+        guard let start = bye.baseAddress,
+            findOctets(start, bye.count, base + Int(index.callID.offset), Int(index.callID.length)) != nil
+        else {
+            recorder.count(.strayResponses)
+            return
+        }
+        recorder.countResponse(status: Int(status), method: .bye)
+        var machine = nonInviteMachine(record)
+        _ = machine.receive(status: status, now: tick, timers: timers)
+        store(machine, record)
+        if status >= 200 { freeSlot(token.slot, header) } else { settleTimers(token.slot) }
     }
 
     /// A response to a transaction in flight.
@@ -100,8 +132,8 @@ extension CallEngine {
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .deliverAndAcknowledge:
                 measureSessionRequest(header, record, status)
-                acknowledgeRefusal(slot, header, record)
-                finishInvite(status, slot, header, record)
+                let keepsAck = acknowledgeRefusal(slot, header, record)
+                finishInvite(status, slot, header, record, keepsAck: keepsAck)
                 let dialog = self.dialog(header, dialogNumber)
                 if dialog.pointee.state == .early || dialog.pointee.state == .none {
                     dialog.pointee.state = .terminated
@@ -149,12 +181,14 @@ extension CallEngine {
     /// (RFC 6026: Timer M for a 2xx, Timer D for the rest), and the record is free.
     private mutating func finishInvite(
         _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>,
-        _ record: UnsafeMutablePointer<ClientRecord>
+        _ record: UnsafeMutablePointer<ClientRecord>, keepsAck: Bool = false
     ) {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         dialog.pointee.inviteCSeq = record.pointee.cseq
+        // This 2xx has no ACK yet, whatever an earlier one had.
+        if status < 300 { dialog.pointee.ackSerial = 0 }
         countSessionAnswer(Int(status), dialog)
-        if status >= 300 {
+        if status >= 300, !keepsAck {
             let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
             lingerClient(
                 slot, header, part, template: record.pointee.template, acknowledges: true,
@@ -222,7 +256,7 @@ extension CallEngine {
             }
             if status >= 300 {
                 recorder.count(.responseRetransmissionsReceived)
-                acknowledgeFromLinger(status)
+                acknowledgeFromLinger(linger.find(clientKey(token.call, token.part))?.pointee)
                 return
             }
         }
@@ -255,12 +289,14 @@ extension CallEngine {
 
     /// The transaction's own ACK to a final response that is no 2xx (RFC 3261 §17.1.1.3): the INVITE's branch and
     /// request URI, the response's To.
+    ///
+    /// - Returns: its octets are kept for a repeated refusal, since they cannot be made from that alone.
     private mutating func acknowledgeRefusal(
         _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>
-    ) {
+    ) -> Bool {
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
-            return
+            return false
         }
         var length = 0
         let dialog = self.dialog(header, Int(record.pointee.dialog))
@@ -275,12 +311,61 @@ extension CallEngine {
                     place, requestURIOf: UnsafeRawBufferPointer(start: textScratch, count: invite))
             }
         }
-        guard length > 0 else { return }
-        commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
+        guard length > 0 else { return false }
+        let flow = self.flow(of: dialog)
+        var again = OctetWriter(textScratch)
+        writeAckOfResponse(&again)
+        let isPlain =
+            flow == targetFlow && again.count == length && memcmp(textScratch, place, length) == 0
+        let frozen = isPlain ? 0 : keep(UnsafeRawBufferPointer(start: place, count: length))
+        commit(place, length, flow: flow, slot: slot, header, again: false)
+        guard frozen != 0 else { return false }
+        let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
+        return lingerOctets(
+            frozen, flow: flow, slot, header, part, wait: timers.d(reliable: false), queue: completedQueue)
     }
 
-    /// Writes an ACK whose Via, From, To, Call-ID and CSeq number come from the response at hand, and whose request URI and
-    /// Route lines come from the INVITE.
+    /// An ACK whose octets cannot be made again from the response waits in a slot of its own.
+    ///
+    /// - Returns: false when there is no slot: the octets are given back.
+    mutating func lingerOctets(
+        _ frozen: UInt32, flow: Flow, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ part: UInt16,
+        wait: UInt32, queue: Int
+    ) -> Bool {
+        guard let orphan = allocateSlot(party: 0, run: 0, due: now) else {
+            recorder.count(.overflowRefusals)
+            var unused = frozen
+            release(&unused)
+            return false
+        }
+        let other = self.header(orphan)
+        other.pointee.phase = .orphan
+        other.pointee.stepDeadline = tick.after(wait)
+        orphanRecord(other).pointee.frozen = frozen
+        self.dialog(other, 0).pointee.flow = flow.index
+        wheel.schedule(orphan, at: other.pointee.stepDeadline)
+        linger.insert(
+            clientKey(callWord(slot, header), part),
+            .init(
+                first: callWord(orphan, other), second: UInt64(part) | LingerMark.acknowledges | LingerMark.octets,
+                third: self.dialog(header, Int(part &>> 12)).pointee.remoteTagHash), queue: queue, now: tick)
+        return true
+    }
+
+    /// Sends the octets that wait for a response like this. False where none do.
+    private mutating func sendLingeringOctets(_ payload: LingerTable.Payload) -> Bool {
+        guard payload.second & LingerMark.octets != 0 else { return false }
+        let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
+        if let pointer = slots.find(slot, generation: UInt32(truncatingIfNeeded: payload.first)) {
+            let orphan = pointer.assumingMemoryBound(to: SlotHeader.self)
+            transmitAgain(
+                orphanRecord(orphan).pointee.frozen, flow: Flow(index: dialog(orphan, 0).pointee.flow), slot: slot, nil)
+        }
+        return true
+    }
+
+    /// Writes an ACK whose To comes from the response at hand, and all else from the INVITE: what a server put into the
+    /// response's Via or From is no part of the request (RFC 3261 §17.1.1.3).
     mutating func writeRefusalAck(
         _ place: UnsafeMutableRawPointer, requestURIOf invite: UnsafeRawBufferPointer
     ) -> Int {
@@ -294,18 +379,51 @@ extension CallEngine {
         out.write("ACK ")
         out.write(start + uriStart, uriLength)
         out.write(" SIP/2.0\r\n")
-        writeAckHeaders(&out)
-        var cursor = line &+ 2
-        while cursor < invite.count, let end = memchr(start + cursor, 0x0A, invite.count &- cursor) {
-            let next = UnsafeRawPointer(end) - start &+ 1
-            if next &- cursor > 6, strncasecmp(start.assumingMemoryBound(to: CChar.self) + cursor, "Route:", 6) == 0 {
-                out.write(start + cursor, next &- cursor)
+        /// Lines of one name, with what is folded into them; of Via the topmost alone.
+        func copy(_ wanted: HeaderName) -> Bool {
+            var isKept = false
+            var count = 0
+            var cursor = line &+ 2
+            while cursor < invite.count, let end = memchr(start + cursor, 0x0A, invite.count &- cursor) {
+                let next = UnsafeRawPointer(end) - start &+ 1
+                if next &- cursor <= 2 { break }
+                let first = (start + cursor).load(as: UInt8.self)
+                if first != 0x20, first != 0x09 {
+                    isKept =
+                        HeaderName(fieldName(start + cursor, next &- cursor)) == wanted
+                        && (wanted != .via || count == 0)
+                    if isKept { count &+= 1 }
+                }
+                if isKept { out.write(start + cursor, next &- cursor) }
+                cursor = next
             }
-            if next &- cursor <= 2 { break }
-            cursor = next
+            return count > 0
         }
+        guard copy(.via), let base = hand else { return 0 }
+        let index = scanner.index
+        out.write("Max-Forwards: 70\r\n")
+        _ = copy(.from)
+        out.write("To: ")
+        out.write(base + Int(index.to.offset), Int(index.to.length))
+        out.write("\r\n")
+        _ = copy(.callID)
+        out.write("CSeq: ")
+        out.writeNumber(UInt64(index.cseqNumber))
+        out.write(" ACK\r\n")
+        _ = copy(.route)
         out.write("Content-Length: 0\r\n\r\n")
         return out.count
+    }
+
+    /// The name at the start of a header line.
+    private func fieldName(_ line: UnsafeRawPointer, _ count: Int) -> UnsafeRawBufferPointer {
+        var length = 0
+        while length < count {
+            let octet = line.load(fromByteOffset: length, as: UInt8.self)
+            if octet == UInt8(ascii: ":") || octet <= 0x20 { break }
+            length &+= 1
+        }
+        return UnsafeRawBufferPointer(start: line, count: length)
     }
 
     private mutating func writeAckHeaders(_ out: inout OctetWriter) {
@@ -350,22 +468,13 @@ extension CallEngine {
         }
         if status >= 300 {
             recorder.count(.responseRetransmissionsReceived)
-            acknowledgeFromLinger(status)
+            acknowledgeFromLinger(payload)
             return
         }
         if payload.third == tagHash(scanner.index.to) {
             recorder.count(.responseRetransmissionsReceived)
             recorder.count(.ackRetransmissionsSent)
-            if payload.second & LingerMark.octets != 0 {
-                let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
-                if let pointer = slots.find(slot, generation: UInt32(truncatingIfNeeded: payload.first)) {
-                    let orphan = pointer.assumingMemoryBound(to: SlotHeader.self)
-                    transmitAgain(
-                        orphanRecord(orphan).pointee.frozen, flow: Flow(index: dialog(orphan, 0).pointee.flow),
-                        slot: slot, nil)
-                }
-                return
-            }
+            if sendLingeringOctets(payload) { return }
             // Everything but the branch stands in the response itself.
             sendFromResponse(
                 "ACK",
@@ -378,20 +487,27 @@ extension CallEngine {
         }
     }
 
-    /// Acknowledges a repeated refusal whose transaction lingers (RFC 3261 §17.1.1.2, Completed). The request URI is the
-    /// To URI of the response where the INVITE is no longer at hand; they are equal for every INVITE that opens a dialog
-    /// without a URI of its own.
-    private mutating func acknowledgeFromLinger(_ status: UInt16) {
-        guard let place = outbound.reserve(), let base = hand else { return }
-        let address = NameAddress(base, scanner.index.to)
+    /// Acknowledges a repeated refusal whose transaction lingers (RFC 3261 §17.1.1.2, Completed): with the octets kept for it, or,
+    /// where the first ACK was just that, with what the response alone tells.
+    private mutating func acknowledgeFromLinger(_ payload: LingerTable.Payload?) {
+        recorder.count(.ackRetransmissionsSent)
+        if let payload, sendLingeringOctets(payload) { return }
+        guard let place = outbound.reserve() else { return }
         var out = OctetWriter(place)
+        writeAckOfResponse(&out)
+        commit(place, out.count, flow: targetFlow, slot: .max, nil, again: true)
+    }
+
+    /// The ACK to a refusal as far as the refusal tells it: the request URI is its To URI, for every INVITE that opens a dialog
+    /// without a URI of its own.
+    private mutating func writeAckOfResponse(_ out: inout OctetWriter) {
+        guard let base = hand else { return }
+        let address = NameAddress(base, scanner.index.to)
         out.write("ACK ")
         out.write(base + Int(address.uri.offset), Int(address.uri.length))
         out.write(" SIP/2.0\r\n")
         writeAckHeaders(&out)
         out.write("Content-Length: 0\r\n\r\n")
-        recorder.count(.ackRetransmissionsSent)
-        commit(place, out.count, flow: flows.flow(to: source), slot: .max, nil, again: true)
     }
 
     /// A 2xx of another fork: acknowledged, then hung up (RFC 3261 §13.2.2.4).

@@ -298,22 +298,7 @@ extension CallEngine {
         // One with a body or headers of its own cannot be made again from the 2xx: its octets wait in a slot.
         var frozen: UInt32 = 0
         guard transmit(template, speaker, flow: flow, keeping: &frozen), frozen != 0 else { return }
-        guard let orphan = allocateSlot(party: 0, run: 0, due: now) else {
-            recorder.count(.overflowRefusals)
-            release(&frozen)
-            return
-        }
-        let other = self.header(orphan)
-        other.pointee.phase = .orphan
-        other.pointee.stepDeadline = tick &+ timers.acceptedWait
-        orphanRecord(other).pointee.frozen = frozen
-        self.dialog(other, 0).pointee.flow = flow.index
-        wheel.schedule(orphan, at: other.pointee.stepDeadline)
-        linger.insert(
-            clientKey(callWord(slot, header), part),
-            .init(
-                first: callWord(orphan, other), second: UInt64(part) | LingerMark.acknowledges | LingerMark.octets,
-                third: dialog.pointee.remoteTagHash), queue: acceptedQueue, now: tick)
+        _ = lingerOctets(frozen, flow: flow, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
     }
 
     private mutating func sendResponse(
@@ -489,7 +474,13 @@ extension CallEngine {
             signalWaiters[header.pointee.owner, default: []].append(slot)
             return false
         }
-        if header.pointee.inbox != 0 { return takeFromInbox(slot, header) }
+        if header.pointee.inbox != 0 {
+            if takeFromInbox(slot, header) { return true }
+            // A BYE that came before this wait did ends it now as one that came later would.
+            if let dialog = dialogOfKeptBye(header), awaitsRequestsAlone(header, dialog) {
+                fail(slot, header, .request(.bye), dialog)
+            }
+        }
         return false
     }
 

@@ -276,6 +276,8 @@ package enum BoundField: Sendable, Equatable {
     case setting(String)
     /// Header lines given by `--header`, for initial requests.
     case extraHeaders
+    /// Those of them that are Route lines: a CANCEL has the INVITE's (RFC 3261 §9.1).
+    case extraRoutes
     case version
 }
 

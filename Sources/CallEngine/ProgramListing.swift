@@ -128,7 +128,7 @@ package enum ProgramListing {
         case .partyURI(let party): "‹address of \(program.parties[party].name)›"
         case .calleeURI(let party): "‹address of \(program.parties[party].name) at the target›"
         case .setting(let name): "‹setting \(name)›"
-        case .extraHeaders: ""
+        case .extraHeaders, .extraRoutes: ""
         case .version: "Carillon"
         }
     }

@@ -339,7 +339,9 @@ extension ScenarioCompiler {
             rack.live(.rack, dialog)
             fixed.append((.rack, rack))
         }
-        write(fixed, pieces, routes: inDialog ? dialog : nil, extra: !inDialog && method != "CANCEL", &message)
+        write(
+            fixed, pieces, routes: inDialog ? dialog : nil,
+            extra: inDialog ? nil : method == "CANCEL" ? .extraRoutes : .extraHeaders, &message)
         finishBody(pieces, &message)
         if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
 
@@ -377,7 +379,7 @@ extension ScenarioCompiler {
             contact.text(">")
             fixed.append((.contact, contact))
         }
-        write(fixed, pieces, routes: nil, extra: false, &message)
+        write(fixed, pieces, routes: nil, extra: nil, &message)
         finishBody(pieces, &message)
         return add(
             TemplateSource(
@@ -549,7 +551,7 @@ extension ScenarioCompiler {
 
     /// Writes headers in the order of RFC 3261's examples: replaced ones at their place, added ones below.
     private mutating func write(
-        _ fixed: [(name: HeaderName, value: TemplateBuilder)], _ pieces: Pieces, routes: Int?, extra: Bool,
+        _ fixed: [(name: HeaderName, value: TemplateBuilder)], _ pieces: Pieces, routes: Int?, extra: BoundField?,
         _ message: inout TemplateBuilder
     ) {
         var used: [HeaderName] = []
@@ -577,7 +579,7 @@ extension ScenarioCompiler {
             message.append(value)
             message.text("\r\n")
         }
-        if extra { message.bound(.extraHeaders) }
+        if let extra { message.bound(extra) }
     }
 
     private mutating func finishBody(_ pieces: Pieces, _ message: inout TemplateBuilder) {

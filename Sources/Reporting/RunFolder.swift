@@ -138,8 +138,11 @@ public struct RunFolder {
     /// With all folders above it; one that exists is fine.
     private static func makeFolder(_ path: String) throws(ReportWriteError) {
         if isDirectory(path) { return }
-        let above = (path as NSString).deletingLastPathComponent
-        if !above.isEmpty, above != path { try makeFolder(above) }
+        // Not Foundation's, which ends the program for a path of one letter.
+        let trimmed = path.last == "/" ? path.dropLast() : path[...]
+        if let slash = trimmed.lastIndex(of: "/"), slash > trimmed.startIndex {
+            try makeFolder(String(trimmed[..<slash]))
+        }
         guard mkdir(path, 0o755) != 0 else { return }
         let problem = errno == EEXIST ? "it is there and no folder" : String(cString: strerror(errno))
         // Another command may have made it in between.

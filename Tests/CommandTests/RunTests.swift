@@ -27,6 +27,15 @@ extension CommandTests {
             }
         }
 
+        @Test("A report folder may have a name of one letter, and stand deep", arguments: ["z", "z/", "a/b/c"])
+        func shortName(path: String) async throws {
+            try await inFolder { folder in
+                let run = try await Command(["run", "basic-call", "--out", path, "--quiet"], in: folder).end()
+                #expect(run.code == 0, "\(run.error)")
+                #expect(folder.appendingPathComponent(path).has("run.json"))
+            }
+        }
+
         @Test("Nothing said is one call, into a folder of its own below the current one")
         func oneCall() async throws {
             try await inFolder { folder in
