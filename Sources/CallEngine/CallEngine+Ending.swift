@@ -76,8 +76,9 @@ extension CallEngine {
         if !traces.isOff {
             // What came, where something came: the transaction may have answered it since.
             traces.markFailure(run.pointee.trace, at: hand == nil ? 0 : handOrdinal)
-            verdicts[header.pointee.owner] = TraceVerdict(
-                step: UInt32(step), expected: UInt32(expectation), got: Self.code(got), afterNanoseconds: after)
+            let numbers = TraceVerdict(
+                step: UInt32(step), expected: UInt32(expectation), got: got.code, afterNanoseconds: after)
+            verdicts[header.pointee.owner] = (numbers, [UInt8](detail.prefix(FailureReport.longestText)))
         }
     }
 
@@ -93,21 +94,6 @@ extension CallEngine {
             case .value, .malformed, .declared, .exhausted: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
-    }
-
-    /// What came instead, as one number: the trace's comment is made from it.
-    static func code(_ got: FailureEvidence) -> UInt32 {
-        switch got {
-        case .response(let status): UInt32(status)
-        case .request(let method): 1000 + UInt32(method.rawValue)
-        case .timeout: 2000
-        case .transport(let errno): 3000 + UInt32(clamping: errno)
-        case .value: 4000
-        case .malformed(let fault): 5000 + UInt32(fault)
-        case .declared: 6000
-        case .exhausted: 7000
-        case .endless(let steps): 8000 + steps
-        }
     }
 
     // MARK: closing
@@ -359,10 +345,11 @@ extension CallEngine {
     }
 
     private mutating func endFailedTrace(_ slot: UInt32, _ run: UnsafeMutablePointer<SlotHeader>) {
+        let verdict = verdicts.removeValue(forKey: slot)
         traces.endFailed(
             &run.pointee.trace,
-            verdict: verdicts.removeValue(forKey: slot)
-                ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0))
+            verdict: verdict?.numbers ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0),
+            detail: verdict?.detail ?? [])
     }
 
     /// A run that never came to anything (an initial request its party does not take).

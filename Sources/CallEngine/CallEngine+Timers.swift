@@ -374,7 +374,7 @@ extension CallEngine {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         // A re-INVITE asks for no session.
         guard dialog.pointee.isOpening else {
-            if status >= 200 { recorder.record(.transactionDelay, nanoseconds: elapsed(header, record)) }
+            if status >= 200, status < 300 { recorder.record(.transactionDelay, nanoseconds: elapsed(header, record)) }
             return
         }
         if status >= 200 && status < 300 { header.pointee.answered = tick }

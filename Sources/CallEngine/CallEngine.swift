@@ -120,7 +120,7 @@ public struct CallEngine: ~Copyable {
     var handIsQueued = false
     var taken: [UInt32] = []
     /// Of failed runs that are still being ended, by owner's slot.
-    var verdicts: [UInt32: TraceVerdict] = [:]
+    var verdicts: [UInt32: (numbers: TraceVerdict, detail: [UInt8])] = [:]
     /// Legs that take a later request without a tag, by Call-ID and From tag. Empty unless a party has such a step.
     var legs: [UInt64: UInt32] = [:]
     /// Parties that wait for a signal, by owner's slot.

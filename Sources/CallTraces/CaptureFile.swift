@@ -72,10 +72,11 @@ struct CaptureFile: ~Copyable {
             report.runsWithoutMessages += 1
             return
         }
-        let verdict = head.kind == .failed ? options.describe(head.verdict) : ""
+        var messages = MessageImages(image)
+        let verdict =
+            head.kind == .failed ? options.describe(head.verdict, String(decoding: messages.detail, as: UTF8.self)) : ""
         if head.kind == .failed { keepExample(head, image) }
 
-        var messages = MessageImages(image)
         var ordinalBefore: UInt32 = 0
         var isFirst = true
         var left = head.kept

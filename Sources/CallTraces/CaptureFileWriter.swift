@@ -20,12 +20,12 @@ public struct CaptureFileOptions: Sendable {
     public var wallClockOffsetNanoseconds: Int64
     /// Words for a verdict, "basic-call.swift:24: expected 180, got 486 after 12 ms". Called on the writer's thread,
     /// once per failed run that is written.
-    public var describe: @Sendable (TraceVerdict) -> String
+    public var describe: @Sendable (TraceVerdict, _ detail: String) -> String
 
     public init(
         destination: Destination, scenario: String, commandLine: String, seed: UInt64,
         wallClockOffsetNanoseconds: Int64,
-        describe: @escaping @Sendable (TraceVerdict) -> String
+        describe: @escaping @Sendable (TraceVerdict, _ detail: String) -> String
     ) {
         self.destination = destination
         self.scenario = scenario

@@ -5,21 +5,22 @@ import SIPWire
 extension TraceArena {
     /// The run ended well: its chain is forgotten, or written where the policy writes runs that ended well.
     public mutating func endWell(_ chain: inout TraceChain) {
-        if policy.writesRunsThatEndedWell, isRecorded(chain), outlet != nil { handOver(chain, nil) }
+        if policy.writesRunsThatEndedWell, isRecorded(chain), outlet != nil { handOver(chain, nil, []) }
         release(&chain)
     }
 
     /// The run failed: its chain is copied out for the writer, within the limits, and then forgotten. Call it when the
     /// run's last dialog has its final answer, so that the trace shows how the failed call was ended; see
     /// `markFailure`.
-    public mutating func endFailed(_ chain: inout TraceChain, verdict: TraceVerdict) {
+    /// - Parameter detail: what the verdict's numbers do not say: a value, a reason phrase.
+    public mutating func endFailed(_ chain: inout TraceChain, verdict: TraceVerdict, detail: [UInt8] = []) {
         counts.failedRuns &+= 1
         if isRecorded(chain), let outlet {
             let run = state(chain.head).pointee.run
             if policy.writesRunsThatEndedWell
                 || outlet.admits(verdict, isKnownKind: isKnown(verdict.kind), run: run, octets: longestImage(of: chain))
             {
-                handOver(chain, verdict)
+                handOver(chain, verdict, detail)
             } else {
                 counts.failedRunsBeyondLimits &+= 1
             }
@@ -37,7 +38,7 @@ extension TraceArena {
             return nil
         }
         let batch = TraceBatch(octets: longestImage(of: chain))
-        copyOut(chain, verdict, into: batch)
+        copyOut(chain, verdict, [], into: batch)
         release(&chain)
         return withExtendedLifetime(batch) { CallTranscript(image: UnsafeRawPointer(batch.base)) }
     }
@@ -75,7 +76,8 @@ extension TraceArena {
             let head = RunImage(
                 octets: RunImage.headOctets + strays.octets, run: 0,
                 verdict: TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0), kind: .strays,
-                messages: strays.messages, kept: strays.messages, cutByFullArena: 0, failedAt: 0)
+                messages: strays.messages, kept: strays.messages, cutByFullArena: 0, failedAt: 0,
+                detailLength: 0)
             if let batch = room(for: head.octets) {
                 let place = batch.base + batch.used
                 place.storeBytes(of: head, as: RunImage.self)
@@ -104,9 +106,10 @@ extension TraceArena {
         return fresh
     }
 
-    private mutating func handOver(_ chain: TraceChain, _ verdict: TraceVerdict?) {
-        guard let batch = room(for: longestImage(of: chain)) else { return }
-        copyOut(chain, verdict, into: batch)
+    private mutating func handOver(_ chain: TraceChain, _ verdict: TraceVerdict?, _ detail: [UInt8]) {
+        let octets = longestImage(of: chain) + RunImage.octets(detail: detail.count) - RunImage.headOctets
+        guard let batch = room(for: octets) else { return }
+        copyOut(chain, verdict, detail, into: batch)
     }
 
     /// An upper bound of the chain's image.
@@ -129,12 +132,19 @@ extension TraceArena {
     }
 
     /// Appends the chain's image to a batch that has room for it.
-    private func copyOut(_ chain: TraceChain, _ verdict: TraceVerdict?, into batch: TraceBatch) {
+    private func copyOut(
+        _ chain: TraceChain, _ verdict: TraceVerdict?, _ detail: [UInt8], into batch: TraceBatch
+    ) {
         let state = self.state(chain.head).pointee
         // The two later sections may hold up to twice the last messages that are wanted.
         let skip = ChainReader.recordsAfterFirstSection(arena: self, chain: chain) - Int(limits.lastMessages)
         let start = batch.base + batch.used
-        var place = start + RunImage.headOctets
+        detail.withUnsafeBytes { octets in
+            if let base = octets.baseAddress {
+                (start + RunImage.headOctets).copyMemory(from: base, byteCount: octets.count)
+            }
+        }
+        var place = start + RunImage.octets(detail: detail.count)
         var kept: UInt32 = 0
         var index = 0
         var reader = ChainReader(arena: self, chain: chain)
@@ -170,7 +180,8 @@ extension TraceArena {
             octets: place - start, run: state.run,
             verdict: verdict ?? TraceVerdict(step: 0, expected: 0, got: 0, afterNanoseconds: 0),
             kind: verdict == nil ? .endedWell : .failed, messages: state.messages, kept: kept,
-            cutByFullArena: state.cutByFullArena, failedAt: state.failedAt)
+            cutByFullArena: state.cutByFullArena, failedAt: state.failedAt,
+            detailLength: UInt32(detail.count))
         start.storeBytes(of: image, as: RunImage.self)
         batch.used += image.octets
         batch.runs += 1

@@ -39,8 +39,11 @@ struct RunImage {
     var kept: UInt32
     var cutByFullArena: UInt32
     var failedAt: UInt32
+    /// Octets of the verdict's detail, which stand behind this head.
+    var detailLength: UInt32
 
     static var headOctets: Int { MemoryLayout<RunImage>.stride }
+    static func octets(detail: Int) -> Int { headOctets + (detail + 7) & ~7 }
 }
 
 /// Head of one message in a batch, followed by its octets.
@@ -63,6 +66,8 @@ struct MessageImage {
 /// Reads the messages of one run image, in order.
 struct MessageImages {
     let head: RunImage
+    /// What the verdict's numbers do not say, as text; lives as long as the batch.
+    let detail: UnsafeRawBufferPointer
     private var place: UnsafeRawPointer
     private var left: UInt32
     /// Hashes of what each party received so far: the same octets again are a repeat.
@@ -70,7 +75,9 @@ struct MessageImages {
 
     init(_ image: UnsafeRawPointer) {
         head = image.load(as: RunImage.self)
-        place = image + RunImage.headOctets
+        let length = Int(head.detailLength)
+        detail = UnsafeRawBufferPointer(start: image + RunImage.headOctets, count: length)
+        place = image + RunImage.octets(detail: length)
         left = head.kept
     }
 

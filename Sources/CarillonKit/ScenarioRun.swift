@@ -127,11 +127,12 @@ public struct ScenarioRun: Sendable {
         if traces != .off {
             let steps = layout.steps
             let expectations = layout.expectations
+            let faults = layout.faults
             let options = CaptureFileOptions(
                 destination: .file(path: capturePath ?? "/dev/null"), scenario: scenarioName,
                 commandLine: commandLine.joined(separator: " "), seed: seed,
                 wallClockOffsetNanoseconds: utc - start.nanoseconds,
-                describe: { Self.describe($0, steps, expectations) })
+                describe: { Self.describe($0, $1, steps, expectations, faults) })
             do {
                 let destination =
                     capturePath == nil
@@ -313,13 +314,15 @@ public struct ScenarioRun: Sendable {
     }
 
     private static func describe(
-        _ verdict: TraceVerdict, _ steps: [StepDescription], _ expectations: [Expectation]
+        _ verdict: TraceVerdict, _ detail: String, _ steps: [StepDescription], _ expectations: [Expectation],
+        _ faults: [String]
     ) -> String {
         let step = Int(verdict.step) < steps.count ? steps[Int(verdict.step)] : nil
         let expectation = Int(verdict.expected) < expectations.count ? expectations[Int(verdict.expected)].text : "?"
         let place = step.map { "\($0.file):\($0.line): " } ?? ""
-        return "\(place)expected \(expectation), got \(FailureEvidence.words(code: verdict.got)) after "
-            + "\(verdict.afterNanoseconds / 1_000_000) ms"
+        return "\(place)expected \(expectation), got "
+            + printable(FailureEvidence(code: verdict.got).text(detail: detail, faults: faults))
+            + waitedText(verdict.afterNanoseconds)
     }
 }
 

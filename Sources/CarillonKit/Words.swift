@@ -1,5 +1,4 @@
 import CallTraces
-import Glibc
 import Measurement
 import Reporting
 import SIPWire
@@ -23,27 +22,6 @@ extension TracePolicy {
         case .off: "off"
         case .sample(let oneIn): "sample=1/\(oneIn)"
         case .first(let count): "first=\(count)"
-        }
-    }
-}
-
-extension FailureEvidence {
-    /// Words for the number that a trace keeps of the evidence.
-    static func words(code: UInt32) -> String {
-        switch code {
-        case 0..<1000:
-            let reason = StatusCode.reasonPhrase(UInt16(code)).description
-            return reason.isEmpty ? "\(code)" : "\(code) \(reason)"
-        case 1000..<2000:
-            return Method(rawValue: UInt8(truncatingIfNeeded: code - 1000))?.token.description ?? "a request"
-        case 2000: return "nothing"
-        case 3000 + UInt32(EMSGSIZE): return "a message too long for a datagram"
-        case 3000..<4000: return "a transport error"
-        case 4000: return "another value"
-        case 5000..<6000: return "a malformed message"
-        case 6000: return "a failure that the scenario declares"
-        case 7000: return "no room for it in the generator"
-        default: return "the limit of \(grouped(UInt64(code - 8000))) steps without a wait"
         }
     }
 }

@@ -21,7 +21,7 @@ public struct FailureGroup: Sendable, Hashable, Codable {
     /// `basic-call.swift:24: expected 200 to INVITE, got 486 Busy Here after 812 ms (call 1042, Call-ID …, RFC 3261 §13.2.2)`.
     public func sentence(_ example: FailureExample, noun: String = "call") -> String {
         "\(place.isEmpty ? "" : place + ": ")expected \(expected), got \(example.got)"
-            + " after \(durationText(example.afterNanoseconds))"
+            + waitedText(example.afterNanoseconds)
             + " (\(noun) \(example.run), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
     }
 }
@@ -98,7 +98,7 @@ extension FailureExample {
 
 extension FailureEvidence {
     /// Completes "got …".
-    func text(detail: String, faults: [String]) -> String {
+    public func text(detail: String, faults: [String]) -> String {
         switch self {
         case .response(let status): detail.isEmpty ? "\(status)" : "\(status) \(detail)"
         case .request(.other): detail.isEmpty ? "a request with an unknown method" : detail

@@ -20,10 +20,43 @@ import SIPWire
     case exhausted
     /// The script took so many steps without a wait or a pause: our limit.
     case endless(steps: UInt32)
+
+    /// As one number: what a trace keeps.
+    public var code: UInt32 {
+        switch self {
+        case .response(let status): UInt32(status)
+        case .request(let method): 1_000 + UInt32(method.rawValue)
+        case .timeout: 2_000
+        case .transport(let errno): 3_000 + UInt32(clamping: errno)
+        case .value: 4_000
+        case .malformed(let fault): 5_000 + UInt32(fault)
+        case .declared: 6_000
+        case .exhausted: 7_000
+        case .endless(let steps): 8_000 &+ steps
+        }
+    }
+
+    /// What `code` gave.
+    public init(code: UInt32) {
+        switch code {
+        case ..<1_000: self = .response(status: UInt16(code))
+        case ..<2_000: self = .request(Method(rawValue: UInt8(truncatingIfNeeded: code - 1_000)) ?? .other)
+        case ..<3_000: self = .timeout
+        case ..<4_000: self = .transport(errno: Int32(code - 3_000))
+        case ..<5_000: self = .value
+        case ..<6_000: self = .malformed(fault: UInt16(code - 5_000))
+        case ..<7_000: self = .declared
+        case ..<8_000: self = .exhausted
+        default: self = .endless(steps: code - 8_000)
+        }
+    }
 }
 
 /// One failed run, as the engine hands it over: trivial, with octets that need to live for the call of `fail` only.
 public struct FailureReport {
+    /// Octets of a detail, Call-ID or tag that are kept.
+    public static let longestText = 256
+
     /// The arrival's place in the whole plan.
     public var run: UInt64
     /// Position in `RecorderLayout.steps`.

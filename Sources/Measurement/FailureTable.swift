@@ -34,8 +34,7 @@ struct FailureTable {
     static let mostGroups = 256
     static let mostKeptPerGroup = 16
     static let mostKept = 1_000
-    /// Octets of a detail, Call-ID or tag that are kept.
-    static let longestText = 256
+    static let longestText = FailureReport.longestText
 
     private(set) var groups: [FailureKey: FailureTally] = [:]
     private var kept = 0

@@ -19,6 +19,11 @@ public func durationText(_ nanoseconds: Int64, keepingZeros: Bool = false) -> St
     return "\(sign)\(trimmed) \(unit)"
 }
 
+/// How long a step had waited when it failed: " after 812 ms". Waits are timed in whole milliseconds.
+public func waitedText(_ nanoseconds: Int64) -> String {
+    nanoseconds > 0 ? " after \(durationText(nanoseconds))" : " in less than 1 ms"
+}
+
 /// 1234567 → "1,234,567".
 public func grouped(_ value: UInt64) -> String {
     let digits = Array("\(value)")

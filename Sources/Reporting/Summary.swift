@@ -349,7 +349,7 @@ public struct Summary {
         var lines = ["  \(style.paint("\(grouped(group.count)) ×", .red)) \(style.paint(headline(group), .bold))"]
         func row(_ name: String, _ value: String) { lines.append("      \(name.padded(to: 9)) \(printable(value))") }
         row("expected", group.expected)
-        row("got", (example?.got ?? group.got) + (example.map { Self.waited($0.afterNanoseconds) } ?? ""))
+        row("got", (example?.got ?? group.got) + (example.map { waitedText($0.afterNanoseconds) } ?? ""))
         if !group.rule.isEmpty { row("rule", group.rule) }
         if let example {
             row(
@@ -363,11 +363,6 @@ public struct Summary {
             }
         }
         return lines
-    }
-
-    /// Waits are timed in whole milliseconds.
-    private static func waited(_ nanoseconds: Int64) -> String {
-        nanoseconds > 0 ? " after \(durationText(nanoseconds))" : " in less than 1 ms"
     }
 
     private func headline(_ group: FailureGroup) -> String {

@@ -53,7 +53,7 @@ final class Exchange {
             outlet: outlet,
             options: CaptureFileOptions(
                 destination: .descriptor(descriptor), scenario: "", commandLine: "", seed: 1,
-                wallClockOffsetNanoseconds: 0, describe: { _ in "" }))
+                wallClockOffsetNanoseconds: 0, describe: { _, _ in "" }))
         engine.traces.close()
         return writer.finish().examples.values.first
     }

@@ -16,8 +16,9 @@ import Testing
             destination: destination, scenario: "basic-call", commandLine: "carillon run basic-call --seed 42",
             seed: 42,
             wallClockOffsetNanoseconds: offset,
-            describe: {
-                "basic-call.swift:24: expected \($0.expected), got \($0.got) after \($0.afterNanoseconds / 1_000_000) ms"
+            describe: { verdict, detail in
+                "basic-call.swift:24: expected \(verdict.expected), got \(verdict.got)\(detail) after "
+                    + "\(verdict.afterNanoseconds / 1_000_000) ms"
             })
     }
 

@@ -41,6 +41,10 @@ extension CommandTests {
                     let trace = try Data(contentsOf: folder.appendingPathComponent("report/failed.pcapng"))
                     #expect(trace.range(of: Data("Call-ID: \(callID)".utf8)) != nil)
                     #expect(trace.range(of: Data("SIP/2.0 486 Busy Here".utf8)) != nil)
+                    // Its comments say what the screen says.
+                    let got = try #require(row("got"))
+                    let comment = "BasicCall.swift:12: expected 180 or 200 to INVITE, got \(got)"
+                    #expect(trace.range(of: Data(comment.utf8)) != nil)
                 }
             }
         }
@@ -97,6 +101,32 @@ extension CommandTests {
                 let ofLate = try await arrows("late", late)
                 #expect(ofLate.count == 6, "\(ofLate)")
                 #expect(ofLate.contains { $0.contains("◄─") && $0.contains(" 200 OK ") })
+            }
+        }
+
+        @Test("The comments in the trace name the value that came, as the screen does", arguments: ["", "seven"])
+        func valueInTrace(value: String) async throws {
+            try await inFolder { folder in
+                let text = """
+                    import ScenarioDSL
+
+                    let asking = Scenario("asking") {
+                        Party("alice") {
+                            Send(.options)
+                            Expect(200) { Require(.header("X-Test") == "1", "X-Test is 1") }
+                        }
+                        Party("bob") {
+                            Expect(.options)
+                            Send(200) { \(value.isEmpty ? "" : "Header(\"X-Test\", \"\(value)\")") }
+                        }
+                    }
+                    """
+                try Data(text.utf8).write(to: folder.appendingPathComponent("asking.swift"))
+                let run = try await carillon(["run", "asking.swift", "--out", "report"], in: folder)
+                let got = value.isEmpty ? "an empty value in less than 1 ms" : "“\(value)” in less than 1 ms"
+                #expect(run.out.contains(" \(got)\n"), "\(run.out)\(run.error)")
+                let trace = try Data(contentsOf: folder.appendingPathComponent("report/failed.pcapng"))
+                #expect(trace.range(of: Data(", got \(got)".utf8)) != nil)
             }
         }
 
