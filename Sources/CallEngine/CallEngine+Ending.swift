@@ -91,7 +91,7 @@ extension CallEngine {
             case .timeout: owed
             case .transport: .reachable
             case .endless: .rest
-            case .value, .malformed, .declared, .exhausted: .progress
+            case .value, .malformed, .declared, .exhausted, .missing: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
     }
@@ -170,17 +170,8 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return
         }
-        var length = 0
-        if invite.pointee.frozen != 0 {
-            length = writeCancel(place, of: kept(invite.pointee.frozen))
-        } else if invite.pointee.template != ClientRecord.raw {
-            let speaker = Speaker(
-                slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: invite.pointee.serial,
-                cseq: invite.pointee.cseq)
-            if let count = render(Int(invite.pointee.template), into: textScratch, speaker) {
-                length = writeCancel(place, of: UnsafeRawBufferPointer(start: textScratch, count: count))
-            }
-        }
+        guard let octets = octets(of: invite, slot, header) else { return }
+        let length = writeCompanion("CANCEL", of: octets, place)
         guard length > 0 else { return }
         let frozen = keep(UnsafeRawBufferPointer(start: place, count: length))
         // What could not be sent again is not sent at all.
@@ -200,38 +191,6 @@ extension CallEngine {
         machine.start(now: tick, reliable: false, timers: timers)
         store(machine, record)
         commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
-    }
-
-    /// Request URI, topmost Via, From, To, Call-ID, CSeq number and Route lines are the INVITE's; nothing else is.
-    private mutating func writeCancel(_ place: UnsafeMutableRawPointer, of invite: UnsafeRawBufferPointer) -> Int {
-        guard let base = invite.baseAddress else { return 0 }
-        let atHand = MessageAtHand(self)
-        defer { putBack(atHand) }
-        guard case .message = scanner.scan(invite), scanner.index.isRequest else { return 0 }
-        let index = scanner.index
-        var out = OctetWriter(place)
-        func line(_ name: StaticString, _ range: OctetRange) {
-            out.write(name)
-            out.write(base + Int(range.offset), Int(range.length))
-            out.write("\r\n")
-        }
-        out.write("CANCEL ")
-        out.write(base + Int(index.requestURI.offset), Int(index.requestURI.length))
-        out.write(" SIP/2.0\r\n")
-        line("Via: ", index.topmostVia)
-        var number = 0
-        while let found = scanner.number(of: .route, from: number) {
-            line("Route: ", scanner.header(found).value)
-            number = found &+ 1
-        }
-        out.write("Max-Forwards: 70\r\n")
-        line("From: ", index.from)
-        line("To: ", index.to)
-        line("Call-ID: ", index.callID)
-        out.write("CSeq: ")
-        out.writeNumber(UInt64(index.cseqNumber))
-        out.write(" CANCEL\r\nContent-Length: 0\r\n\r\n")
-        return out.count
     }
 
     private mutating func sendClosing(

@@ -88,6 +88,8 @@ extension CallEngine {
         var client: Int8
         var dialog: UInt8
         var isResponse: Bool
+        /// Of a request.
+        var method = Method.other
         /// Which message of its run it is in the trace.
         var ordinal: UInt32 = 0
 
@@ -168,8 +170,10 @@ extension CallEngine {
             recorder.count(.overflowRefusals)
             return false
         }
+        assert(MemoryLayout<InboxEntry>.size <= InboxEntry.size)
         var filled = entry
         filled.length = UInt32(truncatingIfNeeded: handCount)
+        filled.method = scanner.index.method
         filled.ordinal = handOrdinal
         let block = arena.pointer(handle)
         block.storeBytes(of: filled, as: InboxEntry.self)
@@ -310,11 +314,8 @@ extension CallEngine {
     mutating func dialogOfKeptBye(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
         var cursor = header.pointee.inbox
         while cursor != 0 {
-            let block = arena.pointer(.init(raw: cursor))
-            let entry = block.load(as: InboxEntry.self)
-            if !entry.isResponse, entry.length > 4, memcmp(block + InboxEntry.size, "BYE ", 4) == 0 {
-                return Int(entry.dialog)
-            }
+            let entry = arena.pointer(.init(raw: cursor)).load(as: InboxEntry.self)
+            if !entry.isResponse, entry.method == .bye { return Int(entry.dialog) }
             cursor = entry.next
         }
         return nil

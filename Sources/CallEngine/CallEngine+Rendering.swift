@@ -63,7 +63,7 @@ extension CallEngine {
 
     /// Writes a message at `target` and its values, for the trace, at `valueScratch`.
     ///
-    /// - Returns: its length; nil when a value it needs is not there or it would be too long.
+    /// - Returns: its length; nil when a value it needs is not there (`refusal` says so) or it would be too long.
     mutating func render(_ number: Int, into target: UnsafeMutableRawPointer, _ speaker: Speaker) -> Int? {
         let template = bound.templates[number]
         let call = callWord(speaker.slot, speaker.header)
@@ -124,9 +124,11 @@ extension CallEngine {
                 out = writeEcho(echo, at: out, speaker, opensDialog: piece.pointee.argument != 0)
             case .value:
                 textUsed = 0
-                guard let text = evaluate(Int(piece.pointee.argument), speaker.header, speaker.slot),
-                    out - target &+ text.count < OutboundLog.longestMessage - 4096
-                else { return nil }
+                guard let text = evaluate(Int(piece.pointee.argument), speaker.header, speaker.slot) else {
+                    refusal = .missing
+                    return nil
+                }
+                guard out - target &+ text.count < OutboundLog.longestMessage - 4096 else { return nil }
                 if let base = text.baseAddress { memcpy(out, base, text.count) }
                 out += text.count
             case .rack:
@@ -277,14 +279,12 @@ extension CallEngine {
         _ template: Int, _ speaker: Speaker, flow: Flow, keeping frozen: UnsafeMutablePointer<UInt32>? = nil,
         again: Bool = false
     ) -> Bool {
+        refusal = .exhausted
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(template, into: place, speaker) else {
-            refusal = .exhausted
-            return false
-        }
+        guard let length = render(template, into: place, speaker) else { return false }
         guard length <= OutboundLog.longestDatagram else {
             // The kernel would refuse it, and with it the flow and every call on it.
             refusal = .transport(errno: EMSGSIZE)

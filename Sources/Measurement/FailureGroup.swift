@@ -111,6 +111,7 @@ extension FailureEvidence {
             "a malformed message" + (faults.indices.contains(Int(fault)) ? " (\(faults[Int(fault)]))" : "")
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"
+        case .missing: "no value for a part that it is made of"
         case .endless(let steps): "the limit of \(grouped(UInt64(steps))) steps without a wait"
         }
     }

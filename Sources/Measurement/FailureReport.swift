@@ -18,6 +18,8 @@ import SIPWire
     case declared
     /// We had no room: overflow record, slot or arena.
     case exhausted
+    /// A message of ours could not be made: a value that it is made of was not there.
+    case missing
     /// The script took so many steps without a wait or a pause: our limit.
     case endless(steps: UInt32)
 
@@ -32,6 +34,7 @@ import SIPWire
         case .malformed(let fault): 5_000 + UInt32(fault)
         case .declared: 6_000
         case .exhausted: 7_000
+        case .missing: 7_500
         case .endless(let steps): 8_000 &+ steps
         }
     }
@@ -46,7 +49,8 @@ import SIPWire
         case ..<5_000: self = .value
         case ..<6_000: self = .malformed(fault: UInt16(code - 5_000))
         case ..<7_000: self = .declared
-        case ..<8_000: self = .exhausted
+        case ..<7_500: self = .exhausted
+        case ..<8_000: self = .missing
         default: self = .endless(steps: code - 8_000)
         }
     }

@@ -108,8 +108,7 @@ private struct ScenarioCompilation {
             }
             cache.dropProgram(key)  // damaged: as if it were not there
         }
-        try refuseInterpolatedNames()
-        try refuseChance()
+        try refuseWhatSwiftTakes()
         let module = try LanguageModule.open(
             language, toolchain, cache, environment: environmentList(["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"]),
             progress: options.progress)
@@ -125,28 +124,19 @@ private struct ScenarioCompilation {
         return LoadedScenarios(scenarios: scenarios, origin: .compiled(milliseconds: milliseconds))
     }
 
-    /// Swift takes them, and makes something else of them.
-    private func refuseInterpolatedNames() throws(ScenarioFileError) {
-        let found = SourceText(String(decoding: octets, as: UTF8.self)).interpolatedNames
-        guard !found.isEmpty else { return }
-        throw ScenarioFileError(
-            .unusable,
-            found.map { place in
-                "\(path):\(place.line):\(place.column): error: the name of a \(place.word) is an interpolation, of which Swift makes"
-                    + " a text: write \(place.word)(String(\"…\"))"
-            })
-    }
-
-    /// A draw or a clock in the file would be read once, and be the same for every call of every run until the file is changed.
-    private func refuseChance() throws(ScenarioFileError) {
-        let found = SourceText(String(decoding: octets, as: UTF8.self)).chances
-        guard !found.isEmpty else { return }
-        throw ScenarioFileError(
-            .unusable,
-            found.map { place in
-                "\(path):\(place.line):\(place.column): error: '\(place.text)' would be read once and be the same for every call: a"
-                    + " random pause is Pause(.uniform(.milliseconds(200), .milliseconds(800)))"
-            })
+    /// What Swift takes and makes something else of: names that are put together, and a draw or a clock, which would be read once
+    /// and be the same for every call of every run until the file is changed.
+    private func refuseWhatSwiftTakes() throws(ScenarioFileError) {
+        let source = SourceText(String(decoding: octets, as: UTF8.self))
+        var lines = source.interpolatedNames.map { place in
+            "\(path):\(place.line):\(place.column): error: the name of a \(place.word) is an interpolation, of which Swift makes"
+                + " a text: write \(place.word)(String(\"…\"))"
+        }
+        lines += source.chances.map { place in
+            "\(path):\(place.line):\(place.column): error: '\(place.text)' would be read once and be the same for every call: a"
+                + " random pause is Pause(.uniform(.milliseconds(200), .milliseconds(800)))"
+        }
+        if !lines.isEmpty { throw ScenarioFileError(.unusable, lines) }
     }
 
     private func environmentList(_ names: [String]) -> [String] {

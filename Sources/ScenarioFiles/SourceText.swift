@@ -130,13 +130,13 @@ struct SourceText {
         for (index, row) in code.enumerated() {
             for word in words {
                 guard let at = row.firstRange(of: Array(word)) else { continue }
-                // A word of the language that does not exist is told in its own words.
-                if word.hasPrefix("."), at.lowerBound == 0 || !isName(row[at.lowerBound - 1]) { continue }
-                if !word.hasPrefix("."), at.lowerBound > 0, isName(row[at.lowerBound - 1]) { continue }
                 var start = at.lowerBound
                 while start > 0, isName(row[start - 1]) { start -= 1 }
-                let text = String(row[start..<at.upperBound]).trimmingPrefix { $0 == " " }
-                found.append((index + 1, start + 1, text.hasSuffix("(") ? String(text.dropLast()) : String(text)))
+                // A member belongs to something: `.random(…)` alone is no Swift, and told in the language's own words. All else
+                // is a whole word.
+                guard word.hasPrefix(".") == (start < at.lowerBound) else { continue }
+                let text = String(row[start..<at.upperBound])
+                found.append((index + 1, start + 1, text.hasSuffix("(") ? String(text.dropLast()) : text))
             }
         }
         return found

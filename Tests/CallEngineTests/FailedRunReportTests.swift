@@ -97,6 +97,24 @@ struct FailedRunReportTests {
         #expect(group.rule == "RFC 3261 §13.3.1.4, §17.2.1")
     }
 
+    @Test("A message whose value is not there is told as that, and not as want of room")
+    func missingValue() throws {
+        let exchange = try Exchange(
+            Scenario("copying") {
+                Party("alice") {
+                    Send(.options)
+                    Expect(200)
+                    Send(.message) { Header("X-Copy", "\(.header("X-Not-There"))") }
+                    Expect(200)
+                }
+            })
+        try exchange.start()
+        exchange.hear(try exchange.takeOne().response("200 OK"))
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.expected == "to send MESSAGE")
+        #expect(group.got == "no value for a part that it is made of")
+    }
+
     @Test("A script that goes on and on without a wait is told as that")
     func stepLimit() throws {
         let exchange = try Exchange(

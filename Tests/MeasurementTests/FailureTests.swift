@@ -68,8 +68,9 @@ import Testing
             Self.fail(&recorder, run: 57, got: .malformed(fault: 0))
             Self.fail(&recorder, run: 58, got: .declared, detail: "registration refused")
             Self.fail(&recorder, run: 59, got: .exhausted)
+            Self.fail(&recorder, run: 60, got: .missing)
         }
-        #expect(record.failureGroups.count == 11)
+        #expect(record.failureGroups.count == 12)
         #expect(record.failureGroups[0].count == 40)
         #expect(record.failureGroups[0].examples.count == 16)
         #expect(record.failureGroups[0].examples.map(\.run) == Array(0..<16))
