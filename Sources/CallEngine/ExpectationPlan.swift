@@ -42,7 +42,8 @@ struct ExpectationPlan {
                         text: "a value for \(text.replacing("compute ", with: ""))", rule: "computed by the scenario"))
             case .sendRequest, .sendResponse, .acknowledge, .sendRaw:
                 ofInstruction[number] = list.count
-                list.append(Expectation(text: "to \(text)", rule: "RFC 3261 §18.4"))
+                list.append(
+                    Expectation(text: "to \(text)", rule: "the scenario; what the transport may say: RFC 3261 §18.4"))
             default: break
             }
         }

@@ -113,6 +113,7 @@ struct FailedRunReportTests {
         let group = try #require(exchange.record().failureGroups.first)
         #expect(group.expected == "to send MESSAGE")
         #expect(group.got == "no value for a part that it is made of")
+        #expect(group.rule == "the scenario; what the transport may say: RFC 3261 §18.4")
     }
 
     @Test("A script that goes on and on without a wait is told as that")
