@@ -14,7 +14,7 @@ public struct TraceArena: ~Copyable {
     /// No message is longer: what a UDP datagram or the longest body on a stream may be. Longer ones are cut here.
     public static let longestMessage = 131_072
     /// A section of a chain ends when it has this many blocks, however few its messages: 256 KiB.
-    static let longestSection: UInt32 = 512
+    static let longestSection: UInt32 = 128
 
     public let policy: TracePolicy
     public let limits: TraceLimits
