@@ -72,6 +72,7 @@ public struct Summary {
         case .finished: break
         case .interrupted: title += ", interrupted"
         case .terminated: title += ", terminated"
+        case .hangup: title += ", ended by a hangup"
         case .aborted: title += ", given up"
         }
         lines.append(style.paint(title, .bold))

@@ -92,7 +92,13 @@ struct Playing {
     /// The terminal's summary comes first: on a full disk it is all there is.
     private func report(_ outcome: ScenarioOutcome, _ folder: RunFolder?, _ style: TextStyle) -> Never {
         var record = outcome.record
-        if Interrupts.last == SIGTERM, record.end == .interrupted { record.end = .terminated }
+        if record.end == .interrupted {
+            switch Interrupts.last {
+            case SIGTERM: record.end = .terminated
+            case SIGHUP: record.end = .hangup
+            default: break
+            }
+        }
         var summary = Summary(record, ladders: outcome.ladders, folder: folder?.path, style: .plain, columns: 110)
         let problems = write(record, summary, outcome, folder)
         if options.json {
