@@ -136,7 +136,7 @@ public struct Summary {
 
     private var delayTable: [String] {
         guard !record.delays.isEmpty else { return [] }
-        let ours = Set(["startLateness", "timerLateness"])
+        let ours = Set(["startLateness", "timerLateness", "receiveLateness"])
         let shown =
             record.delays.filter { !ours.contains($0.name) } + record.delays.filter { ours.contains($0.name) }
         // On a narrow terminal the columns that say least give way; summary.txt has all of them.
@@ -203,6 +203,7 @@ public struct Summary {
         "transactionDelayFromDue": "first request, from due",
         "startLateness": "start lateness (ours)",
         "timerLateness": "timer lateness (ours)",
+        "receiveLateness": "receive lateness (ours)",
     ]
 
     private var stepTable: [String] {
@@ -294,6 +295,9 @@ public struct Summary {
         var items: [String] = []
         if let lateness = record.delay(.startLateness) {
             items.append("start lateness p99 \(durationText(lateness.nanoseconds(atPercentile: 99)))")
+        }
+        if record.plan.arrivals == .answering, let lateness = record.delay(.receiveLateness) {
+            items.append("receive lateness p99 \(durationText(lateness.nanoseconds(atPercentile: 99)))")
         }
         if let busiest = record.workers.max(by: { $0.busyShare < $1.busyShare }) {
             let name = record.workers.count == 1 ? "worker" : "busiest of \(record.workers.count) workers"

@@ -54,6 +54,27 @@ extension CommandTests {
             }
         }
 
+        @Test("A server that was stopped for a second does not call itself valid")
+        func stopped() async throws {
+            try await inFolder { folder in
+                let served = try await serving(["basic-call", "--out", "served"], in: folder) { server, target in
+                    let run = try Command(
+                        ["run", "basic-call", target, "--rate", "100/s", "--for", "3s", "--no-report"], in: folder)
+                    try await until("calls") { run.out.contains(" failed, ") || !run.isRunning }
+                    server.signal(SIGSTOP)
+                    try await Task.sleep(for: .seconds(1))
+                    server.signal(SIGCONT)
+                    _ = try await run.end()
+                    server.signal(SIGINT)
+                }
+                #expect(served.code == 130, "\(served.error)")
+                #expect(served.out.contains("receive lateness p99 is "), "\(served.out)")
+                #expect(served.out.contains("  receive lateness (ours) "))
+                let record = try ReadRecord(file: folder.appendingPathComponent("served/run.json"))
+                #expect(record.verdict.level == "invalid")
+            }
+        }
+
         @Test("Only the parties named by --play answer")
         func play() async throws {
             try await inFolder { folder in
