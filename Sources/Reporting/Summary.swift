@@ -37,6 +37,20 @@ public struct Summary {
         return sections.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
     }
 
+    /// Why the run has not passed, for who wants to hear of nothing else: the verdict where it is INVALID, the outcome and the
+    /// failures, and where the report stands. Nil where there is nothing to explain.
+    public var explanation: String? {
+        var sections: [[String]] = []
+        if record.verdict.level == .invalid { sections.append(verdict) }
+        if record[.runsFailed] > 0 || record[.runsCutOff] > 0 {
+            sections.append([field("Outcome", outcome)])
+            if !record.failureGroups.isEmpty { sections.append(failures) }
+        }
+        guard !sections.isEmpty else { return nil }
+        if let folder { sections.append(["Report: \(printable(folder))"]) }
+        return sections.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
+    }
+
     // MARK: What happened
 
     private var noun: String { record.firstRequest.noun }
@@ -190,7 +204,7 @@ public struct Summary {
     }
 
     /// Delays in words; marks stand by their own names.
-    private static let delayWords = [
+    static let delayWords = [
         "sessionRequestDelay": "session request, from send",
         "sessionRequestDelayFromDue": "session request, from due",
         "sessionRequestDelayFailed": "session request, failed",
