@@ -43,6 +43,37 @@ extension CommandTests {
             }
         }
 
+        @Test("After its last call a server answers what is repeated after T1, and ends")
+        func lastAnswerLost() async throws {
+            try await inFolder { folder in
+                let served = try await serving(
+                    ["options-ping", "--calls", "1", "--t1", "4s", "--no-report"], in: folder
+                ) { _, target in
+                    let peer = try Peer()
+                    let request = """
+                        OPTIONS sip:bob@\(target) SIP/2.0\r
+                        Via: SIP/2.0/UDP 127.0.0.1:\(peer.port);branch=z9hG4bK-once\r
+                        From: <sip:alice@127.0.0.1>;tag=a\r
+                        To: <sip:bob@\(target)>\r
+                        Call-ID: once@127.0.0.1\r
+                        CSeq: 1 OPTIONS\r
+                        Max-Forwards: 70\r
+                        Content-Length: 0\r
+                        \r\n
+                        """
+                    try peer.send(request, to: target)
+                    let answer = try peer.receive()
+                    #expect(answer.hasPrefix("SIP/2.0 200 "))
+                    // Longer than the half second that a T1 of its own takes.
+                    try await Task.sleep(for: .seconds(1))
+                    try peer.send(request, to: target)
+                    #expect(try peer.receive() == answer)
+                }
+                #expect(served.code == 0 || served.isStarved, "\(served.error)")
+                #expect(served.out.contains("1 succeeded, 0 failed"))
+            }
+        }
+
         @Test("A server that nobody called has shown nothing")
         func nobodyCalled() async throws {
             try await inFolder { folder in
