@@ -30,6 +30,8 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
 
     mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant)
     mutating func recordBlocked()
+    /// So many messages are taken up now, the oldest of which came so long ago.
+    mutating func recordReceived(_ messages: Int, latenessNanoseconds: Int64)
     mutating func closeInterval(now: MonotonicInstant)
     mutating func countTransport(_ counters: TransportCounters)
 
@@ -43,6 +45,10 @@ extension CallEngine: FlowAddresses {}
 
 extension CallEngine: LoadEngine {
     public var wantsFlush: Bool { outbound.wantsFlush }
+
+    public mutating func recordReceived(_ messages: Int, latenessNanoseconds: Int64) {
+        recorder.record(.receiveLateness, nanoseconds: latenessNanoseconds, count: messages)
+    }
 
     public mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome {
         let outcome = socket.send(outbound, to: self)

@@ -228,6 +228,14 @@ public struct UDPSocket: ~Copyable {
         receivedOfFavoured = 0
     }
 
+    /// When the kernel took in the oldest message of a batch none of which has been taken yet; 0 when unknown.
+    var oldestStamp: Int64 {
+        let first = received > 0 ? datagrams!.pointee.stamp : 0
+        guard receivedOfFavoured > 0 else { return first }
+        let favoured = clx_receiver_datagrams(favouredReceiver).pointee.stamp
+        return first == 0 || favoured != 0 && favoured < first ? favoured : first
+    }
+
     /// The next message of the batch; nil ends it.
     @inline(__always)
     public mutating func nextMessage() -> Message? {

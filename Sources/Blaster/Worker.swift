@@ -217,6 +217,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     private mutating func takeBatch(_ now: MonotonicInstant) -> Int {
         var count = 0
+        let oldest = socket.oldestStamp
+        let passedOn = handedOver &+ handOverOverflow
         let workers = plan.workersInUse
         while let message = socket.nextMessage() {
             count &+= 1
@@ -234,10 +236,19 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             if engine.wantsFlush { makeRoom(now) }
         }
         lastReceived = now
+        recordReceived(count &- Int(handedOver &+ handOverOverflow &- passedOn), oldest: oldest, now)
         if let producers {
             for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
         }
         return count
+    }
+
+    /// How long what has come waited for us: one sample for all of it. What came before the start waited for a run that was not there
+    /// yet.
+    private mutating func recordReceived(_ count: Int, oldest stamp: Int64, _ now: MonotonicInstant) {
+        guard count > 0 else { return }
+        let came = max(stamps.instant(of: stamp, now: now), start)
+        engine.recordReceived(count, latenessNanoseconds: now.nanoseconds(since: came))
     }
 
     @inline(never)
@@ -260,14 +271,17 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     private mutating func takeHandedOver(_ now: MonotonicInstant) -> Int {
         var count = 0
+        var oldest: Int64 = 0
         // No more than a batch, so that the socket gets its turn.
         while count < UDPSocket.batch, let message = consumer!.take() {
+            if count == 0 { oldest = message.stamp }
             count &+= 1
             engine.receive(
                 message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
             if engine.wantsFlush { makeRoom(now) }
         }
         if count > 0 { lastReceived = now }
+        recordReceived(count, oldest: oldest, now)
         return count
     }
 

@@ -37,7 +37,11 @@
     /// From the instant a timer was set to fire to the instant it was handled.
     @inlinable public static var timerLateness: DelayIndex { DelayIndex(rawValue: 11) }
 
-    @inlinable public static var builtInCount: Int { 12 }
+    /// From the kernel's receive stamp to the moment the message was taken up. One sample for a batch, that of its oldest message,
+    /// counted for all of them: an upper bound for the others.
+    @inlinable public static var receiveLateness: DelayIndex { DelayIndex(rawValue: 12) }
+
+    @inlinable public static var builtInCount: Int { 13 }
 
     /// The `index`th mark of the layout.
     @inlinable public static func mark(_ index: Int) -> DelayIndex { DelayIndex(rawValue: builtInCount &+ index) }
@@ -47,6 +51,6 @@
         "sessionRequestDelay", "sessionRequestDelayFromDue", "sessionRequestDelayFailed", "sessionDisconnectDelay",
         "sessionDisconnectDelayFailed", "sessionDuration", "registrationRequestDelay",
         "registrationRequestDelayFromDue", "transactionDelay", "transactionDelayFromDue", "startLateness",
-        "timerLateness",
+        "timerLateness", "receiveLateness",
     ]
 }

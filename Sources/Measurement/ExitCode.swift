@@ -14,14 +14,15 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     /// Cannot bind, no route, a tool is missing.
     case environment = 69
     case internalError = 70
-    /// SIGINT, SIGTERM; the report is written.
+    /// SIGHUP, SIGINT, SIGTERM; the report is written.
+    case hangup = 129
     case interrupted = 130
     case terminated = 143
 
-    /// Which code wins when several apply: 130 and 143, then 70, 69, 3, 1, 2, 4. Usage (64) and unusable input (65) end the
+    /// Which code wins when several apply: 129, 130 and 143, then 70, 69, 3, 1, 2, 4. Usage (64) and unusable input (65) end the
     /// command before a run begins; they stand after 70 among errors of the same kind.
     public static let precedence: [ExitCode] = [
-        .interrupted, .terminated, .internalError, .usage, .unusableInput, .environment, .invalidRun, .failed,
+        .hangup, .interrupted, .terminated, .internalError, .usage, .unusableInput, .environment, .invalidRun, .failed,
         .thresholdCrossed, .regression, .passed,
     ]
 
@@ -59,6 +60,7 @@ public func exitCode(
 ) -> ExitCode {
     var codes: [ExitCode] = []
     switch record.end {
+    case .hangup: codes.append(.hangup)
     case .interrupted: codes.append(.interrupted)
     case .terminated: codes.append(.terminated)
     case .finished, .aborted: break

@@ -137,8 +137,8 @@ public struct RunClock: Sendable, Hashable, Codable {
 public enum RunEnd: Sendable, Hashable, Codable {
     /// The plan was carried out.
     case finished
-    /// SIGINT, SIGTERM. Drained, or cut off by a second signal.
-    case interrupted, terminated
+    /// SIGINT, SIGTERM, SIGHUP. Drained, or cut off by a second signal.
+    case interrupted, terminated, hangup
     /// Given up by run control, for example since every request of the first second was refused.
     case aborted(reason: String)
 
@@ -151,6 +151,7 @@ public enum RunEnd: Sendable, Hashable, Codable {
         case "finished": self = .finished
         case "interrupted": self = .interrupted
         case "terminated": self = .terminated
+        case "hangup": self = .hangup
         case "aborted": self = .aborted(reason: try container.decode(String.self, forKey: .reason))
         default:
             throw DecodingError.dataCorruptedError(
@@ -164,6 +165,7 @@ public enum RunEnd: Sendable, Hashable, Codable {
         case .finished: try container.encode("finished", forKey: .kind)
         case .interrupted: try container.encode("interrupted", forKey: .kind)
         case .terminated: try container.encode("terminated", forKey: .kind)
+        case .hangup: try container.encode("hangup", forKey: .kind)
         case .aborted(let reason):
             try container.encode("aborted", forKey: .kind)
             try container.encode(reason, forKey: .reason)

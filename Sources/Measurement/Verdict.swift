@@ -17,7 +17,8 @@ public struct Verdict: Sendable, Hashable, Codable {
     }
 
     public enum Kind: String, Sendable, Hashable, Codable {
-        case lateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked, exhausted, unreachable, nothingRan
+        case lateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked, exhausted,
+            unreachable, nothingRan
         case aborted
     }
 
@@ -89,6 +90,8 @@ public struct Verdict: Sendable, Hashable, Codable {
                     + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", ")))
         }
 
+        if let late = Self.lateReceiving(record) { add(late.level, .receiveLateness, late.text) }
+
         let overflows = record[.receiveOverflows]
         if overflows > 0 {
             let arrived = record[.messagesReceived] + overflows
@@ -129,6 +132,32 @@ public struct Verdict: Sendable, Hashable, Codable {
         self.init(valid: reasons.filter { $0.level == .invalid } + reasons.filter { $0.level == .suspect })
     }
 
+    /// Messages that waited for us.
+    ///
+    /// Who answers is judged as who calls is by its starts: what it answers late, its callers measure. Who calls has the kernel's
+    /// stamps for its own delays, and in a closed loop its messages wait for each other by design, so that only a wait which has no
+    /// such grounds is told, and the run is not INVALID for it. A stall too short for the p99 of a long run shows in its interval.
+    private static func lateReceiving(_ record: RunRecord) -> (level: Level, text: String)? {
+        guard let lateness = record.delay(.receiveLateness)?.nanoseconds(atPercentile: 99) else { return nil }
+        let answers = record.plan.arrivals == .answering
+        let p99 = "receive lateness p99 is \(durationText(lateness))"
+        if lateness > Limits.invalidLatenessNanoseconds {
+            return (answers ? .invalid : .suspect, p99 + " (limit 50 ms)")
+        }
+        guard answers else { return nil }
+        if lateness > Limits.suspectLatenessNanoseconds { return (.suspect, p99 + " (limit 5 ms)") }
+        let name = DelayIndex.builtInNames[DelayIndex.receiveLateness.rawValue]
+        let intervals = record.intervals.map { ($0.startNanoseconds, $0.figures.delays[name]?.p99Nanoseconds ?? 0) }
+        guard let worst = intervals.max(by: { $0.1 < $1.1 }), worst.1 > UInt64(Limits.invalidLatenessNanoseconds) else {
+            return nil
+        }
+        return (
+            .suspect,
+            "receive lateness p99 is \(durationText(Int64(worst.1))) in the interval that begins"
+                + " \(decimalText(Double(worst.0) / 1e9, decimals: 1)) s after the start (limit 50 ms)"
+        )
+    }
+
     /// What the level means for whoever reads the figures.
     public var meaning: String {
         switch level {
@@ -137,6 +166,7 @@ public struct Verdict: Sendable, Hashable, Codable {
         case .invalid:
             switch reasons.first?.kind {
             case .nothingRan, .unreachable, .aborted: "This run says nothing about the peer."
+            case .receiveLateness: "What callers measured is in part the delay of this generator."
             default: "The figures describe the generator, not the peer."
             }
         }

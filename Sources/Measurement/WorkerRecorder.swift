@@ -35,10 +35,17 @@ public struct WorkerRecorder: ~Copyable, @unchecked Sendable {
     /// A negative sample enters as 0 and one beyond 39 hours as 39 hours; both are counted.
     @inlinable @inline(__always)
     public mutating func record(_ delay: DelayIndex, nanoseconds: Int64) {
+        record(delay, nanoseconds: nanoseconds, count: 1)
+    }
+
+    /// Records one sample that stands for `count` of them.
+    @inlinable @inline(__always)
+    public mutating func record(_ delay: DelayIndex, nanoseconds: Int64, count: Int) {
         var value = UInt64(bitPattern: nanoseconds)
         if _slowPath(value > BucketLayout.highestTrackableValue) { value = clamp(nanoseconds) }
         let zeros = BucketLayout.zeros(of: value)
-        counts[delay.rawValue &* RecorderStorage.stride &+ BucketLayout.index(of: value, zeros: zeros)] &+= 1
+        counts[delay.rawValue &* RecorderStorage.stride &+ BucketLayout.index(of: value, zeros: zeros)] &+=
+            UInt32(truncatingIfNeeded: count)
         touched[delay.rawValue &<< 6 &+ zeros] = 1
     }
 

@@ -37,6 +37,20 @@ public struct Summary {
         return sections.filter { !$0.isEmpty }.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
     }
 
+    /// Why the run has not passed, for who wants to hear of nothing else: the verdict where it is INVALID, the outcome and the
+    /// failures, and where the report stands. Nil where there is nothing to explain.
+    public var explanation: String? {
+        var sections: [[String]] = []
+        if record.verdict.level == .invalid { sections.append(verdict) }
+        if record[.runsFailed] > 0 || record[.runsCutOff] > 0 {
+            sections.append([field("Outcome", outcome)])
+            if !record.failureGroups.isEmpty { sections.append(failures) }
+        }
+        guard !sections.isEmpty else { return nil }
+        if let folder { sections.append(["Report: \(printable(folder))"]) }
+        return sections.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
+    }
+
     // MARK: What happened
 
     private var noun: String { record.firstRequest.noun }
@@ -72,6 +86,7 @@ public struct Summary {
         case .finished: break
         case .interrupted: title += ", interrupted"
         case .terminated: title += ", terminated"
+        case .hangup: title += ", ended by a hangup"
         case .aborted: title += ", given up"
         }
         lines.append(style.paint(title, .bold))
@@ -135,7 +150,7 @@ public struct Summary {
 
     private var delayTable: [String] {
         guard !record.delays.isEmpty else { return [] }
-        let ours = Set(["startLateness", "timerLateness"])
+        let ours = Set(["startLateness", "timerLateness", "receiveLateness"])
         let shown =
             record.delays.filter { !ours.contains($0.name) } + record.delays.filter { ours.contains($0.name) }
         // On a narrow terminal the columns that say least give way; summary.txt has all of them.
@@ -189,7 +204,7 @@ public struct Summary {
     }
 
     /// Delays in words; marks stand by their own names.
-    private static let delayWords = [
+    static let delayWords = [
         "sessionRequestDelay": "session request, from send",
         "sessionRequestDelayFromDue": "session request, from due",
         "sessionRequestDelayFailed": "session request, failed",
@@ -202,6 +217,7 @@ public struct Summary {
         "transactionDelayFromDue": "first request, from due",
         "startLateness": "start lateness (ours)",
         "timerLateness": "timer lateness (ours)",
+        "receiveLateness": "receive lateness (ours)",
     ]
 
     private var stepTable: [String] {
@@ -293,6 +309,9 @@ public struct Summary {
         var items: [String] = []
         if let lateness = record.delay(.startLateness) {
             items.append("start lateness p99 \(durationText(lateness.nanoseconds(atPercentile: 99)))")
+        }
+        if record.plan.arrivals == .answering, let lateness = record.delay(.receiveLateness) {
+            items.append("receive lateness p99 \(durationText(lateness.nanoseconds(atPercentile: 99)))")
         }
         if let busiest = record.workers.max(by: { $0.busyShare < $1.busyShare }) {
             let name = record.workers.count == 1 ? "worker" : "busiest of \(record.workers.count) workers"

@@ -98,6 +98,28 @@ extension Value {
     public static func > (left: Value, right: Value) -> Bool { fatalError() }
 }
 
+extension Setting {
+    @available(
+        *, unavailable,
+        message: "a default stands as on the command line, a time as text: Setting(\"hold\", default: \"3s\")"
+    )
+    /// Not available.
+    public convenience init(_ name: String, default fallback: Duration) { fatalError() }
+    @available(
+        *, unavailable,
+        message: "a default stands as on the command line, text or a whole number: Setting(\"share\", default: \"1.5\")"
+    )
+    /// Not available.
+    public convenience init(_ name: String, default fallback: Double) { fatalError() }
+    @available(
+        *, unavailable,
+        message:
+            "a default stands as on the command line, text or a whole number: Setting(\"user\", default: \"alice\")"
+    )
+    /// Not available.
+    public convenience init(_ name: String, default fallback: Value) { fatalError() }
+}
+
 extension Expect {
     @available(*, unavailable, message: "the time limit is called 'within': Expect(200, within: .seconds(8))")
     /// Not available.

@@ -173,6 +173,10 @@ public final class Setting: Value, PauseTime, @unchecked Sendable {
     public init(_ name: String, default fallback: String? = nil) {
         super.init(.setting(name: name, fallback: fallback))
     }
+    /// With a number: `Setting("count", default: 7)`.
+    public init(_ name: String, default fallback: Int) {
+        super.init(.setting(name: name, fallback: String(fallback)))
+    }
     /// `Setting("user")` comes here: by SE-0213 that is the literal, converted.
     public required init(stringLiteral value: String) { super.init(.setting(name: value, fallback: nil)) }
     /// Not a name; the checker says so.

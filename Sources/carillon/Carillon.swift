@@ -31,7 +31,7 @@ struct Carillon: ParsableCommand {
         abstract: "Generates SIP load and plays SIP parties from scenarios written in Swift.",
         discussion: """
             Exit codes: 0 passed and valid, 1 calls failed, 3 run invalid (the generator was the limit, or nothing was \
-            reachable), 64 usage, 65 scenario unusable, 69 environment, 70 internal, 130/143 interrupted.
+            reachable), 64 usage, 65 scenario unusable, 69 environment, 70 internal, 129/130/143 interrupted.
             """,
         version: "carillon \(carillonVersion)",
         subcommands: [Run.self, Serve.self, Lint.self, Explain.self, List.self, New.self])

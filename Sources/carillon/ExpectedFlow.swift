@@ -5,7 +5,8 @@ import SIPWire
 import ScenarioDSL
 
 /// The flow that a scenario describes, played on paper: every party does its steps, messages arrive at once, time passes only
-/// when nobody can go on. Of a choice the alternative is taken whose message comes; conditions are taken to hold.
+/// when nobody can go on. Of a choice the alternative is taken whose message comes; conditions are taken to hold. A remark
+/// where the flow divides says so, and on which lines its other branches stand.
 ///
 /// A file with one party has a peer that sends what the party expects first.
 struct ExpectedFlow {
@@ -35,6 +36,8 @@ struct ExpectedFlow {
         var answering: String?
         var steps: [Step]
         var at: Spot
+        /// The other ways of the same choice.
+        var others: [Spot] = []
     }
 
     private let names: [String]
@@ -99,9 +102,17 @@ struct ExpectedFlow {
             return pause(tree.time.nanoseconds, "silence for \(durationText(tree.time.nanoseconds))", step, rest, index)
         case .repeated(let tree):
             var count = 1
-            if case .number(let number) = tree.count { count = max(0, min(number, 8)) }
+            if case .number(let number) = tree.count {
+                count = max(0, min(number, 8))
+                if number > count { note("drawn \(count) times of \(number)", step.at, index) }
+            } else {
+                note("drawn once, repeated by a value", step.at, index)
+            }
             players[index].steps = (0..<count).flatMap { _ in tree.steps } + rest
-        case .choose(let tree): players[index].steps = tree.then + rest
+        case .choose(let tree):
+            players[index].steps = tree.then + rest
+            let other = tree.otherwise.first.map { "; not drawn: line \($0.at.line)" } ?? ""
+            note("if it holds\(other)", step.at, index)
         case .inDialog(let tree):
             // One step at a time, so that what follows stays in the dialog's block.
             guard let first = tree.steps.first else {
@@ -212,7 +223,11 @@ struct ExpectedFlow {
                 position += 1
             case .firstOf(let tree):
                 for one in tree.alternatives where !one.isTimeout {
-                    ways.append(Way(what: one.what, answering: one.answering, steps: one.steps + after, at: one.at))
+                    let others = tree.alternatives.map(\.at).filter { $0 != one.at }
+                    ways.append(
+                        Way(
+                            what: one.what, answering: one.answering, steps: one.steps + after, at: one.at,
+                            others: others))
                 }
                 let timeout = tree.alternatives.first(where: \.isTimeout).map {
                     ($0, tree.within?.nanoseconds ?? 32_000_000_000)
@@ -246,6 +261,7 @@ struct ExpectedFlow {
             guard let way = ways.first(where: { fits(message, $0, index, dialog) }) else { continue }
             players[index].inbox.remove(at: place)
             players[index].steps = way.steps
+            noteOthers(way.others, way.at, index)
             if message.status == nil {
                 players[index].lastReceived[dialog] = message.method
                 players[index].peers[dialog] = message.from
@@ -311,8 +327,10 @@ struct ExpectedFlow {
         guard let next else { return false }
         now = max(now, next.time)
         if let steps = next.timeout {
+            let others = waysOut(players[next.player].steps).ways.filter { !$0.others.isEmpty }.map(\.at)
             players[next.player].steps = steps
             note(next.words, next.at, next.player)
+            noteOthers(others, next.at, next.player)
         }
         return true
     }
@@ -347,6 +365,12 @@ struct ExpectedFlow {
     private mutating func note(_ words: String, _ at: Spot, _ index: Int) {
         arrows.append(
             Ladder.Arrow(timeNanoseconds: now, from: index, to: index, label: words, place: "line \(at.line)"))
+    }
+
+    /// What else the choice could have been: a drawing has one way through.
+    private mutating func noteOthers(_ others: [Spot], _ at: Spot, _ index: Int) {
+        guard !others.isEmpty else { return }
+        note("not drawn: line \(others.map { String($0.line) }.listed)", at, index)
     }
 
     /// A length that the delay has about as often as not; what settings give is their default.

@@ -3,6 +3,9 @@ import Glibc
 import Synchronization
 
 /// SIGINT and SIGTERM: the first drains the run, the second leaves it at once and reports, the third does not even report.
+///
+/// SIGHUP drains the run too, but only as the first: a terminal that is closed sends it two or three times, by the kernel and by the
+/// shell, and means one thing by all of them. Who has it ignored (`nohup`) wants the run to go on.
 enum Interrupts {
     /// Address of the `RunControl`, which lives as long as the process: a handler may do nothing but touch atomics.
     private static let control = Atomic<UInt>(0)
@@ -26,17 +29,24 @@ enum Interrupts {
         control.store(UInt(bitPattern: Unmanaged.passRetained(run).toOpaque()), ordering: .releasing)
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { number in Interrupts.handle(number) }
-        sigaction(SIGINT, &action, nil)
-        sigaction(SIGTERM, &action, nil)
         // Who started us may have blocked them, and a mask is inherited.
         var wanted = sigset_t()
         sigemptyset(&wanted)
-        sigaddset(&wanted, SIGINT)
-        sigaddset(&wanted, SIGTERM)
+        for number in [SIGINT, SIGTERM, SIGHUP] where number != SIGHUP || !isIgnored(number) {
+            sigaction(number, &action, nil)
+            sigaddset(&wanted, number)
+        }
         pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     }
 
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1  // SIG_IGN
+    }
+
     private static func handle(_ number: Int32) {
+        if number == SIGHUP && count.load(ordering: .relaxed) > 0 { return }
         let saved = errno
         signal.store(number, ordering: .relaxed)
         let times = count.wrappingAdd(1, ordering: .relaxed).newValue

@@ -92,7 +92,13 @@ struct Playing {
     /// The terminal's summary comes first: on a full disk it is all there is.
     private func report(_ outcome: ScenarioOutcome, _ folder: RunFolder?, _ style: TextStyle) -> Never {
         var record = outcome.record
-        if Interrupts.last == SIGTERM, record.end == .interrupted { record.end = .terminated }
+        if record.end == .interrupted {
+            switch Interrupts.last {
+            case SIGTERM: record.end = .terminated
+            case SIGHUP: record.end = .hangup
+            default: break
+            }
+        }
         var summary = Summary(record, ladders: outcome.ladders, folder: folder?.path, style: .plain, columns: 110)
         let problems = write(record, summary, outcome, folder)
         if options.json {
@@ -101,7 +107,11 @@ struct Playing {
             } catch {
                 stop(.internalError, ["\(error)"])
             }
-        } else if !options.quiet {
+        } else if options.quiet {
+            summary.style = TextStyle.forOutput(2)
+            summary.columns = max(terminalColumns(2), 72)
+            if let explanation = summary.explanation { put(explanation, to: 2) }
+        } else {
             summary.style = style
             summary.columns = max(terminalColumns(), 72)
             put(summary.text)
@@ -146,7 +156,7 @@ struct Playing {
     }
 }
 
-func terminalColumns() -> Int {
+func terminalColumns(_ descriptor: Int32 = 1) -> Int {
     var size = winsize()
-    return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 100
+    return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 100
 }

@@ -135,7 +135,7 @@ struct ReportOptions: ParsableArguments {
     var noReport = false
     @Flag(name: .customLong("json"), help: "Print run.json instead of the summary.")
     var json = false
-    @Flag(name: .customLong("quiet"), help: "Print nothing but errors.")
+    @Flag(name: .customLong("quiet"), help: "Print errors only, and why calls failed; both on standard error.")
     var quiet = false
 
     func validate() throws {

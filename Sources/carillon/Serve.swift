@@ -67,8 +67,8 @@ struct Serve: ParsableCommand {
         run.load = .none
         run.servedRuns = calls
         run.idleLimit = untilIdle?.nanoseconds
-        // The last answer may be lost, and its request come again.
-        run.lingerAfterEnd = 500_000_000
+        // The last answer may be lost: its request comes again T1 after it was sent (RFC 3261 §17.1.2.2).
+        run.lingerAfterEnd = Int64(run.timers.t1) * 1_000_000
         let answering = run.parties.filter(\.answers).map(\.name)
         if let plays = run.plays {
             let callers = plays.filter { !answering.contains($0) }.sorted()

@@ -46,6 +46,9 @@ private func closedPort() throws -> TransportAddress {
             #expect(record.roundTrips.allSatisfy { $0 >= -1_000_000 })
             #expect(record.intervals == record.intervals.sorted())
             #expect(record.intervals.count >= 2)
+            // Once for each batch, and each message in one of them.
+            #expect(record.received.reduce(0) { $0 + $1.messages } == record.roundTrips.count + record.questions.count)
+            #expect(record.received.allSatisfy { $0.messages > 0 && $0.lateness >= 0 })
         }
         let counters = result.counters
         #expect(counters.datagramsSent == 2000)
@@ -214,6 +217,9 @@ private func closedPort() throws -> TransportAddress {
         for record in records {
             #expect(record.questions.allSatisfy { $0 % UInt64(workers) == UInt64(record.worker) })
         }
+        // What is passed on waits until its owner takes it up, and counts there.
+        let taken = records.flatMap(\.received).reduce(0) { $0 + $1.messages }
+        #expect(taken == Int(result.counters.datagramsReceived))
         #expect(result.counters.handOverOverflow == 0)
         #expect((result.counters.handedOver > 0) == (workers > 1))
     }

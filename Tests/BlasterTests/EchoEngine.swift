@@ -29,6 +29,8 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
         /// How late timers fired, in nanoseconds.
         var timerLateness: [Int64] = []
         var queueFull = 0
+        /// Of each batch: messages, and how long the oldest had waited.
+        var received: [(messages: Int, lateness: Int64)] = []
     }
 
     private static let length = 64
@@ -144,6 +146,9 @@ struct EchoEngine: ~Copyable, LoadEngine, FlowAddresses {
         record.notStarted.append(now.nanoseconds(since: due))
     }
     mutating func recordBlocked() { record.blocked += 1 }
+    mutating func recordReceived(_ messages: Int, latenessNanoseconds: Int64) {
+        record.received.append((messages, latenessNanoseconds))
+    }
     mutating func closeInterval(now: MonotonicInstant) { record.intervals.append(now.nanoseconds) }
     mutating func countTransport(_ counters: TransportCounters) { record.counters = counters }
 

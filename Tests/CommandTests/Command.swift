@@ -52,13 +52,15 @@ final class Command: Sendable {
     /// Output goes to files, so that a test may look at it while the command runs and no pipe fills up.
     ///
     /// - Parameter output: where standard output goes instead.
-    init(_ arguments: [String], in workingFolder: URL, output: FileHandle? = nil) throws {
+    /// - Parameter ignoring: a signal that whoever starts it has ignored, as `nohup` does with HUP.
+    init(_ arguments: [String], in workingFolder: URL, output: FileHandle? = nil, ignoring: String? = nil) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-out-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         // Whoever started the tests may have these ignored, and a child inherits that.
-        process.arguments = ["--default-signal=INT,TERM", Self.path] + arguments
+        let signals = ["--default-signal=INT,TERM,HUP"] + (ignoring.map { ["--ignore-signal=\($0)"] } ?? [])
+        process.arguments = signals + [Self.path] + arguments
         process.currentDirectoryURL = workingFolder
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try output ?? Self.newFile(folder.appendingPathComponent("out"))

@@ -166,9 +166,34 @@ extension CommandTests {
                 let run = try await carillon(["run", "message", "--quiet", "--out", "report"], in: folder)
                 #expect(run.code == 0 || run.code == 3)
                 #expect(run.out.isEmpty)
-                #expect(run.error.isEmpty)
+                #expect(run.error.isEmpty || run.code == 3, "\(run.error)")
                 #expect(folder.has("report/summary.txt"))
                 #expect(!folder.has("report/failed.pcapng"))
+            }
+        }
+
+        @Test("--quiet says why a run failed, on standard error, and nothing else")
+        func quietFailure() async throws {
+            try await inFolder { folder in
+                let text = """
+                    import ScenarioDSL
+
+                    let refused = Scenario("refused") {
+                        Party("alice") { Send(.options); Expect(200) }
+                        Party("bob") { Expect(.options); Send(486) }
+                    }
+                    """
+                try Data(text.utf8).write(to: folder.appendingPathComponent("refused.swift"))
+                // The scenario's compiling says a line of its own, once.
+                _ = try await carillon(["lint", "refused.swift"], in: folder)
+                let run = try await carillon(["run", "refused.swift", "--quiet", "--out", "report"], in: folder)
+                #expect(run.code == 1 || run.code == 3, "\(run.error)")
+                #expect(run.out.isEmpty)
+                #expect(run.error.contains("0 succeeded, 1 failed"), "\(run.error)")
+                #expect(run.error.contains("1 × refused.swift:4  alice: expect 200"), "\(run.error)")
+                #expect(run.error.contains("got       486 Busy Here") && run.error.contains("─ OPTIONS ─"))
+                #expect(run.error.hasSuffix("\nReport: report\n"))
+                #expect(!run.error.contains("Delays") && !run.error.contains("Generator"))
             }
         }
 

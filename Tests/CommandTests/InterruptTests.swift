@@ -17,8 +17,10 @@ extension CommandTests {
 
         @Test(
             "The first ends what is in progress and reports",
-            arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
-        func first(signal: Int32, code: Int32) async throws {
+            arguments: [
+                (SIGINT, 130, "interrupted"), (SIGTERM, 143, "terminated"), (SIGHUP, 129, "hangup"),
+            ] as [(Int32, Int32, String)])
+        func first(signal: Int32, code: Int32, end: String) async throws {
             try await inFolder { folder in
                 let run = try await longCalls(folder)
                 run.signal(signal)
@@ -28,7 +30,7 @@ extension CommandTests {
                 let report = folder.appendingPathComponent("report")
                 for file in ["summary.txt", "run.json", "intervals.hlog"] { #expect(report.has(file)) }
                 let record = try ReadRecord(file: report.appendingPathComponent("run.json"))
-                #expect(record.end.kind == (signal == SIGINT ? "interrupted" : "terminated"))
+                #expect(record.end.kind == end)
                 let started = try #require(record.counters["runsStarted"])
                 #expect(started > 0)
                 #expect(record.counters["runsDrained"] == started)
@@ -50,6 +52,40 @@ extension CommandTests {
                 #expect(outcome.out.contains("1 cut off"), "\(outcome.out)")
                 let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
                 #expect(record.counters["runsCutOff"] == 1)
+            }
+        }
+
+        @Test("A terminal that is closed may say so three times, and the report is whole all the same")
+        func closedTerminal() async throws {
+            try await inFolder { folder in
+                let run = try await longCalls(folder, "--drain", "1/m")
+                run.signal(SIGHUP)
+                try await until("draining") { run.out.contains("draining") || !run.isRunning }
+                for _ in 0..<3 {
+                    run.signal(SIGHUP)
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                // It still drains, a call a minute, and hears what somebody means.
+                #expect(run.isRunning)
+                run.signal(SIGTERM)
+                let outcome = try await run.end()
+                #expect(outcome.code == 143, "\(outcome.error)")
+                let record = try ReadRecord(file: folder.appendingPathComponent("report/run.json"))
+                #expect((record.counters["runsCutOff"] ?? 0) > 0)
+            }
+        }
+
+        @Test("nohup: a hangup that is ignored stays ignored")
+        func ignoredHangup() async throws {
+            try await inFolder { folder in
+                let run = try Command(
+                    ["run", "basic-call", "--rate", "50/s", "--for", "10m", "--no-report"], in: folder, ignoring: "HUP")
+                try await until("calls in progress") { run.out.contains(" failed, ") || !run.isRunning }
+                run.signal(SIGHUP)
+                run.signal(SIGINT)
+                let outcome = try await run.end()
+                #expect(outcome.code == 130, "\(outcome.error)")
+                #expect(!outcome.error.contains("again"))
             }
         }
 

@@ -49,6 +49,21 @@ final class Peer {
         return text
     }
 
+    /// Sends to `target`, `127.0.0.1:port`.
+    func send(_ text: String, to target: String) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = try #require(target.split(separator: ":").last.flatMap { UInt16($0) }).bigEndian
+        var octets = Array(text.utf8)
+        let sent = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(descriptor, &octets, octets.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(sent == octets.count)
+    }
+
     /// A response to a request: its Via, From, To, Call-ID and CSeq.
     static func response(_ line: String, to request: String) -> String {
         let repeated = request.components(separatedBy: "\r\n").filter { header in

@@ -71,6 +71,54 @@ extension CommandTests {
             #expect(!unanswered.out.contains("─ BYE ─"))
         }
 
+        @Test("explain says where the flow divides, and what it does not draw")
+        func explainBranches() async throws {
+            try await inFolder { folder in
+                let text = """
+                    import ScenarioDSL
+
+                    let branches = Scenario("branches") {
+                        let times = Setting("times", default: 3)
+                        Party("alice") {
+                            Send(.options)
+                            FirstOf {
+                                On(200) { Pause(.milliseconds(1)) }
+                                On(486) { Fail("busy") }
+                                OnTimeout { Fail("silent") }
+                            }
+                            If(times == "3") {
+                                Send(.message) { Body("text/plain", "one") }
+                            } else: {
+                                Send(.info)
+                            }
+                            Expect(200)
+                            Repeat(times) {
+                                Send(.options)
+                                Expect(200)
+                            }
+                        }
+                    }
+                    """
+                try Data(text.utf8).write(to: folder.appendingPathComponent("branches.swift"))
+                let remarks = [
+                    "not drawn: line 9, 10", "if it holds; not drawn: line 15",
+                    "drawn once, repeated by a value",
+                ]
+                let ladder = try await carillon(["explain", "branches.swift"], in: folder)
+                #expect(ladder.code == 0, "\(ladder.error)")
+                for remark in remarks { #expect(ladder.out.contains(remark), "\(ladder.out)") }
+                #expect(!ladder.out.contains("─ INFO ─"))
+                let mermaid = try await carillon(["explain", "branches.swift", "--mermaid"], in: folder)
+                for remark in remarks {
+                    let escaped = remark.replacingOccurrences(of: ";", with: "#59;")
+                    #expect(mermaid.out.contains("Note over p0: \(escaped)\n"), "\(mermaid.out)")
+                }
+                // Nothing to say where nothing divides.
+                let plain = try await carillon(["explain", "basic-call", "--mermaid"])
+                #expect(!plain.out.contains("not drawn"))
+            }
+        }
+
         @Test("One wrong file does not hide the others, and nothing is saved")
         func severalFiles() async throws {
             try await inFolder { folder in

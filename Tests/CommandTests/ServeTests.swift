@@ -43,6 +43,37 @@ extension CommandTests {
             }
         }
 
+        @Test("After its last call a server answers what is repeated after T1, and ends")
+        func lastAnswerLost() async throws {
+            try await inFolder { folder in
+                let served = try await serving(
+                    ["options-ping", "--calls", "1", "--t1", "4s", "--no-report"], in: folder
+                ) { _, target in
+                    let peer = try Peer()
+                    let request = """
+                        OPTIONS sip:bob@\(target) SIP/2.0\r
+                        Via: SIP/2.0/UDP 127.0.0.1:\(peer.port);branch=z9hG4bK-once\r
+                        From: <sip:alice@127.0.0.1>;tag=a\r
+                        To: <sip:bob@\(target)>\r
+                        Call-ID: once@127.0.0.1\r
+                        CSeq: 1 OPTIONS\r
+                        Max-Forwards: 70\r
+                        Content-Length: 0\r
+                        \r\n
+                        """
+                    try peer.send(request, to: target)
+                    let answer = try peer.receive()
+                    #expect(answer.hasPrefix("SIP/2.0 200 "))
+                    // Longer than the half second that a T1 of its own takes.
+                    try await Task.sleep(for: .seconds(1))
+                    try peer.send(request, to: target)
+                    #expect(try peer.receive() == answer)
+                }
+                #expect(served.code == 0 || served.isStarved, "\(served.error)")
+                #expect(served.out.contains("1 succeeded, 0 failed"))
+            }
+        }
+
         @Test("A server that nobody called has shown nothing")
         func nobodyCalled() async throws {
             try await inFolder { folder in
@@ -51,6 +82,27 @@ extension CommandTests {
                 }
                 #expect(served.code == 130)
                 #expect(served.out.contains("INVALID: no call ran"))
+            }
+        }
+
+        @Test("A server that was stopped for a second does not call itself valid")
+        func stopped() async throws {
+            try await inFolder { folder in
+                let served = try await serving(["basic-call", "--out", "served"], in: folder) { server, target in
+                    let run = try Command(
+                        ["run", "basic-call", target, "--rate", "100/s", "--for", "3s", "--no-report"], in: folder)
+                    try await until("calls") { run.out.contains(" failed, ") || !run.isRunning }
+                    server.signal(SIGSTOP)
+                    try await Task.sleep(for: .seconds(1))
+                    server.signal(SIGCONT)
+                    _ = try await run.end()
+                    server.signal(SIGINT)
+                }
+                #expect(served.code == 130, "\(served.error)")
+                #expect(served.out.contains("receive lateness p99 is "), "\(served.out)")
+                #expect(served.out.contains("  receive lateness (ours) "))
+                let record = try ReadRecord(file: folder.appendingPathComponent("served/run.json"))
+                #expect(record.verdict.level == "invalid")
             }
         }
 

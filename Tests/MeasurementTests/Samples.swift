@@ -22,18 +22,22 @@ func instant(_ seconds: Double) -> MonotonicInstant { MonotonicInstant(nanosecon
 /// A record of one worker that `body` filled.
 func recordRun(
     layout: RecorderLayout = RecorderLayout(), end: RunEnd = .finished, seconds: Double = 10,
+    arrivals: PlannedLoad.Arrivals = .poisson,
     _ body: (inout WorkerRecorder) -> Void
 ) -> RunRecord {
     var recorder = WorkerRecorder(layout: layout, epoch: .zero)
     body(&recorder)
-    return merge([recorder.finish(at: instant(seconds), liveRuns: 0)], end: end, seconds: seconds)
+    return merge([recorder.finish(at: instant(seconds), liveRuns: 0)], end: end, seconds: seconds, arrivals: arrivals)
 }
 
-func merge(_ workers: [WorkerRecord], end: RunEnd = .finished, seconds: Double = 10) -> RunRecord {
+func merge(
+    _ workers: [WorkerRecord], end: RunEnd = .finished, seconds: Double = 10,
+    arrivals: PlannedLoad.Arrivals = .poisson
+) -> RunRecord {
     RunRecord(
         merging: workers,
         identity: RunIdentity(version: "test", scenario: "basic-call", command: ["carillon"], seed: 1, runID: "r"),
-        plan: PlannedLoad(arrivals: .poisson),
+        plan: PlannedLoad(arrivals: arrivals),
         clock: RunClock(epoch: .zero, epochUTCNanoseconds: 1_790_000_000_000_000_000, stampUncertaintyNanoseconds: 500),
         end: end, loadNanoseconds: Int64(seconds * 1e9))
 }

@@ -185,6 +185,53 @@ import Testing
         #expect(record.verdict.sentence.contains("lateness"))
     }
 
+    @Test(
+        "Who answers late says so; a caller is not INVALID for what it reads late",
+        arguments: [
+            (.answering, 4_900_000, .valid), (.answering, 5_100_000, .suspect), (.answering, 51_000_000, .invalid),
+            (.poisson, 49_000_000, .valid), (.poisson, 51_000_000, .suspect), (.closed, 900_000_000, .suspect),
+        ] as [(PlannedLoad.Arrivals, Int64, Verdict.Level)])
+    func receivesLate(arrivals: PlannedLoad.Arrivals, lateness: Int64, level: Verdict.Level) {
+        let verdict = recordRun(arrivals: arrivals) { recorder in
+            countGoodCalls(1_000, in: &recorder)
+            for _ in 0..<100 { recorder.record(.receiveLateness, nanoseconds: lateness, count: 30) }
+        }.verdict
+        #expect(verdict.level == level)
+        #expect(verdict.reasons.map(\.kind) == (level == .valid ? [] : [.receiveLateness]))
+        if level == .invalid {
+            #expect(verdict.sentence.hasSuffix("What callers measured is in part the delay of this generator."))
+        }
+    }
+
+    /// The answering side stands still for a second. What came meanwhile is read in a few batches, the oldest first.
+    @Test(
+        "A second in which nothing was answered shows, in a short run and in a long one",
+        arguments: [(10, 1_000, .invalid), (10, 2, .invalid), (600, 1_000, .suspect), (600, 2, .suspect)]
+            as [(Int, Int, Verdict.Level)])
+    func aStoppedCallee(seconds: Int, perSecond: Int, level: Verdict.Level) {
+        let record = recordRun(seconds: Double(seconds), arrivals: .answering) { recorder in
+            countGoodCalls(seconds * perSecond, in: &recorder)
+            for second in 0..<seconds {
+                var left = perSecond
+                while left > 0 {
+                    let batch = second == 5 ? min(left, 64) : 1
+                    let lateness = second == 5 ? Int64(left) * 1_000_000_000 / Int64(perSecond) : 40_000
+                    recorder.record(.receiveLateness, nanoseconds: lateness, count: batch)
+                    left -= batch
+                }
+                recorder.closeInterval(
+                    startedAt: instant(Double(second)), endedAt: instant(Double(second + 1)), liveRuns: 0)
+            }
+        }
+        #expect(record.delay(.receiveLateness)?.samples == UInt64(seconds * perSecond))
+        #expect(record.verdict.level == level)
+        #expect(record.verdict.reasons.map(\.kind) == [.receiveLateness])
+        let sentence = record.verdict.sentence
+        #expect(
+            sentence.contains("in the interval that begins 5.0 s after the start") == (level == .suspect), "\(sentence)"
+        )
+    }
+
     /// The callee stands still: all calls started on time, so the verdict on us is good whatever the delays are.
     @Test func aStoppedCalleeIsNotOurFault() {
         let record = recordRun { recorder in

@@ -1,11 +1,35 @@
+import Foundation
 import Measurement
-import Reporting
 import Testing
+
+@testable import Reporting
 
 @Suite struct SummaryTests {
     static func lines(_ run: SampleRun, ladders: [UInt64: Ladder] = [:], style: TextStyle = .plain) -> [String] {
         Summary(run.record(), ladders: ladders, folder: "reports/runs/x", style: style).text
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    /// What a reader of the screen looks up for a program of his own.
+    @Test func theReadmeNamesEveryDelay() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appendingPathComponent("reports/README.md"), encoding: .utf8)
+        #expect(Set(Summary.delayWords.keys) == Set(DelayIndex.builtInNames))
+        for (name, words) in Summary.delayWords { #expect(readme.contains("\n| \(words) | `\(name)` |\n")) }
+    }
+
+    @Test("Who wants to hear of failures alone hears the verdict where it is INVALID, the outcome, the failures")
+    func explanation() throws {
+        func explanation(_ run: SampleRun) -> String? { Summary(run.record(), folder: "reports/runs/x").explanation }
+        #expect(explanation(SampleRun(failures: 0)) == nil)
+        let failed = try #require(explanation(SampleRun()))
+        #expect(failed.hasPrefix("Outcome ") && failed.contains("3 failed"))
+        #expect(failed.contains("3 × basic-call.swift:10  alice: Expect 200"))
+        #expect(failed.hasSuffix("\nReport: reports/runs/x\n") && !failed.contains("Delays"))
+        // Nothing failed, and the figures do not stand.
+        let invalid = try #require(explanation(SampleRun(failures: 0, notStarted: 300)))
+        #expect(invalid.hasPrefix("INVALID: ") && !invalid.contains("Outcome"))
     }
 
     @Test func theVerdictStandsFirst() {

@@ -31,6 +31,26 @@ final class CompilingTests {
         #expect(try workshop.load("other.swift", Mistake.base).origin != .cache)
     }
 
+    @Test func aNumberIsADefault() throws {
+        let workshop = try Workshop()
+        let loaded = try workshop.load(
+            "count.swift",
+            """
+            import ScenarioDSL
+            let count = Scenario("count") {
+                let times = Setting("times", default: 7), user = Setting("user", default: "alice"), host = Setting("host")
+                Party("alice") {
+                    Repeat(times) { Send(.options, to: "sip:\\(user)@\\(host)"); Expect(200) }
+                }
+            }
+            """)
+        #expect(
+            loaded.scenarios[0].settings == [
+                SettingTree(name: "times", fallback: "7"), SettingTree(name: "user", fallback: "alice"),
+                SettingTree(name: "host", fallback: nil),
+            ])
+    }
+
     @Test func damagedCacheEntryIsCompiledAgain() throws {
         let workshop = try Workshop()
         let text = "import ScenarioDSL\nlet a = Scenario(\"a\") { Party(\"x\") { Send(.options) } }\n"

@@ -115,6 +115,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             says: "is an interpolation", "Setting(String("),
         // Times.
         Mistake(
+            "a time as default", #"default: "1s""#, "default: .seconds(1)", says: #"default: "3s""#,
+            "as on the command line"),
+        Mistake(
+            "a fraction as default", #"default: "1s""#, "default: 1.5", says: #"default: "1.5""#,
+            "as on the command line"),
+        Mistake(
+            "a value as default", #"default: "1s""#, "default: .domain", says: "text or a whole number",
+            "as on the command line"),
+        Mistake(
             "a draw by Swift", "Pause(.milliseconds(200))", "Pause(.milliseconds(Int.random(in: 200...800)))",
             says: "read once", "the same for every call", ".uniform("),
         Mistake(

@@ -9,48 +9,75 @@ struct InteropError: Error, CustomStringConvertible {
 }
 
 /// One program in a private folder, its output kept in files. It is ended by its own id, never by name.
+///
+/// Not Foundation's `Process`: that takes a child for ended when a descriptor it inherits is closed, and then waits for it on the
+/// one thread that hears of all children. Kamailio closes the first 32 descriptors as it starts, so that nothing that ended beside
+/// it was noticed - wherever the test process had few enough files open.
 final class ChildProcess: Sendable {
     let name: String
     let identifier: pid_t
     /// Working folder, removed with `discard`.
     let folder: URL
-    private let ended = Ended()
+    private let ended = Mutex<Int32?>(nil)
 
-    private final class Ended: Sendable {
-        let status = Mutex<Int32?>(nil)
-    }
-
-    /// Starts `arguments[0]`, looked up in PATH, with standard input closed.
+    /// Starts `arguments[0]`, looked up in PATH, with standard input closed, as the leader of its own process group.
     init(_ name: String, _ arguments: [String], folder: URL? = nil) throws {
         self.name = name
         self.folder = try folder ?? Self.newFolder(name)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        identifier = try Self.spawn(
+            arguments, in: self.folder, output: self.folder.appendingPathComponent("\(name).out").path,
+            errors: self.folder.appendingPathComponent("\(name).err").path)
+    }
+
+    private static func spawn(_ arguments: [String], in folder: URL, output: String, errors: String) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        for (descriptor, path) in [(1, output), (2, errors)] as [(Int32, String)] {
+            posix_spawn_file_actions_addopen(&actions, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        }
+        // What is not open is passed over.
+        for descriptor in 3..<256 as Range<Int32> { posix_spawn_file_actions_addclose(&actions, descriptor) }
+
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
         // Whoever started us may have blocked or ignored what `stop` sends, and a child inherits that.
-        process.arguments = ["--default-signal=INT,TERM"] + arguments
-        process.currentDirectoryURL = self.folder
-        process.environment = ProcessInfo.processInfo.environment.merging(["TERM": "xterm", "LC_ALL": "C.UTF-8"]) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        for (suffix, attach) in [
-            ("out", { process.standardOutput = $0 }), ("err", { process.standardError = $0 }),
-        ] as [(String, (FileHandle) -> Void)] {
-            let file = self.folder.appendingPathComponent("\(name).\(suffix)")
-            guard FileManager.default.createFile(atPath: file.path, contents: nil) else {
-                throw InteropError("\(name): cannot create \(file.path)")
-            }
-            attach(try FileHandle(forWritingTo: file))
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for number in [SIGINT, SIGTERM, SIGPIPE] { sigaddset(&signals, number) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+
+        let environment = ProcessInfo.processInfo.environment.merging(["TERM": "xterm", "LC_ALL": "C.UTF-8"]) { $1 }
+        var words: [UnsafeMutablePointer<CChar>?] =
+            (["env", "--chdir", folder.path] + arguments).map { strdup($0) } + [nil]
+        var settings: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for text in words + settings { free(text) } }
+        var identifier: pid_t = 0
+        let problem = posix_spawnp(&identifier, "env", &actions, &attributes, &words, &settings)
+        guard problem == 0 else {
+            throw InteropError("cannot start \(arguments[0]): \(String(cString: strerror(problem)))")
         }
-        process.terminationHandler = { [ended] finished in
-            // A signal is told as a shell tells it: 128 + its number.
-            let signalled = finished.terminationReason == .uncaughtSignal
-            ended.status.withLock { $0 = finished.terminationStatus + (signalled ? 128 : 0) }
-        }
-        try process.run()
-        identifier = process.processIdentifier
+        return identifier
     }
 
     /// The exit status (128 + n after signal n), nil while it runs.
-    var exitStatus: Int32? { ended.status.withLock { $0 } }
+    var exitStatus: Int32? {
+        ended.withLock { ended in
+            var status: Int32 = 0
+            if ended == nil, waitpid(identifier, &status, WNOHANG) == identifier {
+                // A signal is told as a shell tells it: 128 + its number.
+                let signal = status & 0x7F
+                ended = signal == 0 ? status >> 8 & 0xFF : 128 + signal
+            }
+            return ended
+        }
+    }
 
     var output: String { text("out") }
     var errors: String { text("err") }
@@ -80,7 +107,7 @@ final class ChildProcess: Sendable {
     /// Asks it to end, and makes it end after `patience`.
     func stop(first signal: Int32 = SIGTERM, patience: Duration = .seconds(3)) async {
         for number in [signal, SIGKILL] where exitStatus == nil {
-            // Foundation makes it the leader of its own group; workers it forked must not outlive its being killed.
+            // It leads its own group; workers it forked must not outlive its being killed.
             kill(number == SIGKILL ? -identifier : identifier, number)
             try? await wait(for: "\(name) to end", within: patience) { self.exitStatus != nil }
         }
