@@ -19,7 +19,7 @@ struct BoundProgram: ~Copyable {
         enum Kind: UInt8 {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
-            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack
+            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
         }
     }
 
@@ -43,6 +43,8 @@ struct BoundProgram: ~Copyable {
         var isInDialog: Bool
         /// The number of its CSeq is ours, not the author's.
         var writesCSeq: Bool
+        /// A CANCEL with the Route lines that its INVITE's own step wrote.
+        var takesInviteRoutes: Bool
     }
 
     struct Wait {
@@ -102,7 +104,6 @@ struct BoundProgram: ~Copyable {
     struct DialogTemplates {
         var acknowledge: Int32
         var bye: Int32
-        var cancel: Int32
         var isServer: Bool
         var learnsEarly: Bool
         var hasInvite: Bool
@@ -249,7 +250,10 @@ struct BoundProgram: ~Copyable {
                     opensDialog: source.opensDialog, literalOctets: UInt32(literalOctets), methodOffset: method.offset,
                     methodLength: UInt16(method.length), hasConstantURI: uriIsText,
                     isInDialog: source.segments.contains { if case .live(.routes, _) = $0 { true } else { false } },
-                    writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } }))
+                    writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } },
+                    takesInviteRoutes: source.segments.contains {
+                        if case .live(.inviteRoutes, _) = $0 { true } else { false }
+                    }))
         }
 
         var textRanges: [OctetRange] = []
@@ -314,8 +318,8 @@ struct BoundProgram: ~Copyable {
             let first = allDialogs.count
             allDialogs += party.dialogs.map {
                 DialogTemplates(
-                    acknowledge: Int32($0.acknowledge), bye: Int32($0.bye), cancel: Int32($0.cancel),
-                    isServer: $0.isServer, learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
+                    acknowledge: Int32($0.acknowledge), bye: Int32($0.bye), isServer: $0.isServer,
+                    learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
             }
             let layout = party.layout
             var methods: UInt32 = 0
@@ -464,6 +468,7 @@ struct BoundProgram: ~Copyable {
         case .bodyLength: .bodyLength
         case .bodyStart: .bodyStart
         case .rack: .rack
+        case .inviteRoutes: .inviteRoutes
         }
     }
 

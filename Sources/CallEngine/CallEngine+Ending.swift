@@ -148,24 +148,19 @@ extension CallEngine {
         _ invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
-        let plan = templates(header, dialog: number)
-        guard !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled) else { return }
-        // In a dialog that stands the INVITE is a later one, which has its own request URI, To and route set.
-        let isReinvite = dialog(header, number).pointee.state == .confirmed
-        guard isReinvite || plan.cancel >= 0, let record = freeClient(header) else { return }
-        if isReinvite {
-            sendCancel(ofReinvite: invite, record, number, slot, header)
-        } else {
-            sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
-        }
+        guard !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
+            let record = freeClient(header)
+        else { return }
+        sendCancel(of: invite, record, number, slot, header)
     }
 
     /// A CANCEL made from the INVITE's own octets (RFC 3261 §9.1), which goes where that went.
     private mutating func sendCancel(
-        ofReinvite invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
+        of invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
         let dialog = self.dialog(header, dialogNumber)
+        let isReinvite = dialog.pointee.state == .confirmed
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
             return
@@ -180,7 +175,7 @@ extension CallEngine {
         let record = client(header, number)
         record.pointee.serial = invite.pointee.serial
         record.pointee.cseq = invite.pointee.cseq
-        record.pointee.template = ClientRecord.cancelsReinvite
+        record.pointee.template = isReinvite ? ClientRecord.cancelsReinvite : ClientRecord.cancelsInvite
         record.pointee.method = .cancel
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
@@ -190,7 +185,7 @@ extension CallEngine {
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: false, timers: timers)
         store(machine, record)
-        commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
+        commit(place, length, flow: isReinvite ? flow(of: dialog) : targetFlow, slot: slot, header, again: false)
     }
 
     private mutating func sendClosing(

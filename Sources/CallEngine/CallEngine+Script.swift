@@ -189,6 +189,7 @@ extension CallEngine {
             let invite = pendingInvite(header, dialogNumber)
             record.pointee.serial = invite?.pointee.serial ?? dialog.pointee.serial
             record.pointee.cseq = invite?.pointee.cseq ?? dialog.pointee.localCSeq
+            if plan.takesInviteRoutes { readRoutes(of: invite, slot, header) }
         } else {
             dialog.pointee.localCSeq &+= 1
             dialog.pointee.serial = (dialog.pointee.serial &+ 1) & 0x7FF

@@ -86,6 +86,8 @@ public struct CallEngine: ~Copyable {
     /// What responses to the request at hand repeat of it; made on first use.
     let echoScratch: UnsafeMutableRawPointer
     var echoIsMade = false
+    /// Octets of Route lines in `echoScratch`: those of the INVITE whose CANCEL is about to be made.
+    var companionRoutes = 0
     /// Values of the message rendered last, for the trace.
     let valueScratch: UnsafeMutableRawPointer
     var valueCount = 0
