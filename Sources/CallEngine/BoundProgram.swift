@@ -103,6 +103,7 @@ struct BoundProgram: ~Copyable {
 
     struct DialogTemplates {
         var acknowledge: Int32
+        var plainAcknowledge: Int32
         var bye: Int32
         var isServer: Bool
         var learnsEarly: Bool
@@ -318,7 +319,8 @@ struct BoundProgram: ~Copyable {
             let first = allDialogs.count
             allDialogs += party.dialogs.map {
                 DialogTemplates(
-                    acknowledge: Int32($0.acknowledge), bye: Int32($0.bye), isServer: $0.isServer,
+                    acknowledge: Int32($0.acknowledge), plainAcknowledge: Int32($0.plainAcknowledge),
+                    bye: Int32($0.bye), isServer: $0.isServer,
                     learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
             }
             let layout = party.layout

@@ -137,7 +137,10 @@ extension CallEngine {
         }
         guard dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 else { return }
         if !plan.isServer, dialog.pointee.ackSerial == 0, plan.acknowledge >= 0 {
-            acknowledge(Int(plan.acknowledge), dialog: number, slot, header)
+            // As the script has it; where that cannot be made, an ACK all the same (RFC 3261 §13.2.2.4).
+            if !acknowledge(Int(plan.acknowledge), dialog: number, slot, header) {
+                _ = acknowledge(Int(plan.plainAcknowledge), dialog: number, slot, header)
+            }
         }
         guard !awaitsAck(header, number), !hasActive(.bye, header, number), plan.bye >= 0 else { return }
         guard let record = freeClient(header) else { return }

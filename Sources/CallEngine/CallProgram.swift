@@ -66,6 +66,8 @@ package struct DialogPlan: Sendable {
     package var isServer: Bool
     /// Templates that end the dialog when the script does not: made for every dialog that an INVITE opens.
     package var acknowledge = -1
+    /// The same without anything of the script's.
+    package var plainAcknowledge = -1
     package var bye = -1
     /// A later request of this party goes into the early dialog (PRACK, UPDATE): tag and target are learnt from 1xx too.
     package var learnsEarly = false

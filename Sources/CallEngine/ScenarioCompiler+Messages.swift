@@ -228,24 +228,24 @@ extension ScenarioCompiler {
     /// The ACK that the script does not write.
     mutating func acknowledgeTemplate(dialog: Int) -> Int {
         if dialogs[dialog].acknowledge >= 0 { return dialogs[dialog].acknowledge }
+        dialogs[dialog].acknowledge = makePlain("ACK", dialog: dialog)
+        return dialogs[dialog].acknowledge
+    }
+
+    /// A request of the dialog with nothing of the script's in it.
+    private mutating func makePlain(_ method: String, dialog: Int) -> Int {
         var state = FlowState()
         let tree = SendTree(
-            what: .method("ACK"), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
-        let template = makeRequest("ACK", tree, at: party.at, &state, dialog: dialog, inDialog: true)
-        dialogs[dialog].acknowledge = template
-        return template
+            what: .method(method), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
+        return makeRequest(method, tree, at: party.at, &state, dialog: dialog, inDialog: true)
     }
 
     /// What ends a dialog when the script does not.
     mutating func makeClosingTemplates(dialog: Int) {
         guard dialogs[dialog].hasInvite else { return }
         _ = acknowledgeTemplate(dialog: dialog)
-        var state = FlowState()
-        func plain(_ method: String) -> SendTree {
-            SendTree(
-                what: .method(method), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
-        }
-        dialogs[dialog].bye = makeRequest("BYE", plain("BYE"), at: party.at, &state, dialog: dialog, inDialog: true)
+        dialogs[dialog].plainAcknowledge = makePlain("ACK", dialog: dialog)
+        dialogs[dialog].bye = makePlain("BYE", dialog: dialog)
     }
 
     private mutating func makeRequest(
