@@ -91,7 +91,7 @@ extension CallEngine {
             case .timeout: owed
             case .transport: .reachable
             case .endless: .rest
-            case .value, .malformed, .declared, .exhausted, .missing: .progress
+            case .value, .absent, .malformed, .declared, .exhausted, .missing: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
     }

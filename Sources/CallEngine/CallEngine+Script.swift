@@ -102,7 +102,7 @@ extension CallEngine {
                     value = evaluate(Int(instruction.c), header, slot)
                 }
                 guard let value else {
-                    fail(slot, header, .value, 0)
+                    fail(slot, header, .absent, 0, detail: absence(Int(instruction.b), header, slot))
                     return
                 }
                 assign(Int(instruction.a), value, header)
@@ -113,7 +113,8 @@ extension CallEngine {
             case .require:
                 textUsed = 0
                 guard holds(Int(instruction.a), header, slot) else {
-                    fail(slot, header, .value, 0, detail: requirementDetail(Int(instruction.a), header, slot))
+                    let (evidence, detail) = whyUnmet(Int(instruction.a), header, slot)
+                    fail(slot, header, evidence, 0, detail: detail)
                     return
                 }
                 header.pointee.programCounter &+= 1
