@@ -38,9 +38,13 @@ extension CallEngine {
         } else if instruction.operation != .pause {
             since = tick
         }
-        if case .endless = got {
+        switch got {
+        case .endless:
             expectation = general(got, owed)
             since = tick
+        // The step may well have waited for this response.
+        case .contact, .routes: expectation = general(got, owed)
+        default: break
         }
         recorder.countStep(step, .failed)
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
@@ -91,6 +95,8 @@ extension CallEngine {
             case .timeout: owed
             case .transport: .reachable
             case .endless: .rest
+            case .contact: .contact
+            case .routes: .routes
             case .value, .absent, .malformed, .declared, .exhausted, .missing: .progress
             }
         return firstGeneralExpectation + expectation.rawValue

@@ -125,9 +125,13 @@ extension CallEngine {
                 } else {
                     measureSessionRequest(header, record, status)
                     finishInvite(status, slot, header, record)
-                    learn(header, dialogNumber, fromResponse: true)
                     let dialog = self.dialog(header, dialogNumber)
-                    if dialog.pointee.state != .confirmed { dialog.pointee.state = .confirmed }
+                    let isRefresh = dialog.pointee.state == .confirmed
+                    learn(header, dialogNumber, fromResponse: true)
+                    dialog.pointee.state = .confirmed
+                    if pathFault != .none, judgePath(status, slot, header, dialogNumber, isRefresh: isRefresh) {
+                        return
+                    }
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .deliverAndAcknowledge:

@@ -109,6 +109,9 @@ public struct CallEngine: ~Copyable {
     /// Record-Route URIs of the message at hand.
     let routeRanges: UnsafeMutablePointer<OctetRange>
     static let mostRoutes = 64
+    static let longestRoutes = 60_000
+    /// What was wrong with what `learnPath` read last.
+    var pathFault = PathFault.none
     /// Secret part of the keys that peers could choose.
     let keySeed: UInt64
     /// Since the first `drain`: no run begins any more.
@@ -213,6 +216,8 @@ public struct CallEngine: ~Copyable {
         if earliest == .never { return .distantFuture }
         return epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
     }
+
+    enum PathFault { case none, noContact, contact, routes }
 
     /// Where a flow leads.
     public func address(of flow: Flow) -> TransportAddress { flows.address(flow) }

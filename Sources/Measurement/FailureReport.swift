@@ -16,6 +16,10 @@ import SIPWire
     case absent
     /// A message that cannot be read; the fault is a position in `RecorderLayout.faults`.
     case malformed(fault: UInt16)
+    /// A 2xx to an INVITE whose Contact is no SIP URI: nobody knows where the ACK goes.
+    case contact(status: UInt16)
+    /// A 2xx to an INVITE with a longer Record-Route than is kept.
+    case routes(status: UInt16)
     /// The scenario itself said `Fail`; `FailureReport.detail` holds its words.
     case declared
     /// We had no room: overflow record, slot or arena.
@@ -39,8 +43,13 @@ import SIPWire
         case .exhausted: 7_000
         case .missing: 7_500
         case .endless(let steps): 8_000 &+ steps
+        case .contact(let status): Self.firstContactCode + UInt32(status)
+        case .routes(let status): Self.firstRoutesCode + UInt32(status)
         }
     }
+
+    private static let firstContactCode: UInt32 = 0x4000_0000
+    private static let firstRoutesCode: UInt32 = 0x4001_0000
 
     /// What `code` gave.
     public init(code: UInt32) {
@@ -55,7 +64,9 @@ import SIPWire
         case ..<7_000: self = .declared
         case ..<7_500: self = .exhausted
         case ..<8_000: self = .missing
-        default: self = .endless(steps: code - 8_000)
+        case ..<Self.firstContactCode: self = .endless(steps: code - 8_000)
+        case ..<Self.firstRoutesCode: self = .contact(status: UInt16(truncatingIfNeeded: code))
+        default: self = .routes(status: UInt16(truncatingIfNeeded: code))
         }
     }
 }

@@ -1,5 +1,5 @@
 /// What is wrong with a message, by the rule it breaks. The first group is found by `MessageScanner.scan`, the second only
-/// by `MessageScanner.strictFault`.
+/// by `MessageScanner.strictFault`, the third by whoever knows the request or makes a dialog of the message.
 public enum WireFault: UInt8, Sendable, CaseIterable {
     case messageTooLong = 1
     case startLine, requestURI, unsupportedVersion, statusCode
@@ -11,6 +11,8 @@ public enum WireFault: UInt8, Sendable, CaseIterable {
 
     case via, viaBranch, nameAddress, escapedHeadersInRequestURI, contactNotBracketed
     case maxForwards, expires, retryAfter, warning, date, callID
+
+    case missingContact, tooManyRoutes
 }
 
 extension WireFault {
@@ -51,6 +53,8 @@ extension WireFault {
         case .warning: return "Warning: a code of three digits, an agent, a quoted text (RFC 3261 §20.43)"
         case .date: return "a Date in GMT (RFC 3261 §20.17)"
         case .callID: return "Call-ID: one or two words joined by @ (RFC 3261 §20.8)"
+        case .missingContact: return "a Contact with a SIP URI in a 2xx to INVITE (RFC 3261 §12.1.1)"
+        case .tooManyRoutes: return "no more Record-Route entries than this reader's limit"
         }
     }
 
