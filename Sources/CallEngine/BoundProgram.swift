@@ -136,6 +136,10 @@ struct BoundProgram: ~Copyable {
     let localHost: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    /// How our Vias begin, up to the semicolon after sent-by and with it.
+    let viaHead: OctetRange
+    /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
+    let furtherVias: Int
     let nonceDigits: OctetRange
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
@@ -170,6 +174,13 @@ struct BoundProgram: ~Copyable {
         localHost = text.add(hostText)
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
+        viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
+        furtherVias = settings.extraHeaders.reduce(0) { count, line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            let name = String(parts[0].filter { $0 != " " && $0 != "\t" })
+            guard parts.count == 2, HeaderName(token: name) == .via else { return count }
+            return count + parts[1].split(separator: ",").count
+        }
         domain = text.add(domainText)
         target = text.add(settings.targetText)
         nonceDigits = text.add(settings.nonce.description)

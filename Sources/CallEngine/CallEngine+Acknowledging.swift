@@ -224,7 +224,14 @@ extension CallEngine {
             return
         }
         let payload = entry.pointee
-        guard scanner.index.cseqMethod == .invite, payload.second & LingerMark.acknowledges != 0, status >= 200 else {
+        let acknowledges = payload.second & LingerMark.acknowledges != 0
+        if acknowledges, scanner.index.cseqMethod != .invite, scanner.index.cseqMethod != .cancel {
+            // An INVITE's branch (RFC 3261 §17.1.3).
+            countMalformed(.responseMethod)
+            traceStray(.discarded)
+            return
+        }
+        guard scanner.index.cseqMethod == .invite, acknowledges, status >= 200 else {
             recorder.count(status < 200 ? .provisionalsAbsorbed : .responseRetransmissionsReceived)
             return
         }
