@@ -19,7 +19,7 @@ struct BoundProgram: ~Copyable {
         enum Kind: UInt8 {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
-            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack
+            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
         }
     }
 
@@ -43,6 +43,8 @@ struct BoundProgram: ~Copyable {
         var isInDialog: Bool
         /// The number of its CSeq is ours, not the author's.
         var writesCSeq: Bool
+        /// A CANCEL with the Route lines that its INVITE's own step wrote.
+        var takesInviteRoutes: Bool
     }
 
     struct Wait {
@@ -101,8 +103,8 @@ struct BoundProgram: ~Copyable {
 
     struct DialogTemplates {
         var acknowledge: Int32
+        var plainAcknowledge: Int32
         var bye: Int32
-        var cancel: Int32
         var isServer: Bool
         var learnsEarly: Bool
         var hasInvite: Bool
@@ -134,6 +136,10 @@ struct BoundProgram: ~Copyable {
     let localHost: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    /// How our Vias begin, up to the semicolon after sent-by and with it.
+    let viaHead: OctetRange
+    /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
+    let furtherVias: Int
     let nonceDigits: OctetRange
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
@@ -168,6 +174,13 @@ struct BoundProgram: ~Copyable {
         localHost = text.add(hostText)
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
+        viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
+        furtherVias = settings.extraHeaders.reduce(0) { count, line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            let name = String(parts[0].filter { $0 != " " && $0 != "\t" })
+            guard parts.count == 2, HeaderName(token: name) == .via else { return count }
+            return count + parts[1].split(separator: ",").count
+        }
         domain = text.add(domainText)
         target = text.add(settings.targetText)
         nonceDigits = text.add(settings.nonce.description)
@@ -249,7 +262,10 @@ struct BoundProgram: ~Copyable {
                     opensDialog: source.opensDialog, literalOctets: UInt32(literalOctets), methodOffset: method.offset,
                     methodLength: UInt16(method.length), hasConstantURI: uriIsText,
                     isInDialog: source.segments.contains { if case .live(.routes, _) = $0 { true } else { false } },
-                    writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } }))
+                    writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } },
+                    takesInviteRoutes: source.segments.contains {
+                        if case .live(.inviteRoutes, _) = $0 { true } else { false }
+                    }))
         }
 
         var textRanges: [OctetRange] = []
@@ -314,8 +330,9 @@ struct BoundProgram: ~Copyable {
             let first = allDialogs.count
             allDialogs += party.dialogs.map {
                 DialogTemplates(
-                    acknowledge: Int32($0.acknowledge), bye: Int32($0.bye), cancel: Int32($0.cancel),
-                    isServer: $0.isServer, learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
+                    acknowledge: Int32($0.acknowledge), plainAcknowledge: Int32($0.plainAcknowledge),
+                    bye: Int32($0.bye), isServer: $0.isServer,
+                    learnsEarly: $0.learnsEarly, hasInvite: $0.hasInvite)
             }
             let layout = party.layout
             var methods: UInt32 = 0
@@ -464,6 +481,7 @@ struct BoundProgram: ~Copyable {
         case .bodyLength: .bodyLength
         case .bodyStart: .bodyStart
         case .rack: .rack
+        case .inviteRoutes: .inviteRoutes
         }
     }
 

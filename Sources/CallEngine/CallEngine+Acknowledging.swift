@@ -166,6 +166,28 @@ extension CallEngine {
         return out.count
     }
 
+    /// Puts the Route lines of an INVITE, as they were sent, where the CANCEL that is made next finds them (RFC 3261 §9.1).
+    mutating func readRoutes(
+        of invite: UnsafeMutablePointer<ClientRecord>?, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        companionRoutes = 0
+        guard let invite, let octets = octets(of: invite, slot, header), let base = octets.baseAddress else { return }
+        // It forgets what stands in `echoScratch`.
+        let atHand = MessageAtHand(self)
+        defer { putBack(atHand) }
+        _ = scanner.scan(octets)
+        var out = OctetWriter(echoScratch)
+        var number = 0
+        while let found = scanner.number(of: .route, from: number) {
+            let value = scanner.header(found).value
+            out.write("Route: ")
+            out.write(base + Int(value.offset), Int(value.length))
+            out.write("\r\n")
+            number = found &+ 1
+        }
+        companionRoutes = out.count
+    }
+
     private mutating func writeAckHeaders(_ out: inout OctetWriter) {
         guard let base = hand else { return }
         let index = scanner.index
@@ -202,7 +224,14 @@ extension CallEngine {
             return
         }
         let payload = entry.pointee
-        guard scanner.index.cseqMethod == .invite, payload.second & LingerMark.acknowledges != 0, status >= 200 else {
+        let acknowledges = payload.second & LingerMark.acknowledges != 0
+        if acknowledges, scanner.index.cseqMethod != .invite, scanner.index.cseqMethod != .cancel {
+            // An INVITE's branch (RFC 3261 §17.1.3).
+            countMalformed(.responseMethod)
+            traceStray(.discarded)
+            return
+        }
+        guard scanner.index.cseqMethod == .invite, acknowledges, status >= 200 else {
             recorder.count(status < 200 ? .provisionalsAbsorbed : .responseRetransmissionsReceived)
             return
         }

@@ -38,9 +38,13 @@ extension CallEngine {
         } else if instruction.operation != .pause {
             since = tick
         }
-        if case .endless = got {
+        switch got {
+        case .endless:
             expectation = general(got, owed)
             since = tick
+        // The step may well have waited for this response.
+        case .contact, .routes: expectation = general(got, owed)
+        default: break
         }
         recorder.countStep(step, .failed)
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
@@ -91,7 +95,9 @@ extension CallEngine {
             case .timeout: owed
             case .transport: .reachable
             case .endless: .rest
-            case .value, .malformed, .declared, .exhausted, .missing: .progress
+            case .contact: .contact
+            case .routes: .routes
+            case .value, .absent, .malformed, .declared, .exhausted, .missing: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
     }
@@ -137,7 +143,10 @@ extension CallEngine {
         }
         guard dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 else { return }
         if !plan.isServer, dialog.pointee.ackSerial == 0, plan.acknowledge >= 0 {
-            acknowledge(Int(plan.acknowledge), dialog: number, slot, header)
+            // As the script has it; where that cannot be made, an ACK all the same (RFC 3261 §13.2.2.4).
+            if !acknowledge(Int(plan.acknowledge), dialog: number, slot, header) {
+                _ = acknowledge(Int(plan.plainAcknowledge), dialog: number, slot, header)
+            }
         }
         guard !awaitsAck(header, number), !hasActive(.bye, header, number), plan.bye >= 0 else { return }
         guard let record = freeClient(header) else { return }
@@ -148,24 +157,19 @@ extension CallEngine {
         _ invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
-        let plan = templates(header, dialog: number)
-        guard !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled) else { return }
-        // In a dialog that stands the INVITE is a later one, which has its own request URI, To and route set.
-        let isReinvite = dialog(header, number).pointee.state == .confirmed
-        guard isReinvite || plan.cancel >= 0, let record = freeClient(header) else { return }
-        if isReinvite {
-            sendCancel(ofReinvite: invite, record, number, slot, header)
-        } else {
-            sendClosing(Int(plan.cancel), .cancel, record, number, slot, header)
-        }
+        guard !hasActive(.cancel, header, number), !header.pointee.flags.contains(.cancelled),
+            let record = freeClient(header)
+        else { return }
+        sendCancel(of: invite, record, number, slot, header)
     }
 
     /// A CANCEL made from the INVITE's own octets (RFC 3261 §9.1), which goes where that went.
     private mutating func sendCancel(
-        ofReinvite invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
+        of invite: UnsafeMutablePointer<ClientRecord>, _ number: Int, _ dialogNumber: Int, _ slot: UInt32,
         _ header: UnsafeMutablePointer<SlotHeader>
     ) {
         let dialog = self.dialog(header, dialogNumber)
+        let isReinvite = dialog.pointee.state == .confirmed
         guard let place = outbound.reserve() else {
             recorder.count(.sendsDropped)
             return
@@ -180,7 +184,7 @@ extension CallEngine {
         let record = client(header, number)
         record.pointee.serial = invite.pointee.serial
         record.pointee.cseq = invite.pointee.cseq
-        record.pointee.template = ClientRecord.cancelsReinvite
+        record.pointee.template = isReinvite ? ClientRecord.cancelsReinvite : ClientRecord.cancelsInvite
         record.pointee.method = .cancel
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
@@ -190,7 +194,7 @@ extension CallEngine {
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: false, timers: timers)
         store(machine, record)
-        commit(place, length, flow: flow(of: dialog), slot: slot, header, again: false)
+        commit(place, length, flow: isReinvite ? flow(of: dialog) : targetFlow, slot: slot, header, again: false)
     }
 
     private mutating func sendClosing(

@@ -6,12 +6,14 @@ import SIPWire
 // What is learnt of a dialog from the peer's messages (RFC 3261 §12.1): its tag, target, route set and identities.
 extension CallEngine {
     /// Where in-dialog requests go: request URI, Route lines and address, from Contact and Record-Route of the message at
-    /// hand (RFC 3261 §12.1). The texts stand in `textScratch` or in the message until the next use of either.
+    /// hand (RFC 3261 §12.1). The texts stand in `textScratch` or in the message until the next use of either. `pathFault` says
+    /// what was wrong with them.
     mutating func learnPath(reversed: Bool) -> (
         target: UnsafeRawBufferPointer, routes: UnsafeRawBufferPointer, next: TransportAddress?
     ) {
         guard let base = hand else { return (.init(start: nil, count: 0), .init(start: nil, count: 0), nil) }
         let contact = scanner.index.contact
+        pathFault = contact.length > 0 ? .none : .noContact
         var target = OctetRange.none
         var next: TransportAddress?
         if contact.length > 0 {
@@ -21,8 +23,12 @@ extension CallEngine {
                 next = contactAddress
             } else {
                 target = NameAddress(base, contact, inList: true).uri
-                next = URIView(base, target).address()
-                if contact.length <= UInt32(Self.longestViaHead), target.length > 0 {
+                let uri = URIView(base, target)
+                next = uri.address()
+                if !uri.isWellFormed || uri.scheme != .sip && uri.scheme != .sips {
+                    pathFault = .contact
+                    target = .none
+                } else if contact.length <= UInt32(Self.longestViaHead) {
                     memcpy(contactText, base + Int(contact.offset), Int(contact.length))
                     contactCount = Int(contact.length)
                     contactTarget = OctetRange(offset: target.offset &- contact.offset, length: target.length)
@@ -31,18 +37,23 @@ extension CallEngine {
             }
         }
         if target.length == 0 {
-            // A peer without Contact: its identity is all there is.
+            // A peer without Contact: its identity is all there is, and a response came from where the request went.
             target = NameAddress(base, reversed ? scanner.index.to : scanner.index.from).uri
-            next = URIView(base, target).address()
+            next = reversed ? flows.address(targetFlow) : URIView(base, target).address()
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
         guard scanner.index.has(.recordRoute) else { return (targetText, .init(start: nil, count: 0), next) }
         var count = 0
         var number = 0
-        while let found = scanner.number(of: .recordRoute, from: number), count < Self.mostRoutes {
+        var isCut = false
+        while let found = scanner.number(of: .recordRoute, from: number), !isCut {
             var list = NameAddressList(base, scanner.header(found).value)
-            while let one = list.next(), count < Self.mostRoutes {
+            while let one = list.next() {
                 guard one.uri.length > 0 else { continue }
+                guard count < Self.mostRoutes else {
+                    isCut = true
+                    break
+                }
                 routeRanges[count] = one.uri
                 count &+= 1
             }
@@ -54,7 +65,10 @@ extension CallEngine {
         next = view.address()
         var out = OctetWriter(textScratch)
         func write(_ route: OctetRange, _ out: inout OctetWriter) {
-            guard out.count &+ Int(route.length) < 60_000 else { return }
+            guard out.count &+ Int(route.length) < Self.longestRoutes else {
+                isCut = true
+                return
+            }
             out.write("Route: <")
             out.write(base + Int(route.offset), Int(route.length))
             out.write(">\r\n")
@@ -66,6 +80,7 @@ extension CallEngine {
             write(target, &out)
             targetText = UnsafeRawBufferPointer(start: base + Int(first.offset), count: Int(first.length))
         }
+        if isCut, pathFault != .contact { pathFault = .routes }
         return (targetText, UnsafeRawBufferPointer(start: textScratch, count: out.count), next)
     }
 
@@ -98,11 +113,32 @@ extension CallEngine {
             callID = index.callID
             local = index.to
         }
+        if pathFault == .routes { countMalformed(.tooManyRoutes) }
         if fromResponse { dialog.pointee.remoteTagHash = tagHash(index.to) }
         store(
             dialog, callID: callID, identity: identity, local: local, tag: tag, target: path.target,
             routes: path.routes)
         dialog.pointee.flow = (path.next.map { flows.flow(to: $0) } ?? flows.flow(to: source)).index
+    }
+
+    /// A 2xx to an INVITE came whose path is not what it should be: a Contact that leads nowhere and a route set that would be
+    /// cut end the call here; a Contact that is absent is counted.
+    ///
+    /// - Parameter isRefresh: the dialog stood before, with its route set.
+    /// - Returns: whether the run has failed with it.
+    mutating func judgePath(
+        _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int,
+        isRefresh: Bool
+    ) -> Bool {
+        let fault = pathFault
+        if fault == .routes {
+            guard !isRefresh else { return false }
+        } else {
+            countMalformed(.missingContact)
+        }
+        guard fault != .noContact, header.pointee.phase == .waiting else { return false }
+        fail(slot, header, fault == .contact ? .contact(status: status) : .routes(status: status), dialogNumber)
+        return true
     }
 
     private mutating func store(
@@ -162,9 +198,9 @@ extension CallEngine {
     mutating func refreshTarget(
         _ dialog: UnsafeMutablePointer<DialogRecord>, _ target: UnsafeRawBufferPointer, _ next: TransportAddress?
     ) {
-        guard scanner.index.contact.length > 0, dialog.pointee.learned != 0, let octets = target.baseAddress else {
-            return
-        }
+        guard scanner.index.contact.length > 0, pathFault != .contact, dialog.pointee.learned != 0,
+            let octets = target.baseAddress
+        else { return }
         let old = arena.pointer(.init(raw: dialog.pointee.learned))
         var learned = old.load(as: LearnedDialog.self)
         let known =

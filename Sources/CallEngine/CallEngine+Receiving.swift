@@ -34,12 +34,16 @@ extension CallEngine {
             if scanner.index.isRequest { receiveRequest() } else { receiveResponse() }
         case .keepAlive: recorder.count(.keepAlives)
         case .malformed(let fault, _):
-            recorder.countMalformed(WireFault.allCases.firstIndex(of: fault) ?? 0)
+            countMalformed(fault)
             if !traces.isOff {
                 traces.appendStray(.malformed, octets: message, from: source, to: settings.local, at: received)
             }
             answerMalformed(message, fault)
         }
+    }
+
+    mutating func countMalformed(_ fault: WireFault) {
+        recorder.countMalformed(WireFault.allCases.firstIndex(of: fault) ?? 0)
     }
 
     /// A request that cannot be handled is answered when enough of it can be read to do so (RFC 3261 §16.3 for proxies, and

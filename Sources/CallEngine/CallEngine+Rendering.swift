@@ -138,6 +138,9 @@ extension CallEngine {
                 out = Self.writeNumber(UInt64(invite ?? speaker.dialog.pointee.inviteCSeq), at: out + 1)
                 memcpy(out, " INVITE", 7)
                 out += 7
+            case .inviteRoutes:
+                memcpy(out, echoScratch, companionRoutes)
+                out += companionRoutes
             default:
                 guard speaker.dialog.pointee.learned != 0 else {
                     // Before anything is learnt there is no tag and no route set; all else needs a dialog.

@@ -415,6 +415,18 @@ extension CallEngine {
         let header = self.header(slot)
         guard header.pointee.phase == .waiting else { return false }
         trace(slot, header)
+        if isMerged(key, header) {
+            // A tag of no call: the ACK must not find the transaction that goes on.
+            let token = statelessToken(base)
+            linger.insert(
+                key,
+                serverPayload(
+                    token.call, dialog: 0, server: 255, template: Self.firstStatusMark &+ 482, incarnation: 0,
+                    party: header.pointee.party), queue: repeatedQueue, now: tick)
+            recorder.countUnexpectedRequest(answeredWith: 482)
+            answer(482, token: token)
+            return true
+        }
         let dialogNumber = waitDialog(header)
         let dialog = self.dialog(header, dialogNumber)
         dialog.pointee.remoteCSeq = index.cseqNumber
@@ -427,6 +439,20 @@ extension CallEngine {
         accept(key, slot, header, dialogNumber)
         settleTimers(slot)
         return true
+    }
+
+    /// Whether the request at hand, whose leg is known, has come before by another way: the same CSeq as a request that is still
+    /// unanswered or unacknowledged, and another branch (RFC 3261 §8.2.2.2).
+    private mutating func isMerged(_ key: UInt64, _ header: UnsafeMutablePointer<SlotHeader>) -> Bool {
+        for number in 0..<Int(party(header).pointee.servers) {
+            let record = server(header, number)
+            if record.pointee.isActive, record.pointee.key != key, record.pointee.method == scanner.index.method,
+                record.pointee.cseq == scanner.index.cseqNumber
+            {
+                return true
+            }
+        }
+        return false
     }
 
     private mutating func receiveInitial(_ key: UInt64) {

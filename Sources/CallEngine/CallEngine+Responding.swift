@@ -148,10 +148,14 @@ extension CallEngine {
     /// Answers the request at hand without keeping anything of it (RFC 3261 §8.2.7).
     mutating func answerStatelessly(_ status: UInt16) {
         guard scanner.index.method != .ack, let base = hand else { return }
-        // The tag must be the same for every repeat of the request.
+        answer(status, token: statelessToken(base))
+    }
+
+    /// A tag of no call, the same for every repeat of the request at hand.
+    func statelessToken(_ base: UnsafeRawPointer) -> CallToken {
         let range = scanner.index.callID
         let hash = Self.hash(base + Int(range.offset), Int(range.length), seed: UInt64(settings.nonce.value))
-        answer(status, token: CallToken(call: hash | 0xFF &<< 56, part: 0))
+        return CallToken(call: hash | 0xFF &<< 56, part: 0)
     }
 
     mutating func answer(_ status: UInt16, token: CallToken, again: Bool = false) {

@@ -29,6 +29,15 @@ extension CallEngine {
             receiveRawResponse(status)
             return
         }
+        let via = scanner.index.topmostVia
+        let head = bound.viaHead
+        if scanner.index.hasSeveralVias || via.length < head.length
+            || memcmp(base + Int(via.offset), bound.literals + Int(head.offset), Int(head.length)) != 0,
+            let fault = viaFault(base, via)
+        {
+            discard(fault, token)
+            return
+        }
         guard let pointer = slots.find(token.slot, generation: token.generation) else {
             receiveLateResponse(token, status)
             return
@@ -57,7 +66,8 @@ extension CallEngine {
             let record = client(header, number)
             if record.pointee.isActive, record.pointee.serial == token.serial,
                 record.pointee.dialog == UInt8(truncatingIfNeeded: dialogNumber), record.pointee.method == method,
-                record.pointee.cseq == scanner.index.cseqNumber, record.pointee.template != ClientRecord.raw
+                record.pointee.cseq == scanner.index.cseqNumber, record.pointee.template != ClientRecord.raw,
+                method != .other || isMethod(of: record)
             {
                 receive(status, token.slot, header, number, record)
                 settleTimers(token.slot)
@@ -66,6 +76,10 @@ extension CallEngine {
             number &+= 1
         }
         if receiveRaw(token, serial: token.serial, status) { return }
+        if isOfOtherMethod(token, header, dialogNumber) {
+            countMalformed(.responseMethod)
+            return
+        }
         receiveRepeatedResponse(status, token, header, dialogNumber)
         settleTimers(token.slot)
     }
@@ -125,9 +139,13 @@ extension CallEngine {
                 } else {
                     measureSessionRequest(header, record, status)
                     finishInvite(status, slot, header, record)
-                    learn(header, dialogNumber, fromResponse: true)
                     let dialog = self.dialog(header, dialogNumber)
-                    if dialog.pointee.state != .confirmed { dialog.pointee.state = .confirmed }
+                    let isRefresh = dialog.pointee.state == .confirmed
+                    learn(header, dialogNumber, fromResponse: true)
+                    dialog.pointee.state = .confirmed
+                    if pathFault != .none, judgePath(status, slot, header, dialogNumber, isRefresh: isRefresh) {
+                        return
+                    }
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .deliverAndAcknowledge:

@@ -33,7 +33,10 @@ extension CallEngine {
                 recorder.countStep(Int(instruction.step), .sent)
             case .acknowledge:
                 header.pointee.programCounter &+= 1
-                acknowledge(Int(instruction.a), dialog: Int(instruction.c), slot, header)
+                guard acknowledge(Int(instruction.a), dialog: Int(instruction.c), slot, header) else {
+                    failToSend(slot, header, dialog: Int(instruction.c))
+                    return
+                }
                 recorder.countStep(Int(instruction.step), .sent)
             case .sendResponse:
                 header.pointee.programCounter &+= 1
@@ -99,7 +102,7 @@ extension CallEngine {
                     value = evaluate(Int(instruction.c), header, slot)
                 }
                 guard let value else {
-                    fail(slot, header, .value, 0)
+                    fail(slot, header, .absent, 0, detail: absence(Int(instruction.b), header, slot))
                     return
                 }
                 assign(Int(instruction.a), value, header)
@@ -110,7 +113,8 @@ extension CallEngine {
             case .require:
                 textUsed = 0
                 guard holds(Int(instruction.a), header, slot) else {
-                    fail(slot, header, .value, 0, detail: requirementDetail(Int(instruction.a), header, slot))
+                    let (evidence, detail) = whyUnmet(Int(instruction.a), header, slot)
+                    fail(slot, header, evidence, 0, detail: detail)
                     return
                 }
                 header.pointee.programCounter &+= 1
@@ -189,6 +193,7 @@ extension CallEngine {
             let invite = pendingInvite(header, dialogNumber)
             record.pointee.serial = invite?.pointee.serial ?? dialog.pointee.serial
             record.pointee.cseq = invite?.pointee.cseq ?? dialog.pointee.localCSeq
+            if plan.takesInviteRoutes { readRoutes(of: invite, slot, header) }
         } else {
             dialog.pointee.localCSeq &+= 1
             dialog.pointee.serial = (dialog.pointee.serial &+ 1) & 0x7FF
@@ -273,11 +278,13 @@ extension CallEngine {
     }
 
     /// The ACK to a 2xx. Nothing where there is none to acknowledge: a step may take a refusal as well.
+    ///
+    /// - Returns: false when it could not be made (`refusal` says why).
     mutating func acknowledge(
         _ template: Int, dialog dialogNumber: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
-    ) {
+    ) -> Bool {
         let dialog = self.dialog(header, dialogNumber)
-        guard dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 else { return }
+        guard dialog.pointee.state == .confirmed, dialog.pointee.learned != 0 else { return true }
         dialog.pointee.serial = (dialog.pointee.serial &+ 1) & 0x7FF
         if dialog.pointee.serial == 0 { dialog.pointee.serial = 1 }
         dialog.pointee.ackSerial = dialog.pointee.serial
@@ -289,16 +296,26 @@ extension CallEngine {
         // RFC 6026 Timer M: a 2xx repeated after the call's end still gets this ACK.
         let part = UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)
         if bound.templates[template].isPlain {
-            transmit(template, speaker, flow: flow)
+            // One that the full log did not take is sent when the 2xx is repeated.
+            guard transmit(template, speaker, flow: flow) || refusal == .exhausted else {
+                dialog.pointee.ackSerial = 0
+                return false
+            }
             lingerClient(
                 slot, header, part, template: UInt16(truncatingIfNeeded: template), acknowledges: true,
                 serial: dialog.pointee.ackSerial, queue: acceptedQueue)
-            return
+            return true
         }
         // One with a body or headers of its own cannot be made again from the 2xx: its octets wait in a slot.
         var frozen: UInt32 = 0
-        guard transmit(template, speaker, flow: flow, keeping: &frozen), frozen != 0 else { return }
+        guard transmit(template, speaker, flow: flow, keeping: &frozen) else {
+            // Not acknowledged yet.
+            dialog.pointee.ackSerial = 0
+            return false
+        }
+        guard frozen != 0 else { return true }
         _ = lingerOctets(frozen, flow: flow, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
+        return true
     }
 
     private mutating func sendResponse(

@@ -164,8 +164,9 @@ extension CallEngine {
         let toTarget =
             switch record.pointee.method {
             case .cancel:
-                record.pointee.template != ClientRecord.cancelsReinvite
-                    && !bound.templates[Int(record.pointee.template)].isInDialog
+                record.pointee.template == ClientRecord.cancelsInvite
+                    || record.pointee.template != ClientRecord.cancelsReinvite
+                        && !bound.templates[Int(record.pointee.template)].isInDialog
             case .invite: dialog.pointee.state != .confirmed
             default: false
             }

@@ -169,24 +169,6 @@ extension CallEngine {
         }
     }
 
-    /// What the first value of a requirement was, for the failure.
-    mutating func requirementDetail(
-        _ number: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
-    ) -> UnsafeRawBufferPointer {
-        let node = bound.nodes[number]
-        let none = UnsafeRawBufferPointer(start: nil, count: 0)
-        switch node.kind {
-        case .all, .any:
-            for child in 0..<Int(node.b) {
-                let member = Int(bound.children[Int(node.a) + child])
-                if !holds(member, header, slot) { return requirementDetail(member, header, slot) }
-            }
-            return none
-        case .not: return requirementDetail(Int(node.a), header, slot)
-        default: return evaluate(Int(node.a), header, slot) ?? none
-        }
-    }
-
     // MARK: variables
 
     func variableField(
@@ -229,7 +211,7 @@ extension CallEngine {
     // MARK: parts of messages
 
     @inline(__always)
-    private mutating func literal(_ range: OctetRange) -> UnsafeRawBufferPointer {
+    mutating func literal(_ range: OctetRange) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: bound.literals + Int(range.offset), count: Int(range.length))
     }
 
@@ -239,7 +221,7 @@ extension CallEngine {
     }
 
     /// Text made now, behind what was made before for the same value.
-    private mutating func compute(_ write: (inout OctetWriter) -> Void) -> UnsafeRawBufferPointer? {
+    mutating func compute(_ write: (inout OctetWriter) -> Void) -> UnsafeRawBufferPointer? {
         guard textUsed < Self.scratchOctets / 2 else { return nil }
         let start = textScratch + textUsed
         var out = OctetWriter(start)
@@ -329,7 +311,7 @@ extension CallEngine {
         return find(OctetRange(offset: UInt32(offset), length: UInt32(count - offset)))
     }
 
-    private mutating func description() -> SDPView? {
+    mutating func description() -> SDPView? {
         guard let base = hand, scanner.index.body.length > 0 else { return nil }
         return SDPView(base, scanner.index.body)
     }

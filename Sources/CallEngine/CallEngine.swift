@@ -86,6 +86,8 @@ public struct CallEngine: ~Copyable {
     /// What responses to the request at hand repeat of it; made on first use.
     let echoScratch: UnsafeMutableRawPointer
     var echoIsMade = false
+    /// Octets of Route lines in `echoScratch`: those of the INVITE whose CANCEL is about to be made.
+    var companionRoutes = 0
     /// Values of the message rendered last, for the trace.
     let valueScratch: UnsafeMutableRawPointer
     var valueCount = 0
@@ -107,6 +109,9 @@ public struct CallEngine: ~Copyable {
     /// Record-Route URIs of the message at hand.
     let routeRanges: UnsafeMutablePointer<OctetRange>
     static let mostRoutes = 64
+    static let longestRoutes = 60_000
+    /// What was wrong with what `learnPath` read last.
+    var pathFault = PathFault.none
     /// Secret part of the keys that peers could choose.
     let keySeed: UInt64
     /// Since the first `drain`: no run begins any more.
@@ -211,6 +216,8 @@ public struct CallEngine: ~Copyable {
         if earliest == .never { return .distantFuture }
         return epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
     }
+
+    enum PathFault { case none, noContact, contact, routes }
 
     /// Where a flow leads.
     public func address(of flow: Flow) -> TransportAddress { flows.address(flow) }

@@ -66,8 +66,9 @@ package struct DialogPlan: Sendable {
     package var isServer: Bool
     /// Templates that end the dialog when the script does not: made for every dialog that an INVITE opens.
     package var acknowledge = -1
+    /// The same without anything of the script's.
+    package var plainAcknowledge = -1
     package var bye = -1
-    package var cancel = -1
     /// A later request of this party goes into the early dialog (PRACK, UPDATE): tag and target are learnt from 1xx too.
     package var learnsEarly = false
     /// The remote target may change while the dialog lives (re-INVITE, UPDATE): its templates are frozen when sent.
@@ -313,6 +314,8 @@ package enum LiveField: UInt8, Sendable {
     case bodyStart
     /// RSeq / RAck: response number and CSeq of the reliable provisional response (RFC 3262 §7.2).
     case rack
+    /// Route lines of the INVITE that is cancelled.
+    case inviteRoutes
 }
 
 extension CallProgram {

@@ -81,7 +81,7 @@ struct ExpectationPlan {
 
 /// What is expected all the time, whichever step is at hand: by pauses, and of the script itself.
 enum GeneralExpectation: Int, CaseIterable {
-    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress
+    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress, contact, routes
 
     var expectation: Expectation {
         switch self {
@@ -101,6 +101,12 @@ enum GeneralExpectation: Int, CaseIterable {
                 text: "a wait or a pause before so many steps",
                 rule: "Carillon's own: a script that never waits would stall all calls of its worker")
         case .progress: Expectation(text: "to go on", rule: "the scenario")
+        case .contact:
+            Expectation(text: "a SIP or SIPS URI in the Contact of a 2xx to INVITE", rule: "RFC 3261 §12.1.2")
+        case .routes:
+            Expectation(
+                text: "a route set that can be kept: no more than \(CallEngine.mostRoutes) entries and 60,000 octets",
+                rule: "Carillon's own: a route set that is cut leads elsewhere")
         }
     }
 }

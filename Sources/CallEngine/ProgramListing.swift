@@ -150,6 +150,7 @@ package enum ProgramListing {
         case .bodyLength: "«length»"
         case .bodyStart: ""
         case .rack: "«number of the provisional response and its CSeq»"
+        case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         }
     }
 

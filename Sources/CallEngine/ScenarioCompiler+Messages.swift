@@ -228,29 +228,24 @@ extension ScenarioCompiler {
     /// The ACK that the script does not write.
     mutating func acknowledgeTemplate(dialog: Int) -> Int {
         if dialogs[dialog].acknowledge >= 0 { return dialogs[dialog].acknowledge }
+        dialogs[dialog].acknowledge = makePlain("ACK", dialog: dialog)
+        return dialogs[dialog].acknowledge
+    }
+
+    /// A request of the dialog with nothing of the script's in it.
+    private mutating func makePlain(_ method: String, dialog: Int) -> Int {
         var state = FlowState()
         let tree = SendTree(
-            what: .method("ACK"), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
-        let template = makeRequest("ACK", tree, at: party.at, &state, dialog: dialog, inDialog: true)
-        dialogs[dialog].acknowledge = template
-        return template
+            what: .method(method), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
+        return makeRequest(method, tree, at: party.at, &state, dialog: dialog, inDialog: true)
     }
 
     /// What ends a dialog when the script does not.
     mutating func makeClosingTemplates(dialog: Int) {
         guard dialogs[dialog].hasInvite else { return }
         _ = acknowledgeTemplate(dialog: dialog)
-        var state = FlowState()
-        func plain(_ method: String) -> SendTree {
-            SendTree(
-                what: .method(method), answering: nil, from: nil, to: nil, requestURI: nil, reason: nil, content: [])
-        }
-        dialogs[dialog].bye = makeRequest("BYE", plain("BYE"), at: party.at, &state, dialog: dialog, inDialog: true)
-        if !dialogs[dialog].isServer {
-            dialogs[dialog].cancel = makeRequest(
-                "CANCEL", inviteOrigins[dialog] ?? plain("CANCEL"), at: party.at, &state, dialog: dialog,
-                inDialog: false)
-        }
+        dialogs[dialog].plainAcknowledge = makePlain("ACK", dialog: dialog)
+        dialogs[dialog].bye = makePlain("BYE", dialog: dialog)
     }
 
     private mutating func makeRequest(
@@ -339,19 +334,24 @@ extension ScenarioCompiler {
             rack.live(.rack, dialog)
             fixed.append((.rack, rack))
         }
+        let hasRoute = pieces.added.contains { HeaderName(token: $0.name) == .route }
+        // A CANCEL has the Route lines of its INVITE (RFC 3261 §9.1), unless its own step says otherwise.
+        let takesRoutes = method == "CANCEL" && !inDialog && !hasRoute && invitesWithRoute.contains(dialog)
         write(
             fixed, pieces, routes: inDialog ? dialog : nil,
-            extra: inDialog ? nil : method == "CANCEL" ? .extraRoutes : .extraHeaders, &message)
+            extra: inDialog || takesRoutes ? nil : method == "CANCEL" ? .extraRoutes : .extraHeaders, &message)
+        if takesRoutes { message.live(.inviteRoutes, dialog) }
         finishBody(pieces, &message)
         if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
+        if method == "INVITE" && !inDialog && hasRoute { invitesWithRoute.insert(dialog) }
 
         let constant = [tree.from, tree.to, tree.requestURI].compactMap { $0 }.allSatisfy(\.isConstant)
         let isPlain = tree.content.isEmpty && tree.from == nil && tree.to == nil && tree.requestURI == nil
         return add(
             TemplateSource(
                 segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
-                isPure: pieces.isPure && constant && !(inDialog && dialogs[dialog].refreshes), isPlain: isPlain,
-                party: partyIndex))
+                isPure: pieces.isPure && constant && !takesRoutes && !(inDialog && dialogs[dialog].refreshes),
+                isPlain: isPlain, party: partyIndex))
     }
 
     private mutating func makeResponse(

@@ -20,6 +20,8 @@ package struct ScenarioCompiler {
     var marks: [String] = []
     /// The step that opened each dialog: From, To and request URI of what follows in it.
     var inviteOrigins: [Int: SendTree] = [:]
+    /// Dialogs that an INVITE opens whose own step writes a Route.
+    var invitesWithRoute: Set<Int> = []
     var party: PartyTree
 
     /// Compiles; the program is nil when a diagnostic is an error.
@@ -73,6 +75,7 @@ package struct ScenarioCompiler {
         variables = []
         marks = []
         inviteOrigins = [:]
+        invitesWithRoute = []
         _ = dialog(named: "", startsWithRequestReceived: tree.startsByWaiting)
 
         program.parties[index].entry = program.instructions.count

@@ -129,8 +129,9 @@ struct ClientRecord {
     static let size = 40
     /// In place of a template: a raw request, which no machine accompanies. Of an INVITE the octets are kept, for its ACK.
     static let raw: UInt16 = 0xFFFF
-    /// In place of a template: a CANCEL made from a re-INVITE, whose octets are kept.
+    /// In place of a template: a CANCEL made from a re-INVITE, or from one that opens a dialog, whose octets are kept.
     static let cancelsReinvite: UInt16 = 0xFFFE
+    static let cancelsInvite: UInt16 = 0xFFFD
 }
 
 /// A server transaction that is not yet finished.

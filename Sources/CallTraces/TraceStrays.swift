@@ -11,6 +11,8 @@ public enum StrayReason: UInt8, Sendable, CaseIterable {
     case afterEnd
     /// A request that no scenario here serves.
     case notServed
+    /// A response that does not repeat its request as it must.
+    case discarded
 
     var words: String {
         switch self {
@@ -18,6 +20,7 @@ public enum StrayReason: UInt8, Sendable, CaseIterable {
         case .noCall: "belongs to no call of ours"
         case .afterEnd: "came after its run had ended"
         case .notServed: "no scenario here serves it"
+        case .discarded: "does not repeat its request as a response must"
         }
     }
 }

@@ -107,8 +107,11 @@ extension FailureEvidence {
         case .transport(EMSGSIZE): "a message too long to be sent: a datagram holds 65,507 octets"
         case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
         case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
+        case .absent: detail.isEmpty ? "no value" : detail
         case .malformed(let fault):
             "a malformed message" + (faults.indices.contains(Int(fault)) ? " (\(faults[Int(fault)]))" : "")
+        case .contact(let status): "a \(status) whose Contact is not a SIP URI"
+        case .routes(let status): "a \(status) with a longer Record-Route"
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"
         case .missing: "no value for a part that it is made of"

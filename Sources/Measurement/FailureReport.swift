@@ -12,8 +12,14 @@ import SIPWire
     case transport(errno: Int32)
     /// A message came but a check on it failed; `FailureReport.detail` holds the value it had.
     case value
+    /// A message came without what the check is about; `FailureReport.detail` says what is not there: "no X-Test header field".
+    case absent
     /// A message that cannot be read; the fault is a position in `RecorderLayout.faults`.
     case malformed(fault: UInt16)
+    /// A 2xx to an INVITE whose Contact is no SIP URI: nobody knows where the ACK goes.
+    case contact(status: UInt16)
+    /// A 2xx to an INVITE with a longer Record-Route than is kept.
+    case routes(status: UInt16)
     /// The scenario itself said `Fail`; `FailureReport.detail` holds its words.
     case declared
     /// We had no room: overflow record, slot or arena.
@@ -31,13 +37,19 @@ import SIPWire
         case .timeout: 2_000
         case .transport(let errno): 3_000 + UInt32(clamping: errno)
         case .value: 4_000
+        case .absent: 4_500
         case .malformed(let fault): 5_000 + UInt32(fault)
         case .declared: 6_000
         case .exhausted: 7_000
         case .missing: 7_500
         case .endless(let steps): 8_000 &+ steps
+        case .contact(let status): Self.firstContactCode + UInt32(status)
+        case .routes(let status): Self.firstRoutesCode + UInt32(status)
         }
     }
+
+    private static let firstContactCode: UInt32 = 0x4000_0000
+    private static let firstRoutesCode: UInt32 = 0x4001_0000
 
     /// What `code` gave.
     public init(code: UInt32) {
@@ -46,12 +58,15 @@ import SIPWire
         case ..<2_000: self = .request(Method(rawValue: UInt8(truncatingIfNeeded: code - 1_000)) ?? .other)
         case ..<3_000: self = .timeout
         case ..<4_000: self = .transport(errno: Int32(code - 3_000))
-        case ..<5_000: self = .value
+        case ..<4_500: self = .value
+        case ..<5_000: self = .absent
         case ..<6_000: self = .malformed(fault: UInt16(code - 5_000))
         case ..<7_000: self = .declared
         case ..<7_500: self = .exhausted
         case ..<8_000: self = .missing
-        default: self = .endless(steps: code - 8_000)
+        case ..<Self.firstContactCode: self = .endless(steps: code - 8_000)
+        case ..<Self.firstRoutesCode: self = .contact(status: UInt16(truncatingIfNeeded: code))
+        default: self = .routes(status: UInt16(truncatingIfNeeded: code))
         }
     }
 }

@@ -1,5 +1,5 @@
 /// What is wrong with a message, by the rule it breaks. The first group is found by `MessageScanner.scan`, the second only
-/// by `MessageScanner.strictFault`.
+/// by `MessageScanner.strictFault`, the third by whoever knows the request or makes a dialog of the message.
 public enum WireFault: UInt8, Sendable, CaseIterable {
     case messageTooLong = 1
     case startLine, requestURI, unsupportedVersion, statusCode
@@ -11,6 +11,9 @@ public enum WireFault: UInt8, Sendable, CaseIterable {
 
     case via, viaBranch, nameAddress, escapedHeadersInRequestURI, contactNotBracketed
     case maxForwards, expires, retryAfter, warning, date, callID
+
+    case severalVias, sentBy, responseMethod
+    case missingContact, tooManyRoutes
 }
 
 extension WireFault {
@@ -51,6 +54,11 @@ extension WireFault {
         case .warning: return "Warning: a code of three digits, an agent, a quoted text (RFC 3261 §20.43)"
         case .date: return "a Date in GMT (RFC 3261 §20.17)"
         case .callID: return "Call-ID: one or two words joined by @ (RFC 3261 §20.8)"
+        case .severalVias: return "one Via in a response (RFC 3261 §8.1.3.3)"
+        case .sentBy: return "the sent-by that we wrote in the topmost Via of a response (RFC 3261 §18.1.2)"
+        case .responseMethod: return "the request's method in the CSeq of its response (RFC 3261 §17.1.3)"
+        case .missingContact: return "a Contact with a SIP URI in a 2xx to INVITE (RFC 3261 §12.1.1)"
+        case .tooManyRoutes: return "no more Record-Route entries than this reader's limit"
         }
     }
 

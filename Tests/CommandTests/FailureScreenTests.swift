@@ -123,7 +123,7 @@ extension CommandTests {
                     """
                 try Data(text.utf8).write(to: folder.appendingPathComponent("asking.swift"))
                 let run = try await carillon(["run", "asking.swift", "--out", "report"], in: folder)
-                let got = value.isEmpty ? "an empty value in less than 1 ms" : "“\(value)” in less than 1 ms"
+                let got = (value.isEmpty ? "no X-Test header field" : "“\(value)”") + " in less than 1 ms"
                 #expect(run.out.contains(" \(got)\n"), "\(run.out)\(run.error)")
                 let trace = try Data(contentsOf: folder.appendingPathComponent("report/failed.pcapng"))
                 #expect(trace.range(of: Data(", got \(got)".utf8)) != nil)

@@ -69,8 +69,12 @@ import Testing
             Self.fail(&recorder, run: 58, got: .declared, detail: "registration refused")
             Self.fail(&recorder, run: 59, got: .exhausted)
             Self.fail(&recorder, run: 60, got: .missing)
+            Self.fail(&recorder, run: 61, got: .absent, detail: "no X-A header field")
+            Self.fail(&recorder, run: 62, got: .absent, detail: "no X-B header field")
+            Self.fail(&recorder, run: 63, got: .contact(status: 200))
+            Self.fail(&recorder, run: 64, got: .routes(status: 202))
         }
-        #expect(record.failureGroups.count == 12)
+        #expect(record.failureGroups.count == 16)
         #expect(record.failureGroups[0].count == 40)
         #expect(record.failureGroups[0].examples.count == 16)
         #expect(record.failureGroups[0].examples.map(\.run) == Array(0..<16))
@@ -78,10 +82,22 @@ import Testing
         for text in [
             "487", "nothing", "BYE", "“0”", "“7”", "Connection refused from the network (errno 111)",
             "a malformed message (no Call-ID)", "the scenario's Fail: registration refused",
-            "no room for it in the generator",
+            "no room for it in the generator", "no X-A header field", "no X-B header field",
+            "a 200 whose Contact is not a SIP URI", "a 202 with a longer Record-Route",
         ] {
             #expect(got.contains(text))
         }
+    }
+
+    @Test(
+        "Evidence comes back from its number",
+        arguments: [
+            .response(status: 699), .request(.bye), .request(.other), .timeout, .transport(errno: 111), .value, .absent,
+            .malformed(fault: 7), .declared, .exhausted, .missing, .endless(steps: 100_000), .contact(status: 200),
+            .routes(status: 299),
+        ] as [FailureEvidence])
+    func code(evidence: FailureEvidence) {
+        #expect(FailureEvidence(code: evidence.code) == evidence)
     }
 
     @Test func staysBoundedAndCountsTheRest() {

@@ -1,0 +1,81 @@
+import CallTraces
+import Glibc
+import SIPWire
+
+// What a response with a branch of ours must repeat of its request, and what becomes of one that does not.
+extension CallEngine {
+    /// What is wrong with the Vias of a response to a branch of ours that does not begin as they were written (RFC 3261 §8.1.3.3,
+    /// §18.1.2): a peer may write the same in other letters, add parameters and leave the usual port away.
+    @inline(never)
+    mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
+        let via = ViaValue(base, range)
+        let literals = UnsafeRawPointer(bound.literals)
+        let own = ViaValue(
+            literals, OctetRange(offset: bound.viaHead.offset, length: bound.viaHead.length &- 1))
+        guard via.host.length == own.host.length,
+            strncasecmp(
+                (base + Int(via.host.offset)).assumingMemoryBound(to: CChar.self),
+                (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0,
+            (via.port == 0 ? 5060 : via.port) == own.port
+        else { return .sentBy }
+        guard scanner.index.hasSeveralVias else { return nil }
+        var count = 0
+        var number = 0
+        while let found = scanner.number(of: .via, from: number) {
+            var one = ViaValue(base, scanner.header(found).value) as ViaValue?
+            while let via = one {
+                count &+= 1
+                one = via.next()
+            }
+            number = found &+ 1
+        }
+        return count > 1 &+ bound.furtherVias ? .severalVias : nil
+    }
+
+    /// A response that RFC 3261 has us discard: counted by what is wrong with it, and kept with its call's messages.
+    @inline(never)
+    mutating func discard(_ fault: WireFault, _ token: CallToken) {
+        countMalformed(fault)
+        guard let pointer = slots.find(token.slot, generation: token.generation) else {
+            traceStray(.discarded)
+            return
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        if header.pointee.phase == .orphan { traceStray(.discarded) } else { trace(token.slot, header) }
+    }
+
+    /// Whether the CSeq at hand has the method, one that we have no name for, of this record's request.
+    mutating func isMethod(of record: UnsafeMutablePointer<ClientRecord>) -> Bool {
+        guard let base = hand else { return false }
+        let plan = bound.templates[Int(record.pointee.template)]
+        let range = scanner.index.cseqMethodRange
+        return Int(range.length) == Int(plan.methodLength)
+            && memcmp(
+                base + Int(range.offset), bound.literals + Int(plan.methodOffset), Int(range.length)) == 0
+    }
+
+    /// Whether the branch at hand belongs to a request with another method than its CSeq says (RFC 3261 §17.1.3). A CANCEL
+    /// has the branch of its INVITE (§9.1).
+    mutating func isOfOtherMethod(
+        _ token: CallToken, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
+        let method = scanner.index.cseqMethod
+        let isCancelled = header.pointee.flags.contains(.cancelled)
+        var sent: Method?
+        for number in 0..<clientCount(header) {
+            let record = client(header, number)
+            guard record.pointee.isActive, record.pointee.serial == token.serial,
+                Int(record.pointee.dialog) == dialogNumber, record.pointee.template != ClientRecord.raw
+            else { continue }
+            if record.pointee.method == method { return method == .other && !isMethod(of: record) }
+            sent = record.pointee.method
+        }
+        if sent == nil, token.serial == dialog(header, dialogNumber).pointee.inviteSerial { sent = .invite }
+        switch sent {
+        case nil: return false
+        case .invite: return method != .invite && !(method == .cancel && isCancelled)
+        case .cancel: return method != .invite
+        default: return true
+        }
+    }
+}
