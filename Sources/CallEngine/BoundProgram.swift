@@ -134,6 +134,8 @@ struct BoundProgram: ~Copyable {
     let domain: OctetRange
     let target: OctetRange
     let localHost: OctetRange
+    /// `IP4 192.0.2.1` or `IP6 2001:db8::1`.
+    let connectionAddress: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
     /// How our Vias begin, up to the semicolon after sent-by and with it.
@@ -172,6 +174,13 @@ struct BoundProgram: ~Copyable {
         let hostPortText = "\(hostText):\(portText)"
         let domainText = settings.domain ?? settings.targetText
         localHost = text.add(hostText)
+        // An IPv6 address stands in brackets in SIP and without them in SDP; a name is taken for either.
+        let isIPv6 =
+            hostText.hasPrefix("[")
+            || (settings.local.isIPv6 && settings.advertisedHost != nil
+                && !hostText.utf8.allSatisfy { $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 })
+        let connectionText = (isIPv6 ? "IP6 " : "IP4 ") + hostText.filter { $0 != "[" && $0 != "]" }
+        connectionAddress = text.add(connectionText)
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
         viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
@@ -209,6 +218,7 @@ struct BoundProgram: ~Copyable {
             switch field {
             case .localHostPort: hostPortText
             case .localHost: hostText
+            case .connectionAddress: connectionText
             case .localPort: portText
             case .nonce: settings.nonce.description
             case .domain: domainText

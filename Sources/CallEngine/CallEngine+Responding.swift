@@ -124,7 +124,7 @@ extension CallEngine {
         }
         func writeSource() {
             withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
-                let count = source.write(to: buffer.baseAddress!, withPort: false)
+                let count = source.writeBare(to: buffer.baseAddress!)
                 out.write(UnsafeRawPointer(buffer.baseAddress!), count)
             }
         }

@@ -451,10 +451,10 @@ extension CallEngine {
         let range = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: offer.count))
         let view = SDPView(start, range)
         guard offer.count < 16_384 else { return nil }
-        let host = literal(bound.localHost)
+        let connection = literal(bound.connectionAddress)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
         let made = compute { out in
-            Self.writeSession(&out, name: name, host: host)
+            Self.writeSession(&out, name: name, connection: connection)
             var list = view.media
             var port: UInt64 = 41_000
             while let media = list.next() {
@@ -504,24 +504,24 @@ extension CallEngine {
     /// Where there was no offer, the first reliable response that may have one carries the offer (RFC 3261 §13.2.1): a voice
     /// stream that everybody takes.
     private mutating func ownOffer(_ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeRawBufferPointer? {
-        let host = literal(bound.localHost)
+        let connection = literal(bound.connectionAddress)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
         return compute { out in
-            Self.writeSession(&out, name: name, host: host)
+            Self.writeSession(&out, name: name, connection: connection)
             out.write("m=audio 41000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n")
         }
     }
 
     /// The lines before the first stream.
     private static func writeSession(
-        _ out: inout OctetWriter, name: UnsafeRawBufferPointer, host: UnsafeRawBufferPointer
+        _ out: inout OctetWriter, name: UnsafeRawBufferPointer, connection: UnsafeRawBufferPointer
     ) {
         out.write("v=0\r\no=")
         out.write(name.baseAddress, name.count)
-        out.write(" 2890844730 2890844730 IN IP4 ")
-        out.write(host.baseAddress, host.count)
-        out.write("\r\ns=-\r\nc=IN IP4 ")
-        out.write(host.baseAddress, host.count)
+        out.write(" 2890844730 2890844730 IN ")
+        out.write(connection.baseAddress, connection.count)
+        out.write("\r\ns=-\r\nc=IN ")
+        out.write(connection.baseAddress, connection.count)
         out.write("\r\nt=0 0\r\n")
     }
 }

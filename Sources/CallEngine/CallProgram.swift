@@ -262,6 +262,8 @@ package enum BoundField: Sendable, Equatable {
     /// Address and port of the worker's socket, as in the Via's sent-by.
     case localHostPort
     case localHost
+    /// The same as SDP names it: `IP4 192.0.2.1`, `IP6 2001:db8::1` (RFC 8866 §5.7).
+    case connectionAddress
     case localPort
     /// The run's nonce.
     case nonce

@@ -120,6 +120,7 @@ package enum ProgramListing {
         switch field {
         case .localHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
+        case .connectionAddress: "‹IP4 or IP6 and local address›"
         case .localPort: "‹local port›"
         case .nonce: "‹run›"
         case .domain: "‹domain›"

@@ -673,10 +673,10 @@ extension ScenarioCompiler {
 
     /// An offer as RFC 4566 and RFC 3264 §5 want it.
     private func writeDescription(_ offer: OfferTree, _ body: inout TemplateBuilder, version: Int) {
-        body.text("v=0\r\no=\(party.name) 2890844526 \(2_890_844_526 + version) IN IP4 ")
-        body.bound(.localHost)
-        body.text("\r\ns=-\r\nc=IN IP4 ")
-        body.bound(.localHost)
+        body.text("v=0\r\no=\(party.name) 2890844526 \(2_890_844_526 + version) IN ")
+        body.bound(.connectionAddress)
+        body.text("\r\ns=-\r\nc=IN ")
+        body.bound(.connectionAddress)
         body.text("\r\nt=0 0\r\n")
         var port = 40_000
         for media in offer.media {

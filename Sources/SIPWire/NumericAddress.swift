@@ -68,6 +68,23 @@ extension TransportAddress {
         return text.count
     }
 
+    /// Writes the address alone, IPv6 without brackets: a `received` parameter (RFC 3261 §25.1, RFC 5118 §4.5), an address
+    /// in SDP.
+    /// - Parameter destination: room for at least `longestText` octets.
+    /// - Returns: the number of octets written.
+    @discardableResult
+    public func writeBare(to destination: UnsafeMutableRawPointer) -> Int {
+        guard isIPv6 else { return write(to: destination, withPort: false) }
+        var text = TextOutput(destination)
+        writeIPv6(&text)
+        return text.count
+    }
+
+    /// `::` or 0.0.0.0: every address of this machine.
+    public var isUnspecified: Bool { isIPv6 ? high == 0 && low == 0 : ipv4 == 0 }
+    /// Names something only together with an interface (RFC 4291 §2.5.6).
+    public var isIPv6LinkLocal: Bool { isIPv6 && high >> 54 == 0x3FA }
+
     private func group(_ number: Int) -> UInt32 {
         let half = number < 4 ? high : low
         return UInt32(truncatingIfNeeded: half &>> UInt64(48 &- (number & 3) &* 16)) & 0xFFFF

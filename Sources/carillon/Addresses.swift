@@ -11,15 +11,17 @@ struct Target {
     /// User part, where a SIP URI was given: who is called.
     var user: String?
 
-    /// `host`, `host:port`, `sip:user@host:port`. Ends the program with a message where it is none of these.
-    static func parse(_ argument: String) -> Target {
+    /// `host`, `host:port`, `[IPv6]:port`, `sip:user@host:port`. Ends the program with a message where it is none of these.
+    ///
+    /// - Parameter prefersIPv6: of a name that has addresses of both families, which one is taken.
+    static func parse(_ argument: String, prefersIPv6: Bool = false) -> Target {
         var rest = Substring(argument)
         var user: String?
         let scheme = argument.lowercased()
         if scheme.hasPrefix("sips:") {
             stop(
                 .usage,
-                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP over IPv4"])
+                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP"])
         }
         if scheme.hasPrefix("tel:") {
             stop(
@@ -35,7 +37,7 @@ struct Target {
                 let text = parameter.lowercased()
                 if text.hasPrefix("transport="), text != "transport=udp" {
                     let name = text.dropFirst(10).uppercased()
-                    stop(.usage, ["\(argument): \(name) comes with a later release; this one speaks UDP over IPv4"])
+                    stop(.usage, ["\(argument): \(name) comes with a later release; this one speaks UDP"])
                 }
             }
             rest = rest[..<semicolon]
@@ -47,12 +49,16 @@ struct Target {
                 stop(.usage, ["\(argument): \"\(user!)\" is no user of a SIP URI (RFC 3261 §25.1)"])
             }
         }
-        let address = resolve(String(rest), argument: argument, defaultPort: 5060)
-        return Target(address: address, text: rest.contains(":") ? String(rest) : "\(rest):5060", user: user)
+        let place = HostAndPort(String(rest), argument: argument)
+        let address = place.resolve(argument: argument, defaultPort: 5060, prefersIPv6: prefersIPv6)
+        return Target(address: address, text: "\(place.uriHost):\(address.port)", user: user)
     }
 
-    /// RFC 1918, loopback and link-local.
+    /// RFC 1918, RFC 4193, loopback and link-local.
     var isLoopbackOrPrivate: Bool {
+        if address.isIPv6 {
+            return address.high == 0 && address.low == 1 || address.high >> 57 == 0x7E || address.isIPv6LinkLocal
+        }
         let ip = address.ipv4
         return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 20 == 0xAC1 || ip >> 16 == 0xC0A8 || ip >> 16 == 0xA9FE
     }
@@ -61,118 +67,235 @@ struct Target {
     var resolution: String { text == address.text ? "" : " (\(address.text))" }
 }
 
-/// `host[:port]` to an IPv4 address; names are looked up.
-func resolve(_ text: String, argument: String, defaultPort: UInt16) -> TransportAddress {
-    if text.hasPrefix("[") || text.filter({ $0 == ":" }).count > 1 {
-        stop(.usage, ["\(argument): IPv6 comes with a later release; this one speaks UDP over IPv4"])
-    }
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard let host = parts.first, !host.isEmpty else {
-        stop(.usage, ["\"\(argument)\" names no host: write host[:port]"])
-    }
-    let isName = host.utf8.allSatisfy {
-        $0 >= 0x30 && $0 <= 0x39 || $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || "-._".utf8.contains($0)
-    }
-    guard isName else {
-        stop(.usage, ["\(argument): \"\(host)\" is no host name and no IPv4 address"])
-    }
-    var port = defaultPort
-    if parts.count == 2 {
-        guard let number = UInt16(parts[1]), number > 0 || defaultPort == 0 else {
-            stop(.usage, ["\(argument): port \"\(parts[1])\" is not a number from 1 to 65535"])
+/// `host`, `host:port`, `192.0.2.1:5060`, `[2001:db8::1]:5060`; an IPv6 address alone may come without its brackets.
+struct HostAndPort {
+    /// Without brackets.
+    let host: String
+    let isIPv6: Bool
+    /// As written, nil where none is.
+    let port: Substring?
+
+    init(_ text: String, argument: String) {
+        if text.hasPrefix("[") {
+            guard let end = text.firstIndex(of: "]") else {
+                stop(.usage, ["\(argument): the bracket of the IPv6 address is not closed: write [2001:db8::1]:5060"])
+            }
+            host = String(text[text.index(after: text.startIndex)..<end])
+            isIPv6 = true
+            let rest = text[text.index(after: end)...]
+            guard rest.isEmpty || rest.first == ":" else {
+                stop(.usage, ["\(argument): \"\(rest)\" after the IPv6 address is no port: write [2001:db8::1]:5060"])
+            }
+            port = rest.isEmpty ? nil : rest.dropFirst()
+        } else if text.filter({ $0 == ":" }).count > 1 {
+            host = text
+            isIPv6 = true
+            port = nil
+        } else {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            host = String(parts[0])
+            isIPv6 = false
+            port = parts.count == 2 ? parts[1] : nil
         }
-        port = number
+        if host.isEmpty { stop(.usage, ["\"\(argument)\" names no host: write host[:port]"]) }
     }
-    var hints = addrinfo()
-    hints.ai_family = AF_INET
-    hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
-    var found: UnsafeMutablePointer<addrinfo>?
-    let status = getaddrinfo(String(host), nil, &hints, &found)
-    defer { if let found { freeaddrinfo(found) } }
-    guard status == 0, let address = found?.pointee.ai_addr else {
-        // Digits and points alone were meant as an address.
-        if host.utf8.allSatisfy({ $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 }) {
-            stop(.usage, ["\(argument): \"\(host)\" is no IPv4 address: four numbers from 0 to 255 are"])
+
+    /// As a URI shows it.
+    var uriHost: String { isIPv6 ? "[\(host)]" : host }
+
+    func resolve(argument: String, defaultPort: UInt16, prefersIPv6: Bool) -> TransportAddress {
+        var number = defaultPort
+        if let port {
+            guard let written = UInt16(port), written > 0 || defaultPort == 0 else {
+                stop(.usage, ["\(argument): port \"\(port)\" is not a number from 1 to 65535"])
+            }
+            number = written
         }
-        stop(
-            .environment,
-            ["\(argument): no IPv4 address is found for \"\(host)\": \(String(cString: gai_strerror(status)))"])
+        if isIPv6, host.contains("%") {
+            stop(
+                .usage,
+                [
+                    "\(argument): an address with a zone (RFC 4007) cannot stand in SIP messages;"
+                        + " give one that is not link-local"
+                ])
+        }
+        let isName = host.utf8.allSatisfy {
+            $0 >= 0x30 && $0 <= 0x39 || $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || "-._".utf8.contains($0)
+        }
+        guard isIPv6 || isName else { stop(.usage, ["\(argument): \"\(host)\" is no host name and no IP address"]) }
+        let (found, status) = lookUp()
+        let wanted = found.first { $0.isIPv6 == prefersIPv6 } ?? found.first
+        guard var address = wanted else {
+            // Colons, or digits and points alone, were meant as an address.
+            if isIPv6 {
+                stop(.usage, ["\(argument): \"\(host)\" is no IPv6 address (RFC 4291 §2.2), such as 2001:db8::1"])
+            }
+            if host.utf8.allSatisfy({ $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 }) {
+                stop(.usage, ["\(argument): \"\(host)\" is no IPv4 address: four numbers from 0 to 255 are"])
+            }
+            stop(.environment, ["\(argument): no address is found for \"\(host)\": \(status)"])
+        }
+        if address.isIPv6LinkLocal {
+            stop(
+                .usage,
+                [
+                    "\(argument): \(address.text) is link-local, which means something only together with an interface;"
+                        + " give another of the host's addresses"
+                ])
+        }
+        address.port = number
+        return address
     }
-    let ip = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-        UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
+
+    /// - Returns: the addresses of the host, and why there are none.
+    private func lookUp() -> ([TransportAddress], String) {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
+        if isIPv6 { hints.ai_flags = AI_NUMERICHOST }
+        var first: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, nil, &hints, &first)
+        defer { if let first { freeaddrinfo(first) } }
+        guard status == 0 else { return ([], String(cString: gai_strerror(status))) }
+        var found: [TransportAddress] = []
+        var cursor = first
+        while let one = cursor {
+            cursor = one.pointee.ai_next
+            if let name: UnsafeMutablePointer<sockaddr> = one.pointee.ai_addr,
+                let address = TransportAddress(name: name)
+            {
+                found.append(address)
+            }
+        }
+        return (found, "it has none")
     }
-    return TransportAddress(ipv4: ip, port: port)
+}
+
+extension TransportAddress {
+    /// An address of the system's; nil where it is none of IPv4 or IPv6.
+    init?(name: UnsafePointer<sockaddr>) {
+        switch Int32(name.pointee.sa_family) {
+        case AF_INET:
+            self = UnsafeRawPointer(name).withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                TransportAddress(
+                    ipv4: UInt32(bigEndian: $0.pointee.sin_addr.s_addr), port: UInt16(bigEndian: $0.pointee.sin_port))
+            }
+        case AF_INET6:
+            self = UnsafeRawPointer(name).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                let octets = UnsafeRawPointer($0) + MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                return TransportAddress(
+                    ipv6High: UInt64(bigEndian: octets.loadUnaligned(as: UInt64.self)),
+                    ipv6Low: UInt64(bigEndian: octets.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+                    port: UInt16(bigEndian: $0.pointee.sin6_port))
+            }
+        default: return nil
+        }
+    }
+
+    /// Calls `body` with the address as the system takes it.
+    func withName<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        if isIPv6 {
+            var name = sockaddr_in6()
+            name.sin6_family = sa_family_t(AF_INET6)
+            name.sin6_port = port.bigEndian
+            withUnsafeMutableBytes(of: &name.sin6_addr) {
+                $0.storeBytes(of: high.bigEndian, as: UInt64.self)
+                $0.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+            }
+            return withUnsafePointer(to: &name) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = ipv4.bigEndian
+        return withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
 }
 
 /// The local address that packets to `target` leave from.
 func localAddress(towards target: TransportAddress) -> TransportAddress {
-    let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+    let descriptor = socket(target.isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
     defer { close(descriptor) }
-    var remote = sockaddr_in()
-    remote.sin_family = sa_family_t(AF_INET)
-    remote.sin_port = in_port_t(target.port == 0 ? 5060 : target.port).bigEndian
-    remote.sin_addr.s_addr = target.ipv4.bigEndian
-    let connected = withUnsafePointer(to: &remote) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
-    }
-    guard descriptor >= 0, connected == 0 else {
+    var remote = target
+    if remote.port == 0 { remote.port = 5060 }
+    guard descriptor >= 0, remote.withName({ connect(descriptor, $0, $1) }) == 0 else {
         stop(.environment, ["no route to \(target.text): \(String(cString: strerror(errno)))"])
     }
-    var local = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &local) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let local = withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            getsockname(descriptor, $0, &length) == 0 ? TransportAddress(name: $0) : nil
+        }
     }
-    return TransportAddress(ipv4: UInt32(bigEndian: local.sin_addr.s_addr), port: 0)
+    guard var local else {
+        stop(.environment, ["no local address towards \(target.text): \(String(cString: strerror(errno)))"])
+    }
+    local.port = 0
+    return local
 }
 
-/// The IPv4 address of a network interface.
-func address(ofInterface name: String) -> TransportAddress {
+/// The address of a network interface: of the target's family, and where there is no target IPv4 before IPv6.
+func address(ofInterface name: String, towards target: TransportAddress?) -> TransportAddress {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else {
         stop(.environment, ["cannot list the interfaces: \(String(cString: strerror(errno)))"])
     }
     defer { freeifaddrs(first) }
     var names: Set<String> = []
+    var own: [TransportAddress] = []
     var cursor = first
     while let one = cursor {
         cursor = one.pointee.ifa_next
-        guard let address = one.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET) else { continue }
+        guard let given: UnsafeMutablePointer<sockaddr> = one.pointee.ifa_addr,
+            let address = TransportAddress(name: given),
+            !address.isIPv6LinkLocal
+        else { continue }
         let found = String(cString: one.pointee.ifa_name)
         names.insert(found)
-        if found == name {
-            let ip = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
-            }
-            return TransportAddress(ipv4: ip, port: 0)
-        }
+        if found == name { own.append(address) }
     }
-    stop(
-        .environment,
-        ["no interface \"\(name)\" with an IPv4 address: there are \(names.sorted().joined(separator: ", "))"])
+    guard !own.isEmpty else {
+        stop(
+            .environment,
+            ["no interface \"\(name)\" with an address: there are \(names.sorted().joined(separator: ", "))"])
+    }
+    let wanted = target?.isIPv6
+    guard var address = own.first(where: { $0.isIPv6 == (wanted ?? false) }) ?? (wanted == nil ? own.first : nil)
+    else {
+        let family = wanted! ? "IPv6" : "IPv4"
+        stop(.usage, ["--interface \(name) has no \(family) address, and \(target!.text) is one"])
+    }
+    address.port = 0
+    return address
 }
 
-/// `ADDR`, `ADDR:PORT` or `ADDR:FIRST-LAST`.
+/// `ADDR`, `ADDR:PORT` or `ADDR:FIRST-LAST`, IPv6 addresses with a port in brackets.
 struct LocalAddress {
     var address: TransportAddress
     var ports: ClosedRange<UInt16>?
 
     /// - Parameter defaultPort: where none is written; 0 is any port.
     static func parse(_ argument: String, option: String, defaultPort: UInt16 = 0) -> LocalAddress {
-        let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count == 2, let dash = parts[1].firstIndex(of: "-") {
-            guard let low = UInt16(parts[1][..<dash]), let high = UInt16(parts[1][parts[1].index(after: dash)...]),
-                low > 0,
+        let whole = "\(option) \(argument)"
+        let place = HostAndPort(argument, argument: whole)
+        if let port = place.port, let dash = port.firstIndex(of: "-") {
+            guard let low = UInt16(port[..<dash]), let high = UInt16(port[port.index(after: dash)...]), low > 0,
                 low <= high
-            else { stop(.usage, ["\(option) \(argument): \"\(parts[1])\" is no range of ports; write 5060-5067"]) }
-            var address = resolve(String(parts[0]), argument: "\(option) \(argument)", defaultPort: 0)
+            else { stop(.usage, ["\(whole): \"\(port)\" is no range of ports; write 5060-5067"]) }
+            var address = HostAndPort(place.uriHost, argument: whole)
+                .resolve(argument: whole, defaultPort: 0, prefersIPv6: false)
             address.port = low
             return LocalAddress(address: address, ports: low...high)
         }
-        var address = resolve(argument, argument: "\(option) \(argument)", defaultPort: 0)
-        if !argument.contains(":") { address.port = defaultPort }
+        var address = place.resolve(argument: whole, defaultPort: 0, prefersIPv6: false)
+        if place.port == nil { address.port = defaultPort }
         return LocalAddress(address: address, ports: nil)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Blaster
 import CallTraces
+import SIPWire
 import ScenarioDSL
 
 // Values of options: text to what it means, or a sentence that says how it is written. ArgumentParser puts the option and
@@ -155,24 +156,38 @@ enum SIPAddress {
 /// A host, or host:port, as it stands in a URI.
 enum HostText {
     static func parse(_ argument: String) throws -> String {
-        if argument.hasPrefix("[") || argument.filter({ $0 == ":" }).count > 1 {
-            throw ArgumentProblem("IPv6 comes with a later release; this one speaks UDP over IPv4")
-        }
+        if argument.hasPrefix("[") || argument.filter({ $0 == ":" }).count > 1 { return try reference(argument) }
         let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
         let isHost = { (octet: UInt8) in
             octet >= 0x30 && octet <= 0x39 || octet | 0x20 >= 0x61 && octet | 0x20 <= 0x7A || "-._".utf8.contains(octet)
         }
         guard let host = parts.first, !host.isEmpty, host.utf8.allSatisfy(isHost),
             parts.count == 1 || UInt16(parts[1]).map({ $0 > 0 }) == true
-        else { throw ArgumentProblem("write a host name or an IPv4 address") }
+        else { throw ArgumentProblem("write a host name, an IPv4 address, or an IPv6 address in brackets") }
         return argument
     }
 
-    static func parseWithoutPort(_ argument: String) throws -> String {
-        guard !argument.contains(":") || argument.hasPrefix("[") else {
-            throw ArgumentProblem("write a host name or an IPv4 address, without a port: the port is the socket's own")
+    /// An IPv6reference (RFC 3261 §25.1) with or without a port; an address alone gets its brackets here.
+    private static func reference(_ argument: String) throws -> String {
+        let text = argument.hasPrefix("[") ? argument : "[\(argument)]"
+        let isAddress = { (whole: String) in
+            Array(whole.utf8).withUnsafeBytes { octets in
+                octets.baseAddress.flatMap {
+                    TransportAddress($0, hostport: OctetRange(offset: 0, length: UInt32(octets.count)), defaultPort: 0)
+                } != nil
+            }
         }
-        return try parse(argument)
+        guard isAddress(text) else { throw ArgumentProblem("write an IPv6 address in brackets: [2001:db8::1]") }
+        return text
+    }
+
+    static func parseWithoutPort(_ argument: String) throws -> String {
+        let text = try parse(argument)
+        guard text.hasPrefix("[") ? text.hasSuffix("]") : !text.contains(":") else {
+            throw ArgumentProblem(
+                "write a host name or an address, without a port: the port is the socket's own")
+        }
+        return text
     }
 }
 

@@ -21,7 +21,9 @@ struct IdentityOptions: ParsableArguments {
     var to: String?
     @Option(
         name: .customLong("local"),
-        help: "Local address and port, or a port for each worker: 10.0.0.4, 10.0.0.4:5060, 10.0.0.4:5060-5067.")
+        help:
+            "Local address and port, or a port for each worker: 10.0.0.4, 10.0.0.4:5060, 10.0.0.4:5060-5067, [2001:db8::4]:5060."
+    )
     var local: String?
     @Option(name: .customLong("interface"), help: "Interface whose address is used: eth1.")
     var interface: String?
@@ -39,9 +41,12 @@ struct IdentityOptions: ParsableArguments {
     /// - Returns: where requests go; nil: this process.
     func apply(to run: inout ScenarioRun, target: String?) -> Target? {
         run.domain = domain
-        var destination = target.map { Target.parse($0) }
+        // Of a name with addresses of both families, the one that packets can leave for.
+        let parsed = local.map { LocalAddress.parse($0, option: "--local") }
+        let prefersIPv6 = parsed?.address.isIPv6 ?? false
+        var destination = target.map { Target.parse($0, prefersIPv6: prefersIPv6) }
         if let proxy {
-            let next = Target.parse(proxy)
+            let next = Target.parse(proxy, prefersIPv6: prefersIPv6)
             if let wanted = destination {
                 run.domain = domain ?? wanted.text
                 destination = Target(address: next.address, text: next.text, user: wanted.user)
@@ -59,23 +64,30 @@ struct IdentityOptions: ParsableArguments {
         run.callerURI = from
         if let to { run.calleeURI = to }
         run.extraHeaders = headers
-        placeLocally(&run, destination)
+        placeLocally(&run, parsed, destination)
         return destination
     }
 
-    private func placeLocally(_ run: inout ScenarioRun, _ destination: Target?) {
-        if let local {
-            let parsed = LocalAddress.parse(local, option: "--local")
+    private func placeLocally(_ run: inout ScenarioRun, _ parsed: LocalAddress?, _ destination: Target?) {
+        if let local, let parsed {
             run.local = parsed.address
             run.ports = parsed.ports
-            if parsed.address.ipv4 == 0 {
+            if let destination, destination.address.isIPv6 != parsed.address.isIPv6 {
+                let (here, there) = parsed.address.isIPv6 ? ("IPv6", "IPv4") : ("IPv4", "IPv6")
+                stop(.usage, ["--local \(local) is \(here), and the target \(destination.address.text) is \(there)"])
+            }
+            if parsed.address.isUnspecified {
                 // All addresses: the one that packets to the target leave from stands in Via and Contact.
-                let towards = destination?.address ?? TransportAddress(ipv4: 0x7F00_0001, port: 5060)
+                let loopback =
+                    parsed.address.isIPv6
+                    ? TransportAddress(ipv6High: 0, ipv6Low: 1, port: 5060)
+                    : TransportAddress(ipv4: 0x7F00_0001, port: 5060)
+                let towards = destination?.address ?? loopback
                 run.local = localAddress(towards: towards)
                 run.local.port = parsed.address.port
             }
         } else if let interface {
-            run.local = address(ofInterface: interface)
+            run.local = address(ofInterface: interface, towards: destination?.address)
         } else if let destination {
             run.local = localAddress(towards: destination.address)
         }

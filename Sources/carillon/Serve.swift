@@ -81,7 +81,7 @@ struct Serve: ParsableCommand {
         let local = LocalAddress.parse(listen, option: "--listen", defaultPort: 5060)
         run.local = local.address
         run.ports = local.ports
-        if local.address.ipv4 == 0 {
+        if local.address.isUnspecified {
             stop(
                 .usage,
                 ["--listen \(listen): name the address that peers are to see in Contact and Via, not all addresses"])
