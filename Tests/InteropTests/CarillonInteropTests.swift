@@ -38,6 +38,42 @@ struct CarillonInteropTests {
         }
     }
 
+    @Test(.enabled(if: Loopback.hasIPv6, "needs ::1"))
+    func bothWaysWithSIPpOverIPv6() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let callee = start(try await SIPp.callee(on: port, calls: 200, at: .ipv6))
+            let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 200, at: .ipv6))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            try expectAllSucceeded(caller, 200)
+            #expect(try await callee.exit(within: .seconds(60)) == 0)
+            #expect(try SIPp.account(of: callee).failed == 0)
+        }
+        try await withProcesses { start in
+            let port = try UDPPorts.free()
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 200, at: .ipv6))
+            let caller = start(try SIPp.caller(to: port, calls: 200, rate: 500, at: .ipv6))
+            #expect(try await caller.exit(within: .seconds(60)) == 0)
+            #expect(try SIPp.account(of: caller).successful == 200)
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(callee, 200)
+        }
+    }
+
+    @Test(.enabled(if: Loopback.hasIPv6, "needs ::1"))
+    func throughARecordRoutingProxyOverIPv6() async throws {
+        try await withProcesses { start in
+            let proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: ours, at: .ipv6))
+            let both = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 500, at: .ipv6,
+                    ["--domain", "example.test", "--play", "alice,bob"]))
+            #expect(try await both.exit(within: .seconds(60)) == 0, "\(both.lastWords)")
+            try expectAllSucceeded(both, 500)
+        }
+    }
+
     /// The proxy refuses an ACK or BYE without its route set, so a completed call proves that the route set was followed.
     @Test func throughARecordRoutingProxyInTwoProcesses() async throws {
         try await withProcesses { start in

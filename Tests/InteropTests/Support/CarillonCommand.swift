@@ -28,22 +28,27 @@ enum CarillonCommand {
 
     /// `carillon run basic-call` toward `port`, without segmentation: a tap on loopback sees a segmented send as one frame.
     static func caller(
-        to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, _ more: [String] = []
+        to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, at host: Loopback = .ipv4,
+        _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
             "carillon-caller",
             [
-                path, "run", "basic-call", "127.0.0.1:\(port)", "--local", "127.0.0.1:\(local)", "--workers", "1",
+                path, "run", "basic-call", "\(host.rawValue):\(port)", "--local", "\(host.rawValue):\(local)",
+                "--workers", "1",
                 "--rate",
                 "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out", "record",
             ] + more)
     }
 
-    static func callee(on port: UInt16, calls: Int, _ more: [String] = []) async throws -> ChildProcess {
+    static func callee(on port: UInt16, calls: Int, at host: Loopback = .ipv4, _ more: [String] = []) async throws
+        -> ChildProcess
+    {
         let process = try ChildProcess(
             "carillon-callee",
             [
-                path, "serve", "basic-call", "--listen", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle",
+                path, "serve", "basic-call", "--listen", "\(host.rawValue):\(port)", "--calls", "\(calls)",
+                "--until-idle",
                 "5s",
                 "--gso", "off", "--out", "record",
             ] + more)

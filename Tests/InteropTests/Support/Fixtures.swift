@@ -58,28 +58,54 @@ enum CPeer {
     }
 }
 
+/// This machine, as the programs under test are told of it.
+enum Loopback: String {
+    case ipv4 = "127.0.0.1"
+    case ipv6 = "[::1]"
+
+    /// Whether the machine has ::1.
+    static let hasIPv6: Bool = {
+        let descriptor = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_addr = in6addr_loopback
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
+            }
+        }
+    }()
+}
+
 /// SIPp with its built-in scenarios, or with ours that follow a route set.
 enum SIPp {
-    static let common = [
-        "-i", "127.0.0.1", "-nostdin", "-trace_stat", "-stf", "statistics.csv", "-trace_err", "-error_file",
+    private static func common(_ host: Loopback) -> [String] { ["-i", host.rawValue] + common }
+    private static let common = [
+        "-nostdin", "-trace_stat", "-stf", "statistics.csv", "-trace_err", "-error_file",
         "errors.log",
     ]
 
-    static func caller(to port: UInt16, calls: Int, rate: Int = 200, routed: Bool = false) throws -> ChildProcess {
+    static func caller(to port: UInt16, calls: Int, rate: Int = 200, routed: Bool = false, at host: Loopback = .ipv4)
+        throws -> ChildProcess
+    {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uac-routed.xml")] : ["-sn", "uac", "-d", "0"]
         let ours = try UDPPorts.free()
         return try ChildProcess(
             "sipp-caller",
             ["sipp"] + scenario + [
-                "127.0.0.1:\(port)", "-p", "\(ours)", "-m", "\(calls)", "-r", "\(rate)", "-l", "\(calls)",
+                "\(host.rawValue):\(port)", "-p", "\(ours)", "-m", "\(calls)", "-r", "\(rate)", "-l", "\(calls)",
             ]
-                + common)
+                + common(host))
     }
 
-    static func callee(on port: UInt16, calls: Int, routed: Bool = false) async throws -> ChildProcess {
+    static func callee(on port: UInt16, calls: Int, routed: Bool = false, at host: Loopback = .ipv4) async throws
+        -> ChildProcess
+    {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uas-routed.xml")] : ["-sn", "uas"]
         let process = try ChildProcess(
-            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)"] + common)
+            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)"] + common(host))
         return try await listening(process, on: port)
     }
 
@@ -110,17 +136,18 @@ enum SIPp {
 
 /// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
 enum Kamailio {
-    static func proxy(on port: UInt16, to callee: UInt16) async throws -> ChildProcess {
+    static func proxy(on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture("kamailio.cfg"), "-DD", "-E", "-l", "udp:127.0.0.1:\(port)", "-A",
-                "CALLEE_HOST=\"127.0.0.1\"", "-A", "CALLEE_PORT=\"\(callee)\"", "-Y", ".", "-w", ".",
+                "kamailio", "-f", Repository.fixture("kamailio.cfg"), "-DD", "-E", "-l", "udp:\(host.rawValue):\(port)",
+                "-A",
+                "CALLEE_HOST=\"\(host.rawValue)\"", "-A", "CALLEE_PORT=\"\(callee)\"", "-Y", ".", "-w", ".",
             ])
         do {
             try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
                 if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
-                return UDPPorts.answersOptions(port)
+                return host == .ipv4 ? UDPPorts.answersOptions(port) : UDPPorts.isBound(port)
             }
         } catch {
             let words = process.lastWords

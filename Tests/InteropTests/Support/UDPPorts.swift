@@ -24,9 +24,11 @@ enum UDPPorts {
     static func isBound(_ port: UInt16) -> Bool {
         let hexadecimal = String(port, radix: 16, uppercase: true)
         let wanted = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal
-        guard let table = try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8) else { return false }
-        return table.split(separator: "\n").dropFirst().contains { line in
-            line.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
+        return ["/proc/net/udp", "/proc/net/udp6"].contains { file in
+            guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
+            return table.split(separator: "\n").dropFirst().contains { line in
+                line.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
+            }
         }
     }
 
