@@ -202,4 +202,21 @@ struct EchoedHeadersTests {
         exchange.hear(text)
         #expect(try exchange.takeOne().header("Via") == "SIP/2.0/UDP \(answered)")
     }
+
+    @Test("received has an IPv6 address without brackets, and sent-by with them is the same (RFC 5118 §4.5)")
+    func viaOfIPv6() throws {
+        let exchange = try Exchange(Scenarios.basicCall, plays: ["bob"])
+        let peer = TransportAddress(ipv6High: 0x2001_0DB8 << 32, ipv6Low: 9, port: 5062)
+        for (sent, answered) in [
+            ("h.example.com;branch=z9hG4bK1;rport", "h.example.com;branch=z9hG4bK1;rport=5062;received=2001:db8::9"),
+            ("[2001:DB8::9]:5062;branch=z9hG4bK2", "[2001:DB8::9]:5062;branch=z9hG4bK2"),
+        ] {
+            let text = request(
+                "OPTIONS", branch: "x", from: "<sip:alice@[2001:db8::9]>;tag=a", to: "<sip:bob@10.0.0.1>",
+                callID: sent, cseq: "1 OPTIONS"
+            ).replacing("10.0.0.2:5060;branch=z9hG4bKx", with: sent)
+            exchange.hear(text, from: peer)
+            #expect(try exchange.takeOne().header("Via") == "SIP/2.0/UDP \(answered)")
+        }
+    }
 }

@@ -123,6 +123,23 @@ extension CommandTests {
             }
         }
 
+        @Test(
+            "Both sides over IPv6: in brackets in SIP, without them in SDP",
+            .enabled(if: Peer.hasIPv6, "needs ::1"))
+        func overIPv6() async throws {
+            try await inFolder { folder in
+                let run = try await carillon(
+                    ["run", "basic-call", "--local", "[::1]", "--calls", "3", "--trace", "all", "--out", "all"],
+                    in: folder)
+                #expect(run.code == 0, "\(run.error)")
+                let trace = try Data(contentsOf: folder.appendingPathComponent("all/failed.pcapng"))
+                for text in ["Via: SIP/2.0/UDP [::1]:", "Contact: <sip:alice@[::1]:", "c=IN IP6 ::1\r\n"] {
+                    #expect(trace.range(of: Data(text.utf8)) != nil, "\(text)")
+                }
+                #expect(trace.range(of: Data("IN IP4".utf8)) == nil)
+            }
+        }
+
         @Test("A folder that is used again holds the new report alone, and keeps what no report wrote")
         func usedAgain() async throws {
             try await inFolder { folder in
