@@ -5,17 +5,19 @@ import SIPWire
 // What a response with a branch of ours must repeat of its request, and what becomes of one that does not.
 extension CallEngine {
     /// What is wrong with the Vias of a response to a branch of ours that does not begin as they were written (RFC 3261 §8.1.3.3,
-    /// §18.1.2): a peer may write the same in other letters, add parameters and leave the usual port away.
+    /// §18.1.2): a peer may write the same in other letters or another spelling of an IPv6 address, add parameters and leave the usual port away.
     @inline(never)
     mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
         let via = ViaValue(base, range)
         let literals = UnsafeRawPointer(bound.literals)
         let own = ViaValue(
             literals, OctetRange(offset: bound.viaHead.offset, length: bound.viaHead.length &- 1))
-        guard via.host.length == own.host.length,
-            strncasecmp(
+        let isOurHost =
+            via.host.length == own.host.length
+            && strncasecmp(
                 (base + Int(via.host.offset)).assumingMemoryBound(to: CChar.self),
-                (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0,
+                (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0
+        guard isOurHost || isSameAddress(base, via.host, literals, own.host),
             (via.port == 0 ? 5060 : via.port) == own.port
         else { return .sentBy }
         guard scanner.index.hasSeveralVias else { return nil }
@@ -30,6 +32,14 @@ extension CallEngine {
             number = found &+ 1
         }
         return count > 1 &+ bound.furtherVias ? .severalVias : nil
+    }
+
+    /// An IPv6 address has many spellings (RFC 4291 §2.2).
+    private func isSameAddress(
+        _ base: UnsafeRawPointer, _ host: OctetRange, _ otherBase: UnsafeRawPointer, _ other: OctetRange
+    ) -> Bool {
+        guard let address = TransportAddress(base, host: host, port: 0) else { return false }
+        return address == TransportAddress(otherBase, host: other, port: 0)
     }
 
     /// A response that RFC 3261 has us discard: counted by what is wrong with it, and kept with its call's messages.

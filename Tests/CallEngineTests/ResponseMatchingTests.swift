@@ -72,6 +72,23 @@ struct ResponseMatchingTests {
         #expect(exchange.count(.malformedMessages) == 0)
     }
 
+    @Test(
+        "is ours by its IPv6 address, however that is written (RFC 4291 §2.2)",
+        arguments: [
+            ("[2001:DB8:0:0:0:0:0:1]:5060;", true), ("[2001:db8::0001];", true), ("[2001:db8::2]:5060;", false),
+            ("[2001:db8::1]:5070;", false),
+        ])
+    func addresses(sentBy: String, isOurs: Bool) throws {
+        let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"]) {
+            $0.local = TransportAddress(ipv6High: 0x2001_0DB8 << 32, ipv6Low: 1, port: 5060)
+        }
+        try exchange.start()
+        let answer = try exchange.takeOne().response("200 OK", contact)
+        try #require(answer.contains("SIP/2.0/UDP [2001:db8::1]:5060;"))
+        exchange.hear(answer.replacing("SIP/2.0/UDP [2001:db8::1]:5060;", with: "SIP/2.0/UDP \(sentBy)"))
+        #expect(exchange.take().isEmpty != isOurs)
+    }
+
     @Test("is ours by the host that was advertised, in any case")
     func advertised() throws {
         let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"]) {
