@@ -19,18 +19,3 @@ public struct SocketError: Error, Equatable, CustomStringConvertible {
         }
     }
 }
-
-extension TransportAddress {
-    /// `127.0.0.1:5060`, `[::1]:5060`.
-    var text: String {
-        if !isIPv6 {
-            return "\(ipv4 >> 24).\(ipv4 >> 16 & 255).\(ipv4 >> 8 & 255).\(ipv4 & 255):\(port)"
-        }
-        var octets = (high.bigEndian, low.bigEndian)
-        let capacity = Int(INET6_ADDRSTRLEN)
-        let name = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
-            inet_ntop(AF_INET6, &octets, buffer.baseAddress, socklen_t(capacity)).map { String(cString: $0) }
-        }
-        return "[\(name ?? "?")]:\(port)"
-    }
-}

@@ -169,7 +169,7 @@ struct BoundProgram: ~Copyable {
 
     init(_ program: borrowing CallProgram, _ settings: EngineSettings, expectations: [Int]) {
         var text = TextRegion()
-        let hostText = settings.advertisedHost ?? Self.host(settings.local)
+        let hostText = settings.advertisedHost ?? settings.local.hostText
         let portText = String(settings.local.port)
         let hostPortText = "\(hostText):\(portText)"
         let domainText = settings.domain ?? settings.targetText
@@ -456,13 +456,6 @@ struct BoundProgram: ~Copyable {
             case .bodyStart: return nil
             default: return .variable
             }
-        }
-    }
-
-    private static func host(_ address: TransportAddress) -> String {
-        withUnsafeTemporaryAllocation(byteCount: TransportAddress.longestText, alignment: 1) { buffer in
-            let count = address.write(to: buffer.baseAddress!, withPort: false)
-            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[0..<count]), as: UTF8.self)
         }
     }
 

@@ -177,14 +177,7 @@ extension CallEngine {
         defer { putBack(atHand) }
         _ = scanner.scan(octets)
         var out = OctetWriter(echoScratch)
-        var number = 0
-        while let found = scanner.number(of: .route, from: number) {
-            let value = scanner.header(found).value
-            out.write("Route: ")
-            out.write(base + Int(value.offset), Int(value.length))
-            out.write("\r\n")
-            number = found &+ 1
-        }
+        copyLines(of: .route, as: "Route: ", base, &out)
         companionRoutes = out.count
     }
 

@@ -76,21 +76,24 @@ extension CallEngine {
         out.write(base + Int(index.cseqMethodRange.offset), Int(index.cseqMethodRange.length))
         out.write("\r\n")
         let tail = out.count &- head
-        number = 0
-        if index.has(.recordRoute) {
-            while let found = scanner.number(of: .recordRoute, from: number) {
-                let value = scanner.header(found).value
-                out.write("Record-Route: ")
-                out.write(base + Int(value.offset), Int(value.length))
-                out.write("\r\n")
-                number = found &+ 1
-            }
-        }
+        if index.has(.recordRoute) { copyLines(of: .recordRoute, as: "Record-Route: ", base, &out) }
         let echo = RequestEcho(
             headLength: UInt16(clamping: head), tailLength: UInt16(clamping: tail),
             routesLength: UInt16(clamping: out.count &- head &- tail),
             needsTag: tagParameter(base, index.to).length == 0 ? 1 : 0)
         echoScratch.storeBytes(of: echo, as: RequestEcho.self)
+    }
+
+    /// Copies every line of one header from the message at hand, each with its name in full.
+    func copyLines(of name: HeaderName, as head: StaticString, _ base: UnsafeRawPointer, _ out: inout OctetWriter) {
+        var number = 0
+        while let found = scanner.number(of: name, from: number) {
+            let value = scanner.header(found).value
+            out.write(head)
+            out.write(base + Int(value.offset), Int(value.length))
+            out.write("\r\n")
+            number = found &+ 1
+        }
     }
 
     /// The topmost Via with `received` and `rport` where they are due (RFC 3261 §18.2.1, RFC 3581 §4).

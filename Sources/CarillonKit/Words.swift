@@ -3,16 +3,6 @@ import Measurement
 import Reporting
 import SIPWire
 
-extension TransportAddress {
-    /// `127.0.0.1:5060`, `[::1]:5060`.
-    public var text: String {
-        withUnsafeTemporaryAllocation(byteCount: Self.longestText, alignment: 1) { buffer in
-            let count = write(to: buffer.baseAddress!)
-            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[0..<count]), as: UTF8.self)
-        }
-    }
-}
-
 extension TracePolicy {
     /// As `--trace` takes it.
     var text: String {

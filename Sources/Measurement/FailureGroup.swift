@@ -88,8 +88,8 @@ extension FailureExample {
         self.got = got.text(detail: kept.detail, faults: layout.faults)
         callID = kept.callID
         fromTag = kept.fromTag
-        localAddress = addressText(kept.local)
-        remoteAddress = addressText(kept.remote)
+        localAddress = kept.local.text
+        remoteAddress = kept.remote.text
         atUTC = utcText(clock.utcNanoseconds(of: kept.at))
         atNanoseconds = kept.at.nanoseconds - clock.epochMonotonicNanoseconds
         afterNanoseconds = kept.afterNanoseconds
@@ -118,17 +118,4 @@ extension FailureEvidence {
         case .endless(let steps): "the limit of \(grouped(UInt64(steps))) steps without a wait"
         }
     }
-}
-
-/// An address as it stands in a Via: 127.0.0.1:5060, [2001:db8::1]:5060.
-func addressText(_ address: TransportAddress) -> String {
-    if !address.isIPv6 {
-        let host = stride(from: 24, through: 0, by: -8).map { "\(address.ipv4 >> UInt32($0) & 0xFF)" }
-        return host.joined(separator: ".") + ":\(address.port)"
-    }
-    var octets = (address.high.bigEndian, address.low.bigEndian)
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-    inet_ntop(AF_INET6, &octets, &text, socklen_t(text.count))
-    let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return "[\(host)]:\(address.port)"
 }

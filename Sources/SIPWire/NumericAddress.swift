@@ -80,6 +80,19 @@ extension TransportAddress {
         return text.count
     }
 
+    /// `127.0.0.1:5060`, `[::1]:5060`: for reports and messages to people.
+    public var text: String { text(withPort: true) }
+
+    /// `127.0.0.1`, `[::1]`.
+    public var hostText: String { text(withPort: false) }
+
+    private func text(withPort: Bool) -> String {
+        withUnsafeTemporaryAllocation(byteCount: Self.longestText, alignment: 1) { buffer in
+            let count = write(to: buffer.baseAddress!, withPort: withPort)
+            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[0..<count]), as: UTF8.self)
+        }
+    }
+
     /// `::` or 0.0.0.0: every address of this machine.
     public var isUnspecified: Bool { isIPv6 ? high == 0 && low == 0 : ipv4 == 0 }
     /// Names something only together with an interface (RFC 4291 §2.5.6).

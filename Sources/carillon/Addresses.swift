@@ -50,7 +50,8 @@ struct Target {
             }
         }
         let place = HostAndPort(String(rest), argument: argument)
-        let address = place.resolve(argument: argument, defaultPort: 5060, prefersIPv6: prefersIPv6)
+        var address = place.resolve(argument: argument, prefersIPv6: prefersIPv6)
+        address.port = place.portNumber(argument: argument, otherwise: 5060)
         return Target(address: address, text: "\(place.uriHost):\(address.port)", user: user)
     }
 
@@ -103,14 +104,17 @@ struct HostAndPort {
     /// As a URI shows it.
     var uriHost: String { isIPv6 ? "[\(host)]" : host }
 
-    func resolve(argument: String, defaultPort: UInt16, prefersIPv6: Bool) -> TransportAddress {
-        var number = defaultPort
-        if let port {
-            guard let written = UInt16(port), written > 0 || defaultPort == 0 else {
-                stop(.usage, ["\(argument): port \"\(port)\" is not a number from 1 to 65535"])
-            }
-            number = written
+    /// The port as written, else `otherwise`; 0 may be written where that is 0.
+    func portNumber(argument: String, otherwise: UInt16) -> UInt16 {
+        guard let port else { return otherwise }
+        guard let number = UInt16(port), number > 0 || otherwise == 0 else {
+            stop(.usage, ["\(argument): port \"\(port)\" is not a number from 1 to 65535"])
         }
+        return number
+    }
+
+    /// The address, without a port.
+    func resolve(argument: String, prefersIPv6: Bool = false) -> TransportAddress {
         if isIPv6, host.contains("%") {
             stop(
                 .usage,
@@ -125,7 +129,7 @@ struct HostAndPort {
         guard isIPv6 || isName else { stop(.usage, ["\(argument): \"\(host)\" is no host name and no IP address"]) }
         let (found, status) = lookUp()
         let wanted = found.first { $0.isIPv6 == prefersIPv6 } ?? found.first
-        guard var address = wanted else {
+        guard let address = wanted else {
             // Colons, or digits and points alone, were meant as an address.
             if isIPv6 {
                 stop(.usage, ["\(argument): \"\(host)\" is no IPv6 address (RFC 4291 §2.2), such as 2001:db8::1"])
@@ -139,11 +143,10 @@ struct HostAndPort {
             stop(
                 .usage,
                 [
-                    "\(argument): \(address.text) is link-local, which means something only together with an interface;"
+                    "\(argument): \(address.hostText) is link-local, which means something only together with an interface;"
                         + " give another of the host's addresses"
                 ])
         }
-        address.port = number
         return address
     }
 
@@ -235,7 +238,7 @@ func localAddress(towards target: TransportAddress) -> TransportAddress {
         }
     }
     guard var local else {
-        stop(.environment, ["no local address towards \(target.text): \(String(cString: strerror(errno)))"])
+        stop(.environment, ["no local address towards \(target.hostText): \(String(cString: strerror(errno)))"])
     }
     local.port = 0
     return local
@@ -270,7 +273,7 @@ func address(ofInterface name: String, towards target: TransportAddress?) -> Tra
     guard var address = own.first(where: { $0.isIPv6 == (wanted ?? false) }) ?? (wanted == nil ? own.first : nil)
     else {
         let family = wanted! ? "IPv6" : "IPv4"
-        stop(.usage, ["--interface \(name) has no \(family) address, and \(target!.text) is one"])
+        stop(.usage, ["--interface \(name) has no \(family) address, and \(target!.hostText) is one"])
     }
     address.port = 0
     return address
@@ -289,13 +292,12 @@ struct LocalAddress {
             guard let low = UInt16(port[..<dash]), let high = UInt16(port[port.index(after: dash)...]), low > 0,
                 low <= high
             else { stop(.usage, ["\(whole): \"\(port)\" is no range of ports; write 5060-5067"]) }
-            var address = HostAndPort(place.uriHost, argument: whole)
-                .resolve(argument: whole, defaultPort: 0, prefersIPv6: false)
+            var address = place.resolve(argument: whole)
             address.port = low
             return LocalAddress(address: address, ports: low...high)
         }
-        var address = place.resolve(argument: whole, defaultPort: 0, prefersIPv6: false)
-        if place.port == nil { address.port = defaultPort }
+        var address = place.resolve(argument: whole)
+        address.port = place.port == nil ? defaultPort : place.portNumber(argument: whole, otherwise: 0)
         return LocalAddress(address: address, ports: nil)
     }
 }
