@@ -54,7 +54,7 @@ public struct StreamFramer: ~Copyable {
     private var kept: UInt32 = 0
     /// The length of the message in the block, once its head has ended; else 0. While octets are passed over, how many are left.
     private var total: UInt32 = 0
-    /// How far the head of the message at hand has been searched.
+    /// How far the head of the message at hand has been searched; says nothing while `flags` is empty.
     private var head = cos_head()
     private var flags = Flags()
     private var pongsAwaited: UInt8 = 0
@@ -99,14 +99,13 @@ public struct StreamFramer: ~Copyable {
     ///
     /// - Parameter pool: the same for all calls of one framer.
     public mutating func next(_ input: inout StreamInput, _ pool: inout StreamBufferPool) -> StreamEvent? {
-        // Nothing unusual, one whole message: no state is read or written but one octet. All else goes the long way, which
-        // looks at everything again.
+        // Nothing unusual, one whole message. All else goes the long way, which looks at everything again.
         let count = input.count
-        if flags.isEmpty, count >= 16, input.next.octet(0) > Octet.carriageReturn {
-            var head = cos_head()
+        if flags.rawValue == 0, count >= 16 {
             let base = input.next
+            head = cos_head()
             let end = cos_head_end(base, min(count, pool.limits.head), &head)
-            if end > 0, hasUsualStartLine(base, to: end), head.length_lines == 1 {
+            if end > 0, head.length_lines == 1, hasUsualStartLine(base, to: end) {
                 let body = usualLength(base, Int(head.length_line), to: end)
                 if body >= 0, body <= pool.limits.body, body <= count &- end {
                     let length = end &+ body

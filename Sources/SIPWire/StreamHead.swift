@@ -47,20 +47,22 @@ func usualLength(_ base: UnsafeRawPointer, _ line: Int, to end: Int) -> Int {
     guard end &- line >= 19, begins(base.word64(line), packed("c", "o", "n", "t", "e", "n", "t", "-")),
         begins(base.word64(line &+ 8), packed("l", "e", "n", "g", "t", "h", ":"))
     else { return -1 }
-    var place = line &+ 15
-    if base.octet(place) == Octet.space { place &+= 1 }
+    var place = base + (line &+ 15)
+    if place.octet(0) == Octet.space { place += 1 }
     let first = place
     var value: UInt32 = 0
     while true {
-        let digit = UInt32(base.octet(place)) &- 0x30
+        let digit = UInt32(place.octet(0)) &- 0x30
         // The empty line is no digits: this ends before it.
         guard digit < 10 else { break }
         value = value &* 10 &+ digit
-        place &+= 1
+        place += 1
     }
-    guard place > first, place &- first < 10, base.octet(place) == Octet.carriageReturn,
-        base.octet(place &+ 1) == Octet.lineFeed, !isLineBlank(base.octet(place &+ 2))
-    else { return -1 }
+    guard UInt(bitPattern: place - first &- 1) < 9, place - base &+ 4 <= end else { return -1 }
+    // The line end and the empty line, or else a line end that no blank follows.
+    let behind = place.word32(0)
+    guard behind != UInt32(truncatingIfNeeded: packed("\r", "\n", "\r", "\n")) else { return Int(value) }
+    guard behind & 0xFFFF == 0x0A0D, !isLineBlank(place.octet(2)) else { return -1 }
     return Int(value)
 }
 

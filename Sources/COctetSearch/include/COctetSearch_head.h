@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "COctetSearch.h"
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 /// How far the search has come. Places count from the message's first octet.
@@ -51,21 +51,21 @@ static inline __attribute__((always_inline)) void cos_note_line(cos_head *head, 
 /// line; 0 where it is not among them.
 static inline __attribute__((always_inline)) ptrdiff_t cos_look_at_lines(
     const char *octets, ptrdiff_t place, uint64_t ends, cos_head *head) {
-  // C and L in either case, CR, LF, and little else: by their lower five bits.
+  // C and L in either case, CR, LF, and little else: by their lower five bits. Of these, all but C have bit 3.
   const uint32_t telling = 1u << 3 | 1u << 12 | 1u << 13 | 1u << 10;
   for (; ends; ends &= ends - 1) {
-    const ptrdiff_t line = place + __builtin_ctzll(ends) + 1;
-    const unsigned first = (uint8_t)octets[line];
+    const char *line = octets + place + __builtin_ctzll(ends) + 1;
+    const unsigned first = (uint8_t)line[0];
     if (!(telling >> (first & 31) & 1)) continue;
-    if ((first | 0x20) == 'c') {
+    if (!(first & 8)) {
       // Content-Length has its L there, few others have one.
-      if ((octets[line + 8] | 0x20) == 'l') cos_note_line(head, line);
+      if ((line[8] | 0x20) == 'l') cos_note_line(head, line - octets);
     } else if (first == '\r') {
-      if (octets[line + 1] == '\n') return line + 2;
+      if (line[1] == '\n') return line + 2 - octets;
     } else if (first == '\n') {
-      return line + 1;
+      return line + 1 - octets;
     } else if ((first | 0x20) == 'l') {
-      cos_note_line(head, line);
+      cos_note_line(head, line - octets);
     }
   }
   return 0;
@@ -101,9 +101,26 @@ static __attribute__((noinline)) ptrdiff_t cos_look_at_last_lines(const char *oc
   return 0;
 }
 
-/// One past the empty line that ends the head; 0 where it is not in `0..<count`. Goes on where it stopped the last time,
-/// so that a message that comes octet by octet costs no more than its length. Reads nothing outside of `0..<count`.
-static __attribute__((noinline)) ptrdiff_t cos_head_end(const void *base, ptrdiff_t count, cos_head *head) {
+#if defined(__x86_64__)
+/// `cos_head_end` for processors with AVX2: a quarter fewer instructions.
+__attribute__((target("avx2,bmi"), noinline)) static ptrdiff_t cos_head_end_wide(
+    const void *base, ptrdiff_t count, cos_head *head) {
+  const char *octets = (const char *)base;
+  const __m256i wanted = _mm256_set1_epi8('\n');
+  ptrdiff_t place = head->searched;
+  for (const ptrdiff_t last = count - 64 - cos_look_ahead; place <= last; place += 64) {
+    const __m256i *blocks = (const __m256i *)(const void *)(octets + place);
+    const uint64_t low = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(blocks), wanted));
+    const uint64_t high = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(blocks + 1), wanted));
+    const ptrdiff_t end = cos_look_at_lines(octets, place, low | high << 32, head);
+    if (end) return end;
+  }
+  return cos_look_at_last_lines(octets, place, count, head);
+}
+#endif
+
+/// `cos_head_end` for all other processors.
+__attribute__((noinline)) static ptrdiff_t cos_head_end_narrow(const void *base, ptrdiff_t count, cos_head *head) {
   const char *octets = (const char *)base;
   ptrdiff_t place = head->searched;
   for (const ptrdiff_t last = count - 64 - cos_look_ahead; place <= last; place += 64) {
@@ -111,6 +128,15 @@ static __attribute__((noinline)) ptrdiff_t cos_head_end(const void *base, ptrdif
     if (end) return end;
   }
   return cos_look_at_last_lines(octets, place, count, head);
+}
+
+/// One past the empty line that ends the head; 0 where it is not in `0..<count`. Goes on where it stopped the last time,
+/// so that a message that comes octet by octet costs no more than its length. Reads nothing outside of `0..<count`.
+static inline __attribute__((always_inline)) ptrdiff_t cos_head_end(const void *base, ptrdiff_t count, cos_head *head) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")) return cos_head_end_wide(base, count, head);
+#endif
+  return cos_head_end_narrow(base, count, head);
 }
 
 #endif
