@@ -70,7 +70,8 @@ public struct StreamBufferPool: ~Copyable {
         capacity: Int = 1 << 26, reserve: Int = 0, limits: StreamLimits = StreamLimits()
     ) throws(Unavailable) {
         precondition(capacity > 0 && capacity <= 1 << 40 && reserve >= 0 && reserve <= capacity)
-        largestOrder = Self.order(of: limits.head + limits.body)
+        // Behind a head that has not ended, one step may be copied in vain.
+        largestOrder = Self.order(of: limits.head + max(limits.body, StreamFramer.step))
         let largest = Self.smallestBlock << largestOrder
         self.limits = limits
         self.reserve = reserve

@@ -79,7 +79,7 @@ public struct StreamFramer: ~Copyable {
     }
 
     /// The most octets that are copied before the end of the head is known: what lies behind the message is copied in vain.
-    private static let step = 2048
+    static let step = 2048
 
     public init() {}
 

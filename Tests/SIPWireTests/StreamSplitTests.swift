@@ -94,6 +94,16 @@ struct StreamSplitTests {
         #expect(pool.mostUsed <= 1 << 19)
     }
 
+    /// A head that fills the largest block but for a few octets, then all the rest in one read.
+    @Test func theLargestBlockTakesWhatIsCopiedInVain() throws {
+        var pool = try StreamBufferPool(capacity: 1 << 16, limits: StreamLimits(head: 4096, body: 0, passedOver: 0))
+        let head = Array(request("X: " + String(repeating: "y", count: 3800) + "\nl: 0").utf8)
+        let small = Array(answer.utf8)
+        let cut = head.count - 3
+        let events = framed([head[..<cut], head[cut...] + Array(repeatElement(small, count: 20).joined())], &pool)
+        #expect(events == [.message(head)] + Array(repeating: .message(small), count: 20) + [.end(nil)])
+    }
+
     @Test func tenThousandConnectionsOfWhichHalfWait() throws {
         let count = 10_000
         let small = Array(request("Content-Length: 5", body: "hello").utf8)
