@@ -1,6 +1,7 @@
 #!/bin/sh
-# Fuzzes SIPWire for so many seconds (default 60) with libFuzzer, with the address sanitizer where it links. The corpus
-# starts from messages of our own and is kept in .build/fuzz/corpus; a crash is left in .build/fuzz and named at the end.
+# Fuzzes SIPWire for so many seconds (default 60) with libFuzzer, with the address sanitizer where it links: half of them the
+# scanner and the views, half of them the stream framer. The corpora start from messages of our own and are kept in
+# .build/fuzz; a crash is left there and named at the end.
 #
 #     Fuzz/run.sh SECONDS [libFuzzer options]
 set -eu
@@ -8,20 +9,22 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 work=.build/fuzz
-mkdir -p "$work/corpus"
+mkdir -p "$work/corpus" "$work/corpus-stream"
 
-build() { # SANITIZERS
-    swiftc -O -sanitize="$1" -I Sources/COctetSearch/include -parse-as-library -swift-version 6 -module-name FuzzWire \
-        Sources/SIPWire/*.swift "$work/ExerciseWire.swift" Fuzz/FuzzWire.swift -o "$work/fuzz-wire"
+build() { # SANITIZERS NAME
+    swiftc -O -sanitize="$1" -I Sources/COctetSearch/include -parse-as-library -swift-version 6 -module-name "Fuzz$2" \
+        Sources/SIPWire/*.swift "$work/Exercise$2.swift" "Fuzz/Fuzz$2.swift" -o "$work/fuzz-$2"
 }
-# The exercise imports SIPWire for the tests; here it is part of the module.
-grep -v '^import SIPWire$' Tests/SIPWireTests/ExerciseWire.swift >"$work/ExerciseWire.swift"
-if build fuzzer,address 2>"$work/build.log"; then
-    echo "fuzzing with the address sanitizer"
-else
-    echo "no address sanitizer here, fuzzing without:" && tail -n 2 "$work/build.log"
-    build fuzzer
-fi
+for name in Wire Stream; do
+    # The exercise imports SIPWire for the tests; here it is part of the module.
+    grep -v '^import SIPWire$' "Tests/SIPWireTests/Exercise$name.swift" >"$work/Exercise$name.swift"
+    if build fuzzer,address "$name" 2>"$work/build.log"; then
+        echo "fuzzing with the address sanitizer: $name"
+    else
+        echo "no address sanitizer here, fuzzing without: $name" && tail -n 2 "$work/build.log"
+        build fuzzer "$name"
+    fi
+done
 
 seed() { # NAME, lines on standard input; line ends become CR LF
     sed 's/$/\r/' >"$work/corpus/seed-$1"
@@ -81,7 +84,35 @@ Expires: 4294967295
 SIP
 printf '\r\n\r\n' >"$work/corpus/seed-keepalive"
 
-"$work/fuzz-wire" "$work/corpus" -dict=Fuzz/sip.dict -max_len=2048 -max_total_time="$seconds" -timeout=5 \
-    -artifact_prefix="$work/" -print_final_stats=1 "$@" 2>"$work/fuzz.log" && status=0 || status=$?
-grep -E 'DONE|stat::number_of_executed_units|ERROR|Fatal|SUMMARY|Test unit written' "$work/fuzz.log" || true
+# Streams: one octet that says how to cut, then messages and keep-alives.
+stream() { # NAME, messages by their seeds
+    name=$1
+    shift
+    { printf 'A' && for seed in "$@"; do cat "$work/corpus/seed-$seed"; done; } >"$work/corpus-stream/seed-$name"
+}
+seed short <<'SIP'
+A b SIP/2.0
+c:
+Content-Language: l
+l : 05
+Content-Length:
+ 5
+
+SIP
+printf 'hello' >"$work/corpus/seed-hello"
+stream many invite keepalive answer keepalive short hello
+stream answers answer answer short hello answer
+stream pings keepalive keepalive options
+
+status=0
+fuzz() { # NAME CORPUS, libFuzzer options
+    name=$1
+    corpus=$2
+    shift 2
+    "$work/fuzz-$name" "$corpus" -dict=Fuzz/sip.dict -max_total_time="$((seconds / 2))" -timeout=5 \
+        -artifact_prefix="$work/$name-" -print_final_stats=1 "$@" 2>"$work/fuzz-$name.log" || status=$?
+    grep -E 'DONE|stat::number_of_executed_units|ERROR|Fatal|SUMMARY|Test unit written' "$work/fuzz-$name.log" || true
+}
+fuzz Wire "$work/corpus" -max_len=2048 "$@"
+fuzz Stream "$work/corpus-stream" -max_len=3072 "$@"
 exit "$status"

@@ -1,6 +1,7 @@
 // Reads one message again and again, so that callgrind can say what one reading costs: see ../scanner-cost.sh.
 //
-//     ScannerCost WHAT COUNT      WHAT: ok, long, invite (scan that message), branch, tag (find it in the 200)
+//     ScannerCost WHAT COUNT      WHAT: ok, long, invite (scan that message), branch, tag (find it in the 200),
+//                                 stream, streamlong, streaminvite (cut that message out of a stream of them)
 import Glibc
 import SIPWire
 
@@ -71,8 +72,8 @@ let invite = """
 
 func text(_ what: String) -> String {
     switch what {
-    case "invite": return invite
-    case "long": return longResponse
+    case "invite", "streaminvite": return invite
+    case "long", "streamlong": return longResponse
     default: return okResponse
     }
 }
@@ -105,12 +106,34 @@ func measure(_ what: String, _ count: Int) -> Int {
     }
 }
 
+/// Cuts `count` of the message out of reads of 100 of them; -1 where another number comes out.
+func measureStream(_ what: String, _ count: Int) -> Int {
+    let octets = Array(String(repeating: text(what), count: 100).utf8)
+    guard var pool = try? StreamBufferPool() else { return -1 }
+    var framer = StreamFramer()
+    var sum = 0
+    return octets.withUnsafeBytes { octets in
+        var left = count
+        while left > 0 {
+            let length = octets.count / 100 * min(left, 100)
+            var input = StreamInput(UnsafeRawBufferPointer(rebasing: octets[..<length]))
+            while let event = framer.next(&input, &pool) {
+                guard case .message(let message) = event else { return -1 }
+                sum &+= message.count
+                left -= 1
+            }
+        }
+        return sum == count * octets.count / 100 ? sum : -1
+    }
+}
+
 let arguments = CommandLine.arguments
 guard arguments.count == 3, let count = Int(arguments[2]) else {
-    print("usage: ScannerCost ok|long|invite|branch|tag COUNT")
+    print("usage: ScannerCost ok|long|invite|branch|tag|stream|streamlong|streaminvite COUNT")
     exit(64)
 }
-let sum = measure(arguments[1], count)
+let what = arguments[1]
+let sum = what.hasPrefix("stream") ? measureStream(what, count) : measure(what, count)
 guard sum >= 0 else {
     print("the message could not be read")
     exit(70)
