@@ -37,8 +37,8 @@ public struct ServerNonce: Sendable, Hashable, BitwiseCopyable {
     /// The text without its signature.
     func writeClaim(to text: inout Text) { text = claim }
 
-    /// nil where the text is no nonce of ours by its form.
-    init?(_ text: UnsafeRawBufferPointer) {
+    /// What a nonce of ours says; its signature is not looked at. nil where the text has another form.
+    public init?(_ text: UnsafeRawBufferPointer) {
         guard text.count == Self.length else { return nil }
         func number(_ digits: Range<Int>) -> UInt64? {
             var number: UInt64 = 0
