@@ -44,8 +44,12 @@ let package = Package(
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("SIPTransactions", "SIPWire"),
-        room("Digest", "SIPWire", "COpenSSL"),
+        .target(name: "CHashFunctions", dependencies: ["COpenSSL"], linkerSettings: [.linkedLibrary("crypto")]),
+        room("Digest", "SIPWire", "CHashFunctions"),
         tests("DigestTests", "Digest", "SIPWire"),
+        .executableTarget(
+            name: "DigestCost", dependencies: ["Digest", "SIPWire"], path: "Benchmarks/DigestCost",
+            swiftSettings: strict),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),

@@ -11,17 +11,18 @@ work=.build/fuzz-digest
 mkdir -p "$work/corpus"
 
 module() { # SANITIZERS NAME
-    swiftc -O -wmo -sanitize="$1" -I Sources/COctetSearch/include -I Sources/COpenSSL -I "$work" -parse-as-library \
+    swiftc -O -wmo -sanitize="$1" -I Sources/COctetSearch/include -I Sources/CHashFunctions/include -I "$work" -parse-as-library \
         -swift-version 6 -module-name "$2" -emit-module -emit-module-path "$work/$2.swiftmodule" \
         -c Sources/"$2"/*.swift -o "$work/$2.o"
 }
 # Two modules as in the product: their internal names need not differ.
 build() { # SANITIZERS
     module "$1" SIPWire && module "$1" Digest &&
-        swiftc -O -sanitize="$1" -I Sources/COctetSearch/include -I Sources/COpenSSL -I "$work" -parse-as-library \
+        swiftc -O -sanitize="$1" -I Sources/COctetSearch/include -I Sources/CHashFunctions/include -I "$work" -parse-as-library \
             -swift-version 6 -module-name FuzzDigest Tests/DigestTests/ExerciseDigest.swift Fuzz/FuzzDigest.swift \
-            "$work/SIPWire.o" "$work/Digest.o" -lcrypto -o "$work/fuzz-digest"
+            "$work/SIPWire.o" "$work/Digest.o" "$work/CHashFunctions.o" -lcrypto -o "$work/fuzz-digest"
 }
+clang -O2 -I Sources/CHashFunctions/include -c Sources/CHashFunctions/CHashFunctions.c -o "$work/CHashFunctions.o"
 if build fuzzer,address 2>"$work/build.log"; then
     echo "fuzzing with the address sanitizer"
 else

@@ -8,8 +8,8 @@ struct AuthParameter {
     var isQuoted: Bool
 }
 
-/// The parameters after the scheme, one after the other: commas separate, blanks are allowed round every separator, quoted
-/// strings are whole.
+/// The parameters after the scheme, one after the other: commas separate, blanks are allowed round every separator,
+/// quoted strings are whole.
 ///
 /// Reads what it can: the first fault is noted, and reading goes on after the next comma.
 struct AuthParameterList {

@@ -3,8 +3,8 @@ import SIPWire
 /// A WWW-Authenticate or Proxy-Authenticate value (RFC 7616 §3.3, RFC 8760 §2): trivial, with the places of its parts.
 ///
 /// Reads what it can. Where `fault` is set the challenge cannot be answered; the ranges still lie inside the value.
-/// Quotes, blanks and order are read as leniently as can be done without guessing; `isWellFormed` says whether there was
-/// need for that.
+/// Quotes, blanks and order are read as leniently as can be done without guessing; `isWellFormed` says whether there
+/// was need for that.
 public struct Challenge: BitwiseCopyable {
     /// What the ranges count from.
     public private(set) var message: UnsafeRawPointer

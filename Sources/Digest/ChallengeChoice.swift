@@ -1,9 +1,10 @@
 /// Chooses the challenge to answer among those of one response.
 ///
-/// RFC 8760 §2.4: of challenges with one realm the client should use the topmost that it supports, unless a local policy
-/// says otherwise, and must ignore those it does not understand. A generator measures what the server prefers, so `topmost`
-/// is the rule; `strongest` is the policy for a path on which somebody might change the order (§3).
-/// Challenges of several realms (a proxy's and the registrar's, RFC 3261 §22.3) are each answered: one choice per realm.
+/// RFC 8760 §2.4: of challenges with one realm the client should use the topmost that it supports, unless a local
+/// policy says otherwise, and must ignore those it does not understand. A generator measures what the server prefers,
+/// so `topmost` is the rule; `strongest` is the policy for a path on which somebody might change the order (§3).
+/// Challenges of several realms (a proxy's and the registrar's, RFC 3261 §22.3) are each answered: one choice per
+/// realm.
 public struct ChallengeChoice: BitwiseCopyable {
     public enum Rule: UInt8, Sendable, BitwiseCopyable { case topmost, strongest }
 
@@ -30,8 +31,8 @@ public struct ChallengeChoice: BitwiseCopyable {
     public let allowed: AlgorithmSet
     /// What was chosen so far.
     public private(set) var chosen: Challenge?
-    /// Of the challenges passed over, the one that came nearest to an answer and why it was passed over: what to show where
-    /// nothing was chosen. nil where nothing was passed over.
+    /// Of the challenges passed over, the one that came nearest to an answer and why it was passed over: what to show
+    /// where nothing was chosen. nil where nothing was passed over.
     public private(set) var refused: Challenge?
     public private(set) var refusal: Refusal?
 

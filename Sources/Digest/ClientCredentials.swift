@@ -14,12 +14,12 @@ public struct ClientAnswer {
     public var userHash: HashValue
     /// 1 for a nonce's first use, one more each time (RFC 7616 §3.4). Not looked at without a qop.
     public var nonceCount: UInt32
-    /// Chosen anew for each nonce and kept as long as the nonce is: then all readings of a session key agree. (RFC 7616 §3.4.2
-    /// makes the key once per nonce, many servers make it for each request.) Not written without a qop, unless the algorithm
-    /// needs it.
+    /// Chosen anew for each nonce and kept as long as the nonce is: then all readings of a session key agree. (RFC 7616
+    /// §3.4.2 makes the key once per nonce, many servers make it for each request.) Not written without a qop, unless
+    /// the algorithm needs it.
     public var cnonce: UnsafeRawBufferPointer
-    /// Whether to protect the body where the server offers that and auth alike. Off by default: proxies change bodies, and
-    /// servers are met that refuse right responses with auth-int.
+    /// Whether to protect the body where the server offers that and auth alike. Off by default: proxies change bodies,
+    /// and servers are met that refuse right responses with auth-int.
     public var prefersIntegrity = false
     /// HA2 kept from an earlier request of the same method to the same URI. Not used with auth-int.
     public var requestHash: HashValue?
@@ -62,8 +62,9 @@ extension DigestHasher {
         }
     }
 
-    /// Writes an Authorization or Proxy-Authorization value (RFC 7616 §3.4, RFC 3261 §22.4): realm, nonce and opaque as the
-    /// server wrote them, `algorithm` where the server named one, no qop, nc and cnonce for a challenge of RFC 2069.
+    /// Writes an Authorization or Proxy-Authorization value (RFC 7616 §3.4, RFC 3261 §22.4): realm, nonce and opaque as
+    /// the server wrote them, `algorithm` where the server named one, no qop, nc and cnonce for a challenge of RFC
+    /// 2069.
     /// - Returns: how many octets were written.
     public mutating func writeCredentials(
         for challenge: Challenge, _ answer: ClientAnswer, _ request: DigestRequest,

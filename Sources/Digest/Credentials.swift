@@ -1,6 +1,7 @@
 import SIPWire
 
-/// An Authorization or Proxy-Authorization value (RFC 7616 §3.4, RFC 3261 §22.4): trivial, with the places of its parts.
+/// An Authorization or Proxy-Authorization value (RFC 7616 §3.4, RFC 3261 §22.4): trivial, with the places of its
+/// parts.
 ///
 /// Reads what it can. Where `fault` is set it cannot be verified; the ranges still lie inside the value.
 public struct Credentials: BitwiseCopyable {
@@ -177,7 +178,8 @@ public struct Credentials: BitwiseCopyable {
         DigestText(written: message.octets(realm)).isEqual(to: name)
     }
 
-    /// The user's name as its owner knows it, for looking it up: escapes resolved; of a hashed name the digits as written.
+    /// The user's name as its owner knows it, for looking it up: escapes resolved; of a hashed name the digits as
+    /// written.
     /// - Parameter room: `username.length` octets are always enough.
     /// - Returns: how many octets were written; nil where `room` is too small.
     public func copyUsername(into room: UnsafeMutableRawBufferPointer) -> Int? {

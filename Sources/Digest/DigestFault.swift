@@ -1,5 +1,5 @@
-/// What is wrong with a challenge, with credentials or with an Authentication-Info, by the rule it breaks. The words are
-/// fit for an error text: "expected …".
+/// What is wrong with a challenge, with credentials or with an Authentication-Info, by the rule it breaks. The words
+/// are fit for an error text: "expected …".
 public enum DigestFault: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     // How it is written.
     case notDigest, malformedParameter, unclosedQuote, controlOctet, repeatedParameter, severalInOneValue

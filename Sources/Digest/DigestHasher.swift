@@ -1,62 +1,34 @@
-import COpenSSL
-import Glibc
+import CHashFunctions
 
-/// OpenSSL has no such hash function: a FIPS provider has no MD5, for one.
-public struct HashFunctionUnavailable: Error, Sendable {
-    public var function: HashFunction
-}
-
-/// Hashes for one thread: OpenSSL's functions looked up once, one context each, a buffer that gathers the pieces. After
-/// `init` nothing is allocated.
+/// Hashes for one thread: a context of OpenSSL's and a buffer that gathers the pieces. After `init` nothing is
+/// allocated.
 public struct DigestHasher: ~Copyable {
     private static var roomLength: Int { 1024 }
 
-    private let functions: UnsafeMutablePointer<OpaquePointer>
-    private let contexts: UnsafeMutablePointer<OpaquePointer>
+    private let context: OpaquePointer
     /// What is to be hashed is gathered here: a call of OpenSSL costs more than a copy.
     private let room: UnsafeMutableRawPointer
     private var gathered = 0
     private var current = HashFunction.md5
 
-    public init() throws(HashFunctionUnavailable) {
-        let count = HashFunction.sha512_256.rawValue + 1
-        functions = .allocate(capacity: Int(count))
-        contexts = .allocate(capacity: Int(count))
+    public init() {
+        context = chf_create()
         room = .allocate(byteCount: Self.roomLength, alignment: 16)
-        for number in 0..<count {
-            let function = HashFunction(rawValue: number)!
-            guard let fetched = EVP_MD_fetch(nil, function.name, nil) else {
-                Self.free(functions, contexts, room, Int(number))
-                throw HashFunctionUnavailable(function: function)
-            }
-            guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex2(context, fetched, nil) == 1 else {
-                fatalError("OpenSSL has no memory for a hash context")
-            }
-            functions[Int(number)] = fetched
-            contexts[Int(number)] = context
-        }
     }
 
-    deinit { Self.free(functions, contexts, room, 3) }
-
-    private static func free(
-        _ functions: UnsafeMutablePointer<OpaquePointer>, _ contexts: UnsafeMutablePointer<OpaquePointer>,
-        _ room: UnsafeMutableRawPointer, _ count: Int
-    ) {
-        for number in 0..<count {
-            EVP_MD_CTX_free(contexts[number])
-            EVP_MD_free(functions[number])
-        }
-        functions.deallocate()
-        contexts.deallocate()
+    deinit {
+        chf_destroy(context)
         room.deallocate()
     }
 
     mutating func begin(_ function: HashFunction) {
         current = function
         gathered = 0
-        // Without a function named again OpenSSL keeps the context's memory.
-        guard EVP_DigestInit_ex2(contexts[Int(function.rawValue)], nil, nil) == 1 else { Self.refused() }
+        switch function {
+        case .md5: chf_md5_begin(context)
+        case .sha256: chf_sha256_begin(context)
+        case .sha512_256: chf_sha512_256_begin(context)
+        }
     }
 
     @inline(always)
@@ -73,8 +45,8 @@ public struct DigestHasher: ~Copyable {
     @inline(never)
     private mutating func appendLong(_ octets: UnsafeRawBufferPointer) {
         flush()
-        guard octets.count > Self.roomLength else { return append(octets) }
-        update(octets)
+        guard octets.count > Self.roomLength, let start = octets.baseAddress else { return append(octets) }
+        update(start, octets.count)
     }
 
     mutating func append(_ octet: UInt8) {
@@ -109,38 +81,27 @@ public struct DigestHasher: ~Copyable {
     mutating func end() -> HashValue {
         flush()
         var hash = HashValue(current)
-        var length: UInt32 = 0
-        let context = contexts[Int(current.rawValue)]
-        let isDone = withUnsafeMutablePointer(to: &hash.words) { words in
-            words.withMemoryRebound(to: UInt8.self, capacity: 32) { EVP_DigestFinal_ex(context, $0, &length) }
+        withUnsafeMutablePointer(to: &hash.words) { words in
+            switch current {
+            case .md5: chf_md5_end(context, words)
+            case .sha256: chf_sha256_end(context, words)
+            case .sha512_256: chf_sha512_256_end(context, words)
+            }
         }
-        guard isDone == 1, Int(length) == current.length else { Self.refused() }
         return hash
     }
 
     private mutating func flush() {
         guard gathered > 0 else { return }
-        update(UnsafeRawBufferPointer(start: room, count: gathered))
+        update(room, gathered)
         gathered = 0
     }
 
-    private func update(_ octets: UnsafeRawBufferPointer) {
-        guard EVP_DigestUpdate(contexts[Int(current.rawValue)], octets.baseAddress, octets.count) == 1 else {
-            Self.refused()
-        }
-    }
-
-    /// Cannot happen with a context that was set up: no input is wrong for a hash.
-    private static func refused() -> Never { fatalError("OpenSSL refused to hash") }
-}
-
-extension HashFunction {
-    /// OpenSSL's name for it.
-    fileprivate var name: String {
-        switch self {
-        case .md5: return "MD5"
-        case .sha256: return "SHA2-256"
-        case .sha512_256: return "SHA2-512/256"
+    private func update(_ octets: UnsafeRawPointer, _ count: Int) {
+        switch current {
+        case .md5: chf_md5_update(context, octets, count)
+        case .sha256: chf_sha256_update(context, octets, count)
+        case .sha512_256: chf_sha512_256_update(context, octets, count)
         }
     }
 }

@@ -8,8 +8,8 @@ public struct HashValue: Sendable, BitwiseCopyable {
     /// All zeros: nobody's HA1.
     init(_ function: HashFunction) { self.function = function }
 
-    /// From its hexadecimal digits in any case, as password files hold HA1; nil where there are not exactly as many as the
-    /// function has, or others.
+    /// From its hexadecimal digits in any case, as password files hold HA1; nil where there are not exactly as many as
+    /// the function has, or others.
     public init?(_ function: HashFunction, digits: UnsafeRawBufferPointer) {
         self.function = function
         guard digits.count == function.length * 2 else { return nil }

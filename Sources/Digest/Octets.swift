@@ -1,8 +1,8 @@
 import Glibc
 import SIPWire
 
-// Loads that no bounds check guards, and the few questions about octets that this room asks. Whoever calls has made sure
-// that the range lies inside what can be read.
+// Loads that no bounds check guards, and the few questions about octets that this room asks. Whoever calls has made
+// sure that the range lies inside what can be read.
 
 extension UnsafeRawPointer {
     @inline(always)
@@ -20,8 +20,10 @@ extension UnsafeRawBufferPointer {
     func isInAnyCase(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
         let wanted = UnsafeRawPointer(text.utf8Start)
-        for place in 0..<count where lowered(baseAddress.octet(at: place)) != lowered(wanted.octet(at: place)) {
-            return false
+        for place in 0..<count {
+            let octet = baseAddress.octet(at: place)
+            let other = wanted.octet(at: place)
+            if octet != other, lowered(octet) != lowered(other) { return false }
         }
         return true
     }
@@ -66,8 +68,8 @@ func isInToken(_ octet: UInt8) -> Bool {
     return (set &>> UInt64(octet & 63)) & 1 != 0
 }
 
-/// What a quoted string cannot hold, not even escaped: control characters other than HTAB. (A line end inside quotes would
-/// be a fold; whoever writes that in a nonce is answered by nobody.)
+/// What a quoted string cannot hold, not even escaped: control characters other than HTAB. (A line end inside quotes
+/// would be a fold; whoever writes that in a nonce is answered by nobody.)
 @inline(always)
 func isControl(_ octet: UInt8) -> Bool { octet < 0x20 && octet != 0x09 || octet == 0x7F }
 
@@ -94,8 +96,8 @@ func hexadecimalDigits(_ octets: UInt32) -> UInt64 {
 /// A text as it stands in a header field, or as its owner knows it. The two differ by escapes only.
 struct DigestText {
     var octets: UnsafeRawBufferPointer
-    /// Whether a backslash stands for the octet after it (RFC 7616 §3.4.2 hashes the value of the quoted string, which has
-    /// no escapes: RFC 7230 §3.2.6).
+    /// Whether a backslash stands for the octet after it (RFC 7616 §3.4.2 hashes the value of the quoted string, which
+    /// has no escapes: RFC 7230 §3.2.6).
     var mayHoldEscapes: Bool
 
     /// As read from a message.

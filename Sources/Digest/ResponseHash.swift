@@ -19,8 +19,8 @@ public struct DigestRequest {
 }
 
 extension DigestHasher {
-    /// HA1 of a user: H(username ":" realm ":" password) (RFC 7616 §3.4.2). Depends on no nonce: made once per user, realm and
-    /// function. Session algorithms start from it too.
+    /// HA1 of a user: H(username ":" realm ":" password) (RFC 7616 §3.4.2). Depends on no nonce: made once per user,
+    /// realm and function. Session algorithms start from it too.
     public mutating func hash(
         username: UnsafeRawBufferPointer, realm: UnsafeRawBufferPointer, password: UnsafeRawBufferPointer,
         _ function: HashFunction
@@ -71,8 +71,8 @@ extension DigestHasher {
         return end()
     }
 
-    /// HA2: H(method ":" uri), with auth-int H(method ":" uri ":" H(body)) (RFC 7616 §3.4.3). Without auth-int it may be kept
-    /// for further requests of the same method to the same URI.
+    /// HA2: H(method ":" uri), with auth-int H(method ":" uri ":" H(body)) (RFC 7616 §3.4.3). Without auth-int it may
+    /// be kept for further requests of the same method to the same URI.
     public mutating func requestHash(
         _ request: DigestRequest, qop: QualityOfProtection, _ function: HashFunction
     ) -> HashValue {
@@ -102,8 +102,8 @@ extension DigestHasher {
         return end()
     }
 
-    /// H(HA1 ":" nonce ":" nc ":" cnonce ":" qop ":" HA2), without qop H(HA1 ":" nonce ":" HA2) (RFC 7616 §3.4.1, RFC 2069
-    /// §2.1.2).
+    /// H(HA1 ":" nonce ":" nc ":" cnonce ":" qop ":" HA2), without qop H(HA1 ":" nonce ":" HA2) (RFC 7616 §3.4.1, RFC
+    /// 2069 §2.1.2).
     mutating func responseHash(
         _ user: HashValue, nonce: DigestText, nonceCount: UnsafeRawBufferPointer, cnonce: DigestText,
         qop: UnsafeRawBufferPointer, request: HashValue

@@ -1,7 +1,7 @@
 import SIPWire
 
-/// A nonce of ours: when it was made and what makes it unique, with a signature over both and the realm. So a server keeps
-/// nothing for those it challenged (RFC 7616 §3.3, RFC 3261 §26.1.5).
+/// A nonce of ours: when it was made and what makes it unique, with a signature over both and the realm. So a server
+/// keeps nothing for those it challenged (RFC 7616 §3.3, RFC 3261 §26.1.5).
 public struct ServerNonce: Sendable, Hashable, BitwiseCopyable {
     /// Of the server's clock; 48 bits of it are kept.
     public var issuedMilliseconds: UInt64

@@ -28,8 +28,8 @@ public struct ServerPolicy: BitwiseCopyable {
     public var algorithms: AlgorithmSet = .sha256
     /// What a challenge offers; empty makes challenges of RFC 2069.
     public var qops: QopOptions = .auth
-    /// Whether credentials without qop pass though one was offered (RFC 2069 clients). They have no nc: within the nonce's
-    /// life they can be replayed.
+    /// Whether credentials without qop pass though one was offered (RFC 2069 clients). They have no nc: within the
+    /// nonce's life they can be replayed.
     public var acceptsWithoutQop = false
     /// Whether challenges say that user names may be hashed. The caller then finds users by hash.
     public var offersUserhash = false
@@ -46,8 +46,8 @@ public struct ServerPolicy: BitwiseCopyable {
 }
 
 extension DigestHasher {
-    /// Writes a WWW-Authenticate or Proxy-Authenticate value (RFC 7616 §3.3). A server with several algorithms writes one
-    /// value for each, the one it likes best on top (RFC 8760 §2.3).
+    /// Writes a WWW-Authenticate or Proxy-Authenticate value (RFC 7616 §3.3). A server with several algorithms writes
+    /// one value for each, the one it likes best on top (RFC 8760 §2.3).
     /// - Parameters:
     ///   - now: of the clock that `verify` is given.
     ///   - salt: never the same for two nonces of one millisecond.
@@ -76,8 +76,8 @@ extension DigestHasher {
         return try writer.finish()
     }
 
-    /// Writes an Authentication-Info value (RFC 7616 §3.5): a proof of the password where the credentials have a qop, and a
-    /// nonce for the next request where one is asked for. 0 octets where there is nothing to say.
+    /// Writes an Authentication-Info value (RFC 7616 §3.5): a proof of the password where the credentials have a qop,
+    /// and a nonce for the next request where one is asked for. 0 octets where there is nothing to say.
     /// - Parameters:
     ///   - credentials: of the request that is answered, verified.
     ///   - body: the response's, looked at with auth-int only.

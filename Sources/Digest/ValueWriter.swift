@@ -4,8 +4,8 @@ import Glibc
 public enum DigestWriteFault: Error, Sendable, Equatable, BitwiseCopyable {
     /// The value has this many octets, more than there is room for.
     case noRoom(needed: Int)
-    /// A user name, cnonce, URI or other text of the caller's holds a line end or another control character, which a quoted
-    /// string cannot (RFC 3261 §25.1).
+    /// A user name, cnonce, URI or other text of the caller's holds a line end or another control character, which a
+    /// quoted string cannot (RFC 3261 §25.1).
     case controlOctet
     /// The challenge has a fault, so there is no answer to it.
     case unanswerable(DigestFault)

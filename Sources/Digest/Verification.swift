@@ -18,12 +18,14 @@ public enum CredentialsVerdict: Sendable, Equatable, BitwiseCopyable {
     case wrongResponse
     /// All is right but the nonce's age: the new challenge says stale=true.
     case staleNonce
-    /// All is right, but this nc was used before with this nonce (RFC 7616 §3.4, §5.5). The new challenge says stale=true.
+    /// All is right, but this nc was used before with this nonce (RFC 7616 §3.4, §5.5). The new challenge says
+    /// stale=true.
     case replayed
 }
 
-/// Which nonce counts a user has used: one small record per user, kept by the caller. It follows the user's newest nonce;
-/// an older one counts as stale once a newer one was used, or a replay could hide behind it.
+/// Which nonce counts a user has used: one small record per user, kept by the caller. It follows the user's newest nonce
+/// (of one millisecond the one with the greater salt); an older one counts as stale once a newer one was used, or a
+/// replay could hide behind it.
 public struct NonceCountRecord: Sendable, BitwiseCopyable {
     private var nonce = ServerNonce(issuedMilliseconds: 0, salt: 0)
     private var highest: UInt32 = 0
@@ -34,8 +36,8 @@ public struct NonceCountRecord: Sendable, BitwiseCopyable {
 
     /// Credentials of a right response. Changes nothing where they are refused.
     mutating func take(_ nonce: ServerNonce, _ count: UInt32) -> CredentialsVerdict {
-        if used == 0 || nonce.issuedMilliseconds > self.nonce.issuedMilliseconds
-            || nonce.issuedMilliseconds == self.nonce.issuedMilliseconds && nonce.salt != self.nonce.salt
+        if used == 0
+            || (nonce.issuedMilliseconds, nonce.salt) > (self.nonce.issuedMilliseconds, self.nonce.salt)
         {
             guard count > 0 else { return .replayed }
             self.nonce = nonce
@@ -63,8 +65,8 @@ extension DigestHasher {
     /// The order of the questions is part of the meaning: stale nonces and replays are reported only where the response
     /// is right (RFC 7616 §3.3), and an unknown user takes as long as a wrong password.
     /// - Parameters:
-    ///   - userHash: HA1 of the user that the credentials name, made with `credentials.algorithm.function`; nil where there is
-    ///     no such user.
+    ///   - userHash: HA1 of the user that the credentials name, made with `credentials.algorithm.function`; nil where
+    ///     there is no such user.
     ///   - request: with the Request-URI as received.
     ///   - now: of the clock that the nonces were made by.
     ///   - counts: of this user.

@@ -103,16 +103,17 @@ struct ChallengeTests {
     }
 
     @Test func keptChallengeOutlivesTheMessage() throws {
-        var message: Octets? = Octets(
-            #"Digest domain="sip:x", opaque="o", stale=true, nonce="nonce", qop="auth", realm="realm", algorithm=SHA-256"#
-        )
-        let read = message!.challenge
+        let message = Octets(
+            #"Digest domain="sip:x", opaque="o", stale=true, nonce="nonce", qop="auth", realm="realm", "#
+                + "algorithm=SHA-256")
+        let read = message.challenge
         #expect(read.keptLength == 11)
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 14, alignment: 1)
         defer { room.deallocate() }
         #expect(read.keep(in: UnsafeMutableRawBufferPointer(rebasing: room[..<10])) == nil)
         var kept = try #require(read.keep(in: UnsafeMutableRawBufferPointer(rebasing: room[..<11])))
-        message = nil
+        // Another message takes its place.
+        for place in 0..<message.buffer.count { message.buffer[place] = 0x78 }
         func text(_ range: OctetRange) -> String {
             String(decoding: room[Int(range.offset)..<Int(range.end)], as: UTF8.self)
         }

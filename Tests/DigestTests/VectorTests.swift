@@ -19,7 +19,8 @@ struct VectorTests {
 
     static let rfc7616 =
         #"Digest realm="http-auth@example.org", qop="auth, auth-int", "#
-        + #"nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
+        + #"nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "#
+        + #"opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#
 
     static let vectors = [
         Vector(
@@ -53,7 +54,7 @@ struct VectorTests {
 
     @Test(arguments: vectors)
     func response(_ vector: Vector) throws {
-        var hasher = try DigestHasher()
+        var hasher = DigestHasher()
         var client = TestClient(vector.username, vector.password)
         client.method = Octets("GET")
         client.uri = Octets(vector.uri)
@@ -77,7 +78,7 @@ struct VectorTests {
     }
 
     @Test func theWholeValueAsItGoesOut() throws {
-        var hasher = try DigestHasher()
+        var hasher = DigestHasher()
         var client = TestClient()
         client.method = Octets("GET")
         client.uri = Octets("/dir/index.html")
@@ -98,7 +99,7 @@ struct VectorTests {
         #expect(hash.text == "939e7578ed9e3c518a452acee763bce9")
         #expect(HashValue(.sha256, digits: digits.raw) == nil)
         #expect(HashValue(.md5, digits: Octets("939E7578ED9E3C518A452ACEE763BCEg").raw) == nil)
-        var hasher = try DigestHasher()
+        var hasher = DigestHasher()
         let made = hasher.hash(
             username: Octets("Mufasa").raw, realm: Octets("testrealm@host.com").raw,
             password: Octets("Circle Of Life").raw, .md5)
