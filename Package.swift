@@ -37,12 +37,19 @@ let package = Package(
         .target(name: "COctetSearch"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         room("SIPWire", "COctetSearch"),
         tests("SIPWireTests", "SIPWire"),
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("SIPTransactions", "SIPWire"),
+        .target(name: "CHashFunctions", dependencies: ["COpenSSL"], linkerSettings: [.linkedLibrary("crypto")]),
+        room("Digest", "SIPWire", "CHashFunctions"),
+        tests("DigestTests", "Digest", "SIPWire"),
+        .executableTarget(
+            name: "DigestCost", dependencies: ["Digest", "SIPWire"], path: "Benchmarks/DigestCost",
+            swiftSettings: strict),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
