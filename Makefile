@@ -39,8 +39,9 @@ simulate: ## ten seeds of 100,000 calls through a network that loses a fifth, ju
 example: ## the library door: a package of its own, built and run
 	@cd Examples/TestBench && $(SWIFT) test
 
-fuzz: ## ten minutes of libFuzzer on everything that reads octets of others
+fuzz: ## ten minutes of libFuzzer on each thing that reads octets of others
 	@Fuzz/run.sh $(or $(SECONDS_OF_FUZZING),600)
+	@Fuzz/run-feeds.sh $(or $(SECONDS_OF_FUZZING),600)
 
 lint: ## the format of every Swift file, and a build in which warnings are errors
 	@.ci/need build

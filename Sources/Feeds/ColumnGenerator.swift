@@ -43,14 +43,12 @@ extension ColumnGenerator {
                 throw FeedError(source, "\(column): no number from \(from) through \(through) by \(step)")
             }
             let (distance, overflows) = through.subtractingReportingOverflow(from)
-            guard !overflows, distance != .min else {
+            let (steps, overflowsToo) = distance.dividedReportingOverflow(by: step)
+            guard !overflows, !overflowsToo, steps < .max else {
                 throw FeedError(source, "\(column): the range from \(from) through \(through) is too long")
             }
-            let steps = step == .min ? 0 : distance / step
             return [
-                FieldPiece(
-                    textStart: text.count, hasNumber: true, first: from, step: step,
-                    rows: steps == .max ? nil : Int(steps) + 1)
+                FieldPiece(textStart: text.count, hasNumber: true, first: from, step: step, rows: Int(steps) + 1)
             ]
         case .numbers(let range):
             return [try Self.piece(ofNumbers: range, column, source, text: &text)]

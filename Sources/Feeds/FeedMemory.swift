@@ -14,6 +14,7 @@ struct FeedMemory: ~Copyable {
         }
         base = mapped
         self.octets = octets
+        adviseHugePages(mapped, octets)
     }
 
     /// Gives all whole pages beyond the first `kept` octets back.
@@ -25,4 +26,10 @@ struct FeedMemory: ~Copyable {
     }
 
     deinit { munmap(base, octets) }
+}
+
+/// Asks for pages of 2 MiB where there are several: what is met at random costs a walk through the page tables at each access
+/// otherwise, in a virtual machine through two of them. Where the system has none, nothing changes.
+func adviseHugePages(_ base: UnsafeMutableRawPointer, _ octets: Int) {
+    if octets >= 4 << 20 { _ = madvise(base, octets, MADV_HUGEPAGE) }
 }

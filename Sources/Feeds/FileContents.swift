@@ -96,7 +96,8 @@ struct FileContents: ~Copyable, @unchecked Sendable {
             return (try copy(descriptor, opened, source: path), .copy)
         }
         guard let base = carillon_mapping_open(descriptor, size) else {
-            throw FeedError(path, "cannot be mapped (\(size) octets): \(reason(errno))")
+            let problem = errno == ENFILE ? "\(CARILLON_MAPPING_LIMIT) files are mapped already" : reason(errno)
+            throw FeedError(path, "cannot be mapped (\(size) octets): \(problem)")
         }
         // The kernel reads ahead while the index is made.
         madvise(UnsafeMutableRawPointer(mutating: base), size, MADV_SEQUENTIAL)
@@ -131,6 +132,7 @@ struct FileContents: ~Copyable, @unchecked Sendable {
         guard let base = mmap(nil, octets, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
             throw FeedError(source, "no memory for a copy (\(octets) octets): \(reason(errno))")
         }
+        adviseHugePages(base, octets)
         return base
     }
 

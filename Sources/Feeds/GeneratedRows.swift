@@ -32,7 +32,7 @@ public final class GeneratedRows: Sendable {
                         "\(counted(shortest.rows, "row")) by column \"\(shortest.column)\", \(rows) by column"
                             + " \"\(column.name)\"; make them equally long or say how many rows there are")
                 }
-                if rows < shortest?.rows ?? .max { shortest = (column.name, rows) }
+                if shortest.map({ rows < $0.rows }) ?? true { shortest = (column.name, rows) }
             }
             pieces += parts
             ends.append(pieces.count)

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Nothing that happens to a file ends the process, and whatever may have spoilt a field is told.
-@Suite struct ChangingFileTests {
+@Suite(.serialized) struct ChangingFileTests {
     static func text(rows: Int) -> [UInt8] {
         Array("user;password\n".utf8) + (0..<rows).flatMap { Array("user\($0);\"pass\"\"word\($0)\"\n".utf8) }
     }
@@ -87,5 +87,39 @@ import Testing
         #expect(
             file.change()?.text
                 == "was written to while it was in use: rows may have been read half old, half new")
+    }
+
+    @Test func filesAreGivenBack() throws {
+        let folder = try Folder()
+        let path = try folder.write("users.csv", Self.text(rows: 10))
+        // More than can be mapped at one time.
+        for _ in 0..<200 { _ = try DelimitedFile(path: path, largestCopy: 0) }
+        var held: [DelimitedFile] = []
+        let error = #expect(throws: FeedError.self) {
+            for _ in 0..<65 { held.append(try DelimitedFile(path: path, largestCopy: 0)) }
+        }
+        #expect(error?.text.hasSuffix("octets): 64 files are mapped already") == true)
+        #expect(held.count == 64)
+    }
+
+    /// Only our own mappings are guarded: another fault ends the process as it would have without us.
+    @Test func otherFaultsEndTheProcess() async {
+        await #expect(processExitsWith: .signal(SIGBUS)) {
+            let folder = try Folder()
+            let file = try DelimitedFile(
+                path: try folder.write("users.csv", ChangingFileTests.text(rows: 10)), largestCopy: 0)
+            let other = open(try folder.write("other", Array(repeating: 1, count: 10_000)), O_RDWR)
+            let base = mmap(nil, 10_000, PROT_READ, MAP_PRIVATE, other, 0)!
+            #expect(ftruncate(other, 0) == 0)
+            let octet = base.load(fromByteOffset: 5_000, as: UInt8.self)
+            exit(file.rows.count == 10 && octet == 0 ? 0 : 1)
+        }
+        await #expect(processExitsWith: .signal(SIGBUS)) {
+            let folder = try Folder()
+            let file = try DelimitedFile(
+                path: try folder.write("users.csv", ChangingFileTests.text(rows: 10)), largestCopy: 0)
+            raise(SIGBUS)
+            exit(file.rows.count == 10 ? 0 : 1)
+        }
     }
 }
