@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "CLinuxSockets"),
         .target(name: "CChildProcess"),
         .target(name: "COctetSearch"),
+        .target(name: "CGuardedMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -57,6 +58,8 @@ let package = Package(
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
+        room("Feeds", "CGuardedMapping"),
+        tests("FeedsTests", "Feeds"),
         room("Reporting", "Measurement", "CallTraces"),
         room(
             "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting",
