@@ -20,6 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
+            case challenge
         }
     }
 
@@ -45,6 +46,8 @@ struct BoundProgram: ~Copyable {
         var writesCSeq: Bool
         /// A CANCEL with the Route lines that its INVITE's own step wrote.
         var takesInviteRoutes: Bool
+        /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
+        var mayBeAuthorized: Bool
     }
 
     struct Wait {
@@ -99,6 +102,9 @@ struct BoundProgram: ~Copyable {
         /// A later wait takes a request that comes without a tag (a second REGISTER, an INVITE with credentials): the leg
         /// is found by Call-ID and From tag.
         var takesLaterInitial: Bool
+        var hasCredentials: Bool
+        var securityOffset: Int32
+        var nonceOffset: Int32
     }
 
     struct DialogTemplates {
@@ -146,6 +152,8 @@ struct BoundProgram: ~Copyable {
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
     /// Reached only by those who draw a pause or match a pattern.
+    let credentials: [CredentialsPlan]
+    let authentications: [AuthenticationPlan]
     let delays: [DelayPlan]
     let patterns: [Regex<AnyRegexOutput>]
 
@@ -275,7 +283,9 @@ struct BoundProgram: ~Copyable {
                     writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } },
                     takesInviteRoutes: source.segments.contains {
                         if case .live(.inviteRoutes, _) = $0 { true } else { false }
-                    }))
+                    },
+                    mayBeAuthorized: source.status == 0 && source.method != .cancel
+                        && program.parties[source.party].layout.hasCredentials))
         }
 
         var textRanges: [OctetRange] = []
@@ -374,7 +384,10 @@ struct BoundProgram: ~Copyable {
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
                 firstDialog: UInt32(first), firstMethods: methods,
                 takesAnyMethod: party.firstMethods.contains("*"),
-                takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))
+                takesLaterInitial: party.answers
+                    && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
+                hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
+                nonceOffset: Int32(layout.nonceOffset))
         }
 
         literals = text.copy()
@@ -396,6 +409,8 @@ struct BoundProgram: ~Copyable {
         templateCount = allTemplates.count
         partyCount = allParties.count
         stride = program.stride
+        credentials = program.credentials
+        authentications = program.authentications
         delays = program.delays.map(resolve)
         // The checker has compiled each of them before.
         patterns = program.values.patterns.compactMap { try? Regex($0) }
@@ -427,7 +442,7 @@ struct BoundProgram: ~Copyable {
                     // A silence or a signal that was waited for.
                     if wait.kind != .message { follow(number + 1) }
                 case .jump: follow(Int(instruction.a))
-                case .loopStart, .loopNext, .branchUnless:
+                case .loopStart, .loopNext, .branchUnless, .authenticate:
                     follow(number + 1)
                     follow(Int(instruction.c))
                 case .fail, .finish, .end: break
@@ -485,6 +500,7 @@ struct BoundProgram: ~Copyable {
         case .bodyStart: .bodyStart
         case .rack: .rack
         case .inviteRoutes: .inviteRoutes
+        case .challenge: .challenge
         }
     }
 

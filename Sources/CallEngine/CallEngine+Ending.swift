@@ -335,6 +335,7 @@ extension CallEngine {
                 release(&server(header, number).pointee.frozen)
             }
             for number in 0..<Int(plan.pointee.variables) { forget(number, header) }
+            if plan.pointee.hasCredentials { forgetSecurity(header) }
             if header.pointee.flags.contains(.overflow) {
                 release(&header.pointee.inbox)
             } else if header.pointee.inbox != 0 {

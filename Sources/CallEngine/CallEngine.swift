@@ -1,4 +1,5 @@
 import CallTraces
+import Digest
 import Glibc
 import Measurement
 import SIPTransactions
@@ -81,6 +82,11 @@ public struct CallEngine: ~Copyable {
     var handCount = 0
     /// Why the last message that could not be made could not.
     var refusal = FailureEvidence.exhausted
+    /// Why the challenge in the response at hand was not answered; nil: there is none, or it was.
+    var challengeTrouble: ChallengeTrouble?
+    /// Of the challenges being rendered.
+    var challengeIsStale = false
+    var hasher = DigestHasher()
     /// Which message of its run it is in the trace; 0 where it is not kept.
     var handOrdinal: UInt32 = 0
     /// What responses to the request at hand repeat of it; made on first use.

@@ -26,6 +26,14 @@ struct ExpectationPlan {
                         text: text.replacing("require ", with: ""),
                         rule: reason.isEmpty ? "required by the scenario" : reason)
                 )
+            case .authenticate:
+                let plan = program.authentications[Int(instruction.a)]
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(
+                        text:
+                            "right credentials for \(plan.algorithms.map(\.token.description).joined(separator: " or "))",
+                        rule: "RFC 3261 §22.4, RFC 7616 §3.4"))
             case .fail:
                 ofInstruction[number] = list.count
                 list.append(Expectation(text: "the call to go another way", rule: "declared by the scenario"))

@@ -274,6 +274,14 @@ public struct Summary {
         if record[.registrationAttempts] > 0 || figures.ineffectiveRegistrationAttempts.denominator > 0 {
             items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
         }
+        if record[.challengesAnswered] + record[.credentialsRefused] > 0 {
+            var text = counted(record[.challengesAnswered], "challenge") + " answered"
+            if record[.staleNonces] > 0 { text += " (\(grouped(record[.staleNonces])) for a stale nonce)" }
+            if record[.credentialsRefused] > 0 {
+                text += ", credentials refused \(grouped(record[.credentialsRefused])) times"
+            }
+            items.append(text)
+        }
         if figures.undecidedSessionAttempts > 0 {
             items.append(
                 "\(counted(UInt64(figures.undecidedSessionAttempts), "attempt")) undecided at the end, not counted")

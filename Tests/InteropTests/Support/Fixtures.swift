@@ -127,13 +127,25 @@ enum SIPp {
 /// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
 enum Kamailio {
     static func proxy(on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4) async throws -> ChildProcess {
+        try await started(
+            "kamailio.cfg", on: port, at: host, ["CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\""])
+    }
+
+    /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
+    static func registrar(on port: UInt16, hash: String, nonceLives seconds: Int = 300) async throws -> ChildProcess {
+        try await started(
+            "kamailio-digest.cfg", on: port, at: .ipv4, ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"])
+    }
+
+    private static func started(
+        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String]
+    ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture("kamailio.cfg"), "-DD", "-E", "-l", "udp:\(host.rawValue):\(port)",
-                "-A",
-                "CALLEE_HOST=\"\(host.rawValue)\"", "-A", "CALLEE_PORT=\"\(callee)\"", "-Y", ".", "-w", ".",
-            ])
+                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l", "udp:\(host.rawValue):\(port)",
+                "-Y", ".", "-w", ".",
+            ] + definitions.flatMap { ["-A", $0] })
         do {
             try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
                 if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
