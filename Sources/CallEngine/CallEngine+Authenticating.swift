@@ -32,6 +32,7 @@ extension CallEngine {
     ///
     /// - Returns: `challenged` when the request was answered 401 or 407 and the wait goes on; `failed` when it had wrong
     ///   credentials: the call has failed then.
+    @inline(never)
     mutating func authenticate(
         _ number: Int, record: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> Authentication {
@@ -131,6 +132,7 @@ extension CallEngine {
     ///
     /// - Parameter argument: the plan's number and that of its algorithm.
     /// - Returns: one past its last octet; nil where a text of it is not there.
+    @inline(never)
     mutating func writeChallenge(
         _ argument: Int, at place: UnsafeMutableRawPointer, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
     ) -> UnsafeMutableRawPointer? {

@@ -130,6 +130,7 @@ extension CallEngine {
 
     /// Sends a challenged request again: as it was but for its branch, its CSeq number and the credentials (RFC 3261 §22.2,
     /// §8.1.3.5). The request is the one scanned last.
+    @inline(never)
     mutating func sendAgain(
         _ request: UnsafeRawBufferPointer, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>,
         _ record: UnsafeMutablePointer<ClientRecord>
@@ -206,6 +207,7 @@ extension CallEngine {
     /// once.
     ///
     /// - Returns: false when it could not be made (`refusal` says why).
+    @inline(never)
     mutating func transmitAuthorized(
         _ template: Int, _ speaker: Speaker, flow: Flow, keeping frozen: UnsafeMutablePointer<UInt32>
     ) -> Bool {
@@ -243,6 +245,7 @@ extension CallEngine {
     /// Renders and sends the ACK to a 2xx with the credentials of its INVITE (RFC 3261 §13.2.2.4, §22.1).
     ///
     /// - Returns: false when it could not be made (`refusal` says why).
+    @inline(never)
     mutating func transmitAuthorizedAck(
         _ template: Int, _ speaker: Speaker, flow: Flow, credentials: UInt32, keeping frozen: inout UInt32
     ) -> Bool {

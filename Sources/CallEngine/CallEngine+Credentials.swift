@@ -125,6 +125,7 @@ extension CallEngine {
     /// The step that gives credentials. Those for the same realm are replaced, and what they had answered is forgotten.
     ///
     /// - Returns: false when a text of theirs is not there, or there is no room (`refusal` says which).
+    @inline(never)
     mutating func learnCredentials(
         _ number: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> Bool {
@@ -261,6 +262,7 @@ extension CallEngine {
     ///
     /// - Returns: true when the request was sent again with credentials: the response is dealt with. Else
     ///   `challengeTrouble` says why not; nil where the script asked for the challenge itself.
+    @inline(never)
     mutating func answerChallenge(
         _ status: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ number: Int,
         _ record: UnsafeMutablePointer<ClientRecord>
@@ -421,6 +423,7 @@ extension CallEngine {
     }
 
     /// A 2xx may name the nonce for the next request (RFC 7616 §3.5).
+    @inline(never)
     mutating func noteNextNonce(_ header: UnsafeMutablePointer<SlotHeader>) {
         guard let base = hand, let value = scanner.firstValue(.authenticationInfo) else { return }
         let info = AuthenticationInfo(base, value)
