@@ -137,6 +137,8 @@ struct BoundProgram: ~Copyable {
     let partyCount: Int
     let stride: Int
     let initiator: Int
+    /// Parties that begin something, and where their share of a 32-bit draw ends.
+    let initiators: [(party: Int, end: UInt64)]
     let domain: OctetRange
     let target: OctetRange
     let localHost: OctetRange
@@ -204,15 +206,17 @@ struct BoundProgram: ~Copyable {
 
         let initiator = program.initiator ?? -1
         self.initiator = initiator
-        let firstAnswerer = program.parties.firstIndex { $0.answers }
+        let beginning = program.initiators
+        initiators = Self.shares(of: beginning, settings.weights)
+        let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
         func uri(_ party: Int, at host: String) -> String {
-            if party == initiator, let own = settings.callerURI { return own }
-            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            if beginning.contains(party), let own = settings.callerURI { return own }
+            if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
             return "sip:\(program.parties[party].name)@\(host)"
         }
         func requestURI(_ party: Int) -> String {
             // `--to` is where the call is meant to go; without it the callee's name at the target.
-            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
             return "sip:\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
         }
         func value(of setting: String) -> String {
@@ -417,6 +421,16 @@ struct BoundProgram: ~Copyable {
     }
 
     /// What can still be taken from each instruction on: along every way that the script may go, loops included.
+    private static func shares(of parties: [Int], _ weights: [Double]) -> [(party: Int, end: UInt64)] {
+        guard weights.count == parties.count else { return parties.prefix(1).map { ($0, 1 << 32) } }
+        let total = weights.reduce(0, +)
+        var sum = 0.0
+        return zip(parties, weights).map { party, weight in
+            sum += weight
+            return (party, UInt64((sum / total * 0x1p32).rounded()))
+        }
+    }
+
     private static func wantedLater(_ program: borrowing CallProgram) -> [UInt32] {
         var wanted = [UInt32](repeating: 0, count: program.instructions.count)
         var hasChanged = true

@@ -291,12 +291,16 @@ extension CallEngine {
         if flags.contains(.countedLive) {
             liveRuns -= 1
             endedRuns += 1
+            let scenario = Int(party(run).pointee.scenario)
             if flags.contains(.failed) {
                 recorder.count(.runsFailed)
+                recorder.countRun(.failed, of: scenario)
             } else if flags.contains(.drained) {
                 recorder.count(.runsDrained)
+                recorder.countRun(.drained, of: scenario)
             } else {
                 recorder.count(.runsSucceeded)
+                recorder.countRun(.succeeded, of: scenario)
             }
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
         }
@@ -415,6 +419,7 @@ extension CallEngine {
                 liveRuns -= 1
                 endedRuns += 1
                 recorder.count(.runsFailed)
+                recorder.countRun(.failed, of: Int(party(run).pointee.scenario))
             }
             if !traces.isOff { endFailedTrace(slot, run) }
         }

@@ -242,7 +242,7 @@ public struct CallEngine: ~Copyable {
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
         recorder.count(.arrivalsDue)
-        guard bound.initiator >= 0, let slot = allocateSlot(party: bound.initiator, run: number, due: due) else {
+        guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {
             recorder.count(.runsWithoutSlot)
             return false
         }
@@ -252,9 +252,22 @@ public struct CallEngine: ~Copyable {
         hand = nil
         let header = self.header(slot)
         header.pointee.flags.insert(.countedLive)
+        recorder.countRun(.started, of: Int(self.party(header).pointee.scenario))
         run(slot, header)
         settleTimers(slot)
         return true
+    }
+
+    /// Which scenario an arrival is of: drawn by weight from the seed and the arrival's number, so that any number of workers
+    /// gives one plan.
+    @inline(__always)
+    private func initiator(ofRun number: UInt64) -> Int? {
+        guard bound.initiators.count > 1 else { return bound.initiator >= 0 ? bound.initiator : nil }
+        var z = (settings.seed ^ 0x6A09_E667_F3BC_C908) &+ number &* 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z &>> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z &>> 27)) &* 0x94D0_49BB_1331_11EB
+        let drawn = (z ^ (z &>> 31)) &>> 32
+        return bound.initiators.first { drawn < $0.end }?.party
     }
 
     public mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant) {

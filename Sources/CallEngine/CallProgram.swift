@@ -36,6 +36,12 @@ public struct CallProgram: Sendable {
 
     /// The party that an arrival creates, or nil when every party answers.
     public var initiator: Int? { parties.firstIndex { !$0.answers } }
+    /// The party that an arrival creates, of each scenario that has one.
+    public var initiators: [Int] {
+        scenarios.compactMap { scenario in scenario.parties.first { !parties[$0].answers } }
+    }
+    /// Which scenario a party is of.
+    public func scenarioNumber(ofParty party: Int) -> Int { parties[party].scenario }
     public var hasAnswerers: Bool { parties.contains { $0.answers } }
     public var scenarioNames: [String] { scenarios.map(\.name) }
 }
