@@ -171,6 +171,7 @@ extension CallEngine {
         record.pointee.serial = serial
         record.pointee.cseq = cseq
         record.pointee.provisionalSeen = false
+        record.pointee.wasRepeated = false
         record.pointee.isActive = true
         let flow = isOpening ? targetFlow : flow(of: dialog)
         commit(place, made.length, flow: flow, slot: slot, header, again: false)

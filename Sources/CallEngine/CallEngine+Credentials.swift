@@ -288,7 +288,7 @@ extension CallEngine {
             guard scanner.scan(request) == .message, let sent = request.baseAddress else { return false }
             var isAnswerable = false
             for place in 0..<count where isFirstOfItsRealm(room, place) {
-                if takeUp(room, place, count, sent, header) { isAnswerable = true }
+                if takeUp(room, place, count, sent, record.pointee.wasRepeated, header) { isAnswerable = true }
             }
             guard isAnswerable else { return false }
             recorder.count(.challengesAnswered)
@@ -325,11 +325,13 @@ extension CallEngine {
 
     /// Chooses among the challenges of one realm, the first of which stands at `first`, and keeps the chosen one.
     ///
-    /// - Parameter sent: the request that was challenged, scanned last.
+    /// - Parameters:
+    ///   - sent: the request that was challenged, scanned last.
+    ///   - wasRepeated: it was sent more than once.
     /// - Returns: false when none of them can be answered, or the answer was refused.
     private mutating func takeUp(
         _ room: UnsafeMutableBufferPointer<(challenge: Challenge, isProxy: Bool)>, _ first: Int, _ count: Int,
-        _ sent: UnsafeRawPointer, _ header: UnsafeMutablePointer<SlotHeader>
+        _ sent: UnsafeRawPointer, _ wasRepeated: Bool, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> Bool {
         let isProxy = room[first].isProxy
         let realm = Self.realm(room[first].challenge)
@@ -348,11 +350,12 @@ extension CallEngine {
         var staleAnswers: UInt8 = 0
         let old = known(realm, isProxy: isProxy, header)
         if let nonce = nonceSent(sent, realm, isProxy: isProxy) {
-            // Refused with a nonce used before: servers take a nonce once, or for a while, and not all say that it is stale.
+            // Refused with a nonce used before: servers take a nonce once, or for a while, and not all say that it is stale. The
+            // first copy of a repeated request may have been right and its answer lost: then this one is a replay.
             let isReuse = old.map {
                 $0.pointee.nonceCount > 1 || !Self.areEqual(Self.nonce($0.pointee.challenge), nonce)
             }
-            guard chosen.isStale || isReuse == true else {
+            guard chosen.isStale || isReuse == true || wasRepeated else {
                 recorder.count(.credentialsRefused)
                 noteTrouble(.init(reason: .refused, realm: chosen.realm, algorithm: chosen.algorithm))
                 return false

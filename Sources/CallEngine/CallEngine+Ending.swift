@@ -188,6 +188,7 @@ extension CallEngine {
         record.pointee.method = .cancel
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
+        record.pointee.wasRepeated = false
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true

@@ -33,6 +33,7 @@ extension CallEngine {
         record.pointee.method = plan.method
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
+        record.pointee.wasRepeated = false
         record.pointee.frozen = 0
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true

@@ -114,6 +114,7 @@ extension CallEngine {
             switch effect {
             case .sendAgain:
                 recorder.count(.inviteRetransmissionsSent)
+                record.pointee.wasRepeated = true
                 sendAgain(record, slot, header)
             case .timeOut:
                 if dialog(header, dialogNumber).pointee.isOpening {
@@ -139,6 +140,7 @@ extension CallEngine {
         store(machine, record)
         switch effect {
         case .sendAgain:
+            record.pointee.wasRepeated = true
             recorder.count(.requestRetransmissionsSent)
             sendAgain(record, slot, header)
         case .timeOut:

@@ -132,6 +132,24 @@ struct AuthenticationTests {
         #expect(exchange.count(.credentialsRefused) == 0)
     }
 
+    @Test(
+        "is tried again where it had been repeated: the answer to its first copy may be lost, and the second is a replay"
+    )
+    func replay() throws {
+        let exchange = try Exchange(Self.registering)
+        try exchange.start()
+        exchange.hear(try exchange.takeOne().response("401 Unauthorized", challenge()))
+        let sent = try exchange.takeOne()
+        exchange.pass(.milliseconds(600))
+        #expect(try exchange.takeOne().text == sent.text)
+        exchange.hear(sent.response("401 Unauthorized", challenge(nonce: "n2")))
+        let again = try exchange.takeOne()
+        #expect(parameter("nonce", again.header("Authorization")) == "n2")
+        exchange.hear(again.response("401 Unauthorized", challenge(nonce: "n3")))
+        #expect(exchange.take().isEmpty)
+        #expect(exchange.count(.credentialsRefused) == 1)
+    }
+
     @Test("is not tried for ever where every nonce is stale")
     func alwaysStale() throws {
         let exchange = try Exchange(Self.registering)

@@ -132,19 +132,23 @@ enum Kamailio {
     }
 
     /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
-    static func registrar(on port: UInt16, hash: String, nonceLives seconds: Int = 300) async throws -> ChildProcess {
+    ///
+    /// - Parameter seenAs: the port that it names in Via and Record-Route: a relay's.
+    static func registrar(
+        on port: UInt16, hash: String, nonceLives seconds: Int = 300, seenAs: UInt16? = nil
+    ) async throws -> ChildProcess {
         try await started(
-            "kamailio-digest.cfg", on: port, at: .ipv4, ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"])
+            "kamailio-digest.cfg", on: port, at: .ipv4, ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"], seenAs: seenAs)
     }
 
     private static func started(
-        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String]
+        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String], seenAs: UInt16? = nil
     ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l", "udp:\(host.rawValue):\(port)",
-                "-Y", ".", "-w", ".",
+                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
+                "udp:\(host.rawValue):\(port)" + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
         do {
             try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
