@@ -75,7 +75,7 @@ extension CallEngine {
                     run: run.pointee.run, step: step, expectation: expectation, got: got, detail: detail,
                     callID: UnsafeRawBufferPointer(start: base, count: callID.count),
                     fromTag: UnsafeRawBufferPointer(start: base + 256, count: tag.count), local: settings.local,
-                    remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
+                    remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now, rows: rowsOfRun(run)))
         }
         if !traces.isOff {
             // What came, where something came: the transaction may have answered it since.
@@ -304,6 +304,7 @@ extension CallEngine {
             if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
+        if feeds.count > 0 { giveBackRows(run) }
         freeSlot(slot, run)
     }
 

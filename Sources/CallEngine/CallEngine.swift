@@ -36,6 +36,10 @@ public struct CallEngine: ~Copyable {
     let timers: TransactionTimers
     let tagMask: UInt64
     let bound: BoundProgram
+    /// Rows for runs; empty unless the program reads a feed.
+    var feeds: FeedDesk
+    /// The last run could not start since no row was free.
+    public internal(set) var lacksRow = false
     let expectationOfInstruction: [Int: Int]
     let firstGeneralExpectation: Int
     var slots: SlotSlab
@@ -147,6 +151,7 @@ public struct CallEngine: ~Copyable {
         let slots = try SlotSlab(stride: bound.stride, capacity: settings.mostSlots)
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
+        let feeds = try FeedDesk(program, settings)
         var flows = FlowTable()
         targetFlow = flows.flow(to: settings.target)
         timers = settings.timers
@@ -166,6 +171,7 @@ public struct CallEngine: ~Copyable {
         wheel = TimerWheel(slots: slots, offset: SlotHeader.linkOffset)
         self.settings = settings
         self.bound = bound
+        self.feeds = feeds
         self.slots = slots
         self.arena = arena
         self.linger = linger
@@ -232,14 +238,22 @@ public struct CallEngine: ~Copyable {
     /// - Parameters:
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
-    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`).
+    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), or no row of a feed: then `lacksRow` is true
+    ///   and nothing is counted, see `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
-        recorder.count(.arrivalsDue)
+        lacksRow = false
         guard bound.initiator >= 0, let slot = allocateSlot(party: bound.initiator, run: number, due: due) else {
+            recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutSlot)
             return false
         }
+        if feeds.count > 0, !drawRows(slot, arrival: number) {
+            slots.free(slot)
+            lacksRow = true
+            return false
+        }
+        recorder.count(.arrivalsDue)
         recorder.count(.runsStarted)
         recorder.record(.startLateness, nanoseconds: now.nanoseconds(since: due))
         liveRuns += 1
@@ -259,6 +273,12 @@ public struct CallEngine: ~Copyable {
     public mutating func recordBlocked() {
         recorder.count(.arrivalsDue)
         recorder.count(.runsBlocked)
+    }
+
+    /// An arrival that found no row of a feed free.
+    public mutating func recordWithoutRow() {
+        recorder.count(.arrivalsDue)
+        recorder.count(.runsWithoutRow)
     }
 
     mutating func allocateSlot(party: Int, run: UInt64, due: MonotonicInstant) -> UInt32? {

@@ -23,6 +23,10 @@ public struct CallProgram: Sendable {
     /// Names given to `Measure`, after the built-in delays.
     package var measures: [String] = []
     package var signals: [String] = []
+    /// Where rows come from, in order of first use, and what is read of them.
+    package var feeds: [FeedTree] = []
+    package var feedColumns: [FeedColumnPlan] = []
+    package var feedUses: [FeedUse] = []
 
     /// Octets that one call slot takes: the largest party's.
     package var stride: Int {
@@ -40,6 +44,8 @@ public struct CallProgram: Sendable {
 package struct ScenarioPlan: Sendable {
     package var name: String
     package var parties: Range<Int>
+    /// A bit for each feed of the program that it reads.
+    package var feeds: UInt64 = 0
 }
 
 /// One party of one scenario.
@@ -84,6 +90,8 @@ package struct SlotLayout: Sendable {
     package var marks = 0
     package var variables = 0
     package var loops = 0
+    /// Rows that a run has: none unless the program reads a feed.
+    package var feeds = 0
 
     package var dialogOffset: Int { SlotHeader.size }
     package var clientOffset: Int { dialogOffset + dialogs * DialogRecord.size }
@@ -91,7 +99,8 @@ package struct SlotLayout: Sendable {
     package var markOffset: Int { serverOffset + servers * ServerRecord.size }
     package var variableOffset: Int { markOffset + marks * 8 }
     package var loopOffset: Int { variableOffset + variables * 8 }
-    package var stride: Int { (loopOffset + loops * 4 + 15) & ~15 }
+    package var feedOffset: Int { loopOffset + loops * 4 }
+    package var stride: Int { (feedOffset + feeds * FeedDesk.recordOctets + 15) & ~15 }
 }
 
 package enum Operation: UInt8, Sendable {

@@ -23,6 +23,9 @@ public struct EngineSettings: Sendable {
     public var extraHeaders: [String] = []
     /// `--set name=value`.
     public var settings: [String: String] = [:]
+    /// Of this program, opened; the rows are shared out among so many workers.
+    public var feeds = OpenFeeds()
+    public var workers = 1
     /// Parties that this process plays (`--play`); nil: all.
     public var plays: Set<String>?
     public var nonce: RunNonce

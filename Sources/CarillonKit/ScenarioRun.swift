@@ -38,6 +38,12 @@ public struct ScenarioRun: Sendable {
     public var extraHeaders: [String] = []
     public var settings: [String: String] = [:]
     public var plays: Set<String>?
+    /// Where files of rows are found.
+    public var feedLocations = FeedLocations()
+    /// The feeds, once they are opened.
+    package var feeds: OpenFeeds?
+    /// `calls` was set by the rows of a feed.
+    package var endingRows: Int?
 
     public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
     /// Nanoseconds.
@@ -114,6 +120,9 @@ public struct ScenarioRun: Sendable {
                 .usage,
                 ["no party of \(program.scenarioNames.joined(separator: ", ")) begins by itself: serve it instead"])
         }
+        var request = self
+        try request.openFeeds(program)
+        let feeds = request.feeds ?? OpenFeeds()
         let nonce = RunNonce(runID ?? UInt32.random(in: 1 ... .max))
         let layout = program.recorderLayout()
         let outlet = TraceOutlet()
@@ -148,7 +157,7 @@ public struct ScenarioRun: Sendable {
 
         var plan = RunPlan(load: load, local: local)
         plan.duration = duration
-        plan.calls = calls
+        plan.calls = request.calls
         plan.seed = seed
         plan.workers = workers
         plan.ports = ports
@@ -164,14 +173,14 @@ public struct ScenarioRun: Sendable {
 
         let bench = Bench(workers: plan.workersInUse)
         let glances = GlanceBoard()
-        let request = self
+        let prepared = request
         let result: RunResult
         do throws(BlasterError) {
             result = try Blaster.run(
                 plan, control: control,
                 makeEngine: { worker, address in
                     do {
-                        var engine = try request.makeEngine(
+                        var engine = try prepared.makeEngine(
                             program, worker: worker, local: address, nonce: nonce, layout: layout, epoch: start,
                             outlet: outlet)
                         engine.glances = glances
@@ -189,7 +198,7 @@ public struct ScenarioRun: Sendable {
                     bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
-                onProgress: { progress in onProgress(request.snapshot(progress, glances.glance())) })
+                onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
         } catch {
             _ = writer?.finish()
             throw ScenarioRunError(.environment, [error.description])
@@ -209,12 +218,14 @@ public struct ScenarioRun: Sendable {
         let identity = RunIdentity(
             version: version, scenario: scenarioName, scenarioFile: scenarioFile, command: commandLine, seed: seed,
             runID: nonce.description, host: .current())
-        let record = RunRecord(
-            merging: records, identity: identity, plan: plannedLoad(plan),
+        var record = RunRecord(
+            merging: records, identity: identity, plan: prepared.plannedLoad(plan),
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: loadNanoseconds(result))
+            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records())
+        record.noteEnd(ofRows: prepared.endingRows)
+        record.findRows { feeds.feeds[$0].lines(ofRows: $1) }
         var ladders: [UInt64: Ladder] = [:]
         var transcripts: [CallTranscript] = []
         if let capture {
@@ -243,6 +254,8 @@ public struct ScenarioRun: Sendable {
         engine.extraHeaders = extraHeaders
         engine.settings = settings
         engine.plays = plays
+        engine.feeds = feeds ?? OpenFeeds()
+        engine.workers = max(workers, 1)
         engine.timers = timers
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
@@ -294,7 +307,9 @@ public struct ScenarioRun: Sendable {
         shown.started = load == .none ? progress.endedRuns + UInt64(progress.liveRuns) : progress.started
         shown.due =
             load == .none
-            ? progress.endedRuns : progress.started + progress.notStarted + progress.blocked + progress.noSlot
+            ? progress.endedRuns
+            : progress.started + progress.notStarted + progress.blocked + progress.noSlot
+                + progress.noRow
         shown.live = progress.liveRuns
         shown.settling = progress.phase == .settling
         shown.draining = progress.phase == .draining

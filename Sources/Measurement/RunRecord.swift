@@ -27,6 +27,8 @@ public struct RunRecord: Sendable, Codable {
     public var unexpectedAnswers: [ResponseCount]
     public var malformed: [NamedCount]
     public var outcomes: [NamedCount]
+    /// Nil where the scenario reads none.
+    public var feeds: [FeedRecord]?
     /// Largest first.
     public var failureGroups: [FailureGroup]
     public var intervals: [IntervalRecord]
@@ -38,9 +40,10 @@ public struct RunRecord: Sendable, Codable {
     /// - Parameters:
     ///   - workers: at least one; all of one layout and one epoch.
     ///   - loadNanoseconds: how long the plan's arrivals were due, from the epoch.
+    ///   - feeds: in the program's order.
     public init(
         merging workers: [WorkerRecord], identity: RunIdentity, plan: PlannedLoad, clock: RunClock, end: RunEnd,
-        loadNanoseconds: Int64
+        loadNanoseconds: Int64, feeds: [FeedRecord] = []
     ) {
         precondition(!workers.isEmpty, "a run has at least one worker")
         let layout = workers[0].layout
@@ -73,7 +76,9 @@ public struct RunRecord: Sendable, Codable {
         unexpectedAnswers = ResponseCount.list(responses[RecorderStorage.unexpectedAnswersOffset...], method: "")
         malformed = NamedCount.list(layout.faults, Self.sum(workers.map(\.faults)))
         outcomes = NamedCount.list(layout.outcomes, Self.sum(workers.map(\.outcomes)))
-        failureGroups = FailureGroup.merge(workers.map(\.failures), layout: layout, clock: clock)
+        self.feeds = feeds.isEmpty ? nil : feeds
+        failureGroups = FailureGroup.merge(
+            workers.map(\.failures), layout: layout, clock: clock, feeds: feeds.map(\.name))
         intervals = IntervalRecord.merge(workers)
         durationNanoseconds = intervals.map(\.endNanoseconds).max() ?? 0
         self.workers = workers.map(WorkerShare.init)

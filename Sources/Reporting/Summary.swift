@@ -123,7 +123,7 @@ public struct Summary {
         }
         let drops = [
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
-            (record[.runsWithoutSlot], "without a slot"),
+            (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text

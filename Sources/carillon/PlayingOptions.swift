@@ -19,6 +19,7 @@ struct ScenarioOptions: ParsableArguments {
     var hold: String?
     @Option(name: .customLong("play"), help: "Parties that this process plays: alice,bob. Default: all it can.")
     var play: String?
+    @OptionGroup var feeds: FeedOptions
     @Option(name: .customLong("seed"), help: "Fixes arrivals, pauses and choices.")
     var seed: UInt64 = 1
     @Option(

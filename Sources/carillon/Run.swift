@@ -56,10 +56,12 @@ struct Run: ParsableCommand {
         run.scenarioFile = found.file
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        run.feedLocations = values.feeds.locations([found], program)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
         choosePlayers(&run, destination, initiator: initiator)
         load.apply(to: &run, destination)
+        run.openFeedsOrStop(program)
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
         }
@@ -115,6 +117,9 @@ enum Head {
 
     static func common(_ run: ScenarioRun, _ engine: EngineOptions) -> [(String, String)] {
         var lines: [(String, String)] = []
+        if let feeds = run.feeds?.feeds, !feeds.isEmpty {
+            lines.append(("feeds", feeds.map(\.text).joined(separator: "; ")))
+        }
         if !run.settings.isEmpty {
             lines.append(("settings", run.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.listed))
         }

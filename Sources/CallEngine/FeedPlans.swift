@@ -1,0 +1,80 @@
+import Feeds
+import ScenarioDSL
+
+// What a program knows of its feeds before any file is opened: which there are, which columns are read, and where.
+
+/// A column that the program reads.
+package struct FeedColumnPlan: Sendable, Hashable {
+    /// Position in `CallProgram.feeds`.
+    package var feed: Int
+    package var name: String
+}
+
+extension CallProgram {
+    /// A call slot names the feeds of its run by one bit each.
+    static let mostFeeds = 64
+
+    /// Takes up the feeds of a scenario.
+    mutating func add(feedsOf scenario: ScenarioTree) -> [Diagnostic] {
+        var problems: [Diagnostic] = []
+        var mask: UInt64 = 0
+        for use in scenario.feedUses {
+            let number: Int
+            if let known = feeds.firstIndex(where: { $0.name == use.feed.name }) {
+                guard feeds[known] == use.feed else {
+                    problems.append(Self.clash(use, with: feeds[known]))
+                    continue
+                }
+                number = known
+            } else {
+                guard feeds.count < Self.mostFeeds else {
+                    problems.append(Diagnostic(.error, at: use.at, "a run can have \(Self.mostFeeds) feeds"))
+                    return problems
+                }
+                feeds.append(use.feed)
+                number = feeds.count - 1
+            }
+            mask |= 1 << UInt64(number)
+            let column = FeedColumnPlan(feed: number, name: use.column)
+            if !feedColumns.contains(column) { feedColumns.append(column) }
+            feedUses.append(use)
+        }
+        scenarios[scenarios.count - 1].feeds = mask
+        return problems
+    }
+
+    private static func clash(_ use: FeedUse, with known: FeedTree) -> Diagnostic {
+        Diagnostic(
+            .error, at: use.at,
+            "the feed \"\(known.name)\" of line \(use.feed.at.line) has the name of the one of line \(known.at.line), and"
+                + " --feed and reports could not tell them apart: give it another, Feed(…, name: \"…\")")
+    }
+
+    /// Every slot has room for a row of each feed, whatever party it holds: a program without feeds has none.
+    mutating func layOutFeeds() {
+        for party in parties.indices { parties[party].layout.feeds = feeds.count }
+    }
+}
+
+extension FeedPolicyTree {
+    var selection: SelectionPolicy {
+        switch self {
+        case .sequential: .sequential
+        case .once: .sequentialOnce
+        case .random: .random
+        case .unique: .unique
+        case .exclusive: .exclusive
+        }
+    }
+
+    /// For listings and the head of a run.
+    package var text: String {
+        switch self {
+        case .sequential: "sequential, from the first again after the last"
+        case .once: "once, the run ends with the rows"
+        case .random: "random"
+        case .unique: "unique, each row once in the run"
+        case .exclusive: "exclusive, a row is with one run at a time"
+        }
+    }
+}
