@@ -12,6 +12,12 @@ public struct FeedRecord: Sendable, Hashable, Codable {
     /// What happened to the file during the run, so that fields may have been spoilt.
     public var change: String?
 
+    /// `users: users.csv, 3 rows, once; arrivals ended with the last row`.
+    public func text(noun: String) -> String {
+        "\(name): \(source), \(counted(UInt64(rows), "row")), \(policy)"
+            + (endedArrivals ? "; no \(noun) was started after the last row" : "")
+    }
+
     public init(name: String, source: String, isFile: Bool, policy: String, rows: Int) {
         self.name = name
         self.source = source
@@ -31,7 +37,15 @@ public struct RowReference: Sendable, Hashable, Codable {
     public var place: String?
 
     /// `users.csv:18`, or `row 17 of number`.
-    public var text: String { place ?? "row \(row) of \(feed)" }
+    public var text: String { place ?? longText }
+    public init(feed: String, row: Int, place: String? = nil) {
+        self.feed = feed
+        self.row = row
+        self.place = place
+    }
+
+    /// `row 17 of users (users.csv:18)`.
+    public var longText: String { "row \(row) of \(feed)" + (place.map { " (\($0))" } ?? "") }
 }
 
 extension RunRecord {

@@ -97,6 +97,9 @@ public struct Summary {
         {
             lines += wrapped("", outcomes)
         }
+        for (number, feed) in (record.feeds ?? []).enumerated() {
+            lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
+        }
         return lines
     }
 
@@ -374,6 +377,7 @@ public struct Summary {
             row(
                 "example",
                 "\(noun) \(example.run), \(example.atUTC), from \(example.localAddress) to \(example.remoteAddress)")
+            if let rows = example.rows { row("data", rows.map(\.longText).joined(separator: ", ")) }
             row("Call-ID", example.callID)
             row("From tag", example.fromTag)
             if let ladder = ladders[example.run] {
