@@ -13,4 +13,5 @@ public let catalogue: [Scenario] = [
     optionsPing,
     instantMessage,
     register,
+    subscriberCall,
 ]

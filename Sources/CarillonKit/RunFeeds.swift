@@ -9,12 +9,19 @@ extension ScenarioRun {
         guard feeds == nil else { return }
         let (opened, diagnostics) = program.openFeeds(feedLocations)
         guard let opened else { throw ScenarioRunError(.scenario, diagnostics.map(\.description)) }
-        if let problem = opened.problem(workers: workers) { throw ScenarioRunError(.usage, [problem]) }
+        if let problem = opened.problem(workers: workersInUse) { throw ScenarioRunError(.usage, [problem]) }
         feeds = opened
         guard let rows = rowsUntilEnd(opened) else { return }
         guard UInt64(rows) < calls ?? .max else { return }
         calls = UInt64(rows)
         endingRows = rows
+    }
+
+    /// Never more than may have a run at once: rows are shared out among those that work.
+    var workersInUse: Int {
+        var plan = RunPlan(load: load, local: local)
+        plan.workers = workers
+        return plan.workersInUse
     }
 
     /// Runs after which no row is left. Where nothing says when a run is due, one without a row is none.

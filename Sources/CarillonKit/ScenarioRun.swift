@@ -255,7 +255,7 @@ public struct ScenarioRun: Sendable {
         engine.settings = settings
         engine.plays = plays
         engine.feeds = feeds ?? OpenFeeds()
-        engine.workers = max(workers, 1)
+        engine.workers = workersInUse
         engine.timers = timers
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
@@ -324,6 +324,7 @@ public struct ScenarioRun: Sendable {
         if progress.notStarted > 0 {
             shown.hints.append("\(counted(progress.notStarted, "arrival")) came too late to start")
         }
+        if progress.noRow > 0 { shown.hints.append("\(counted(progress.noRow, "arrival")) found no row of a feed") }
         if progress.busiestShare > 0.7 { shown.hints.append("a worker is busy \(Int(progress.busiestShare * 100)) %") }
         return shown
     }
