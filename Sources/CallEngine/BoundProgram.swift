@@ -93,7 +93,7 @@ struct BoundProgram: ~Copyable {
         var variableOffset: Int32
         var loopOffset: Int32
         var feedOffset: Int32
-        /// A bit for each feed that its scenario reads.
+        /// A bit for each feed of which a run of its scenario has a row.
         var feeds: UInt64
         var firstDialog: UInt32
         /// Bit set of `Method` that its first wait takes; bit 15 (`other`) with `firstOther`.
@@ -375,7 +375,8 @@ struct BoundProgram: ~Copyable {
                 dialogOffset: Int32(layout.dialogOffset), clientOffset: Int32(layout.clientOffset),
                 serverOffset: Int32(layout.serverOffset), markOffset: Int32(layout.markOffset),
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
-                feedOffset: Int32(layout.feedOffset), feeds: program.scenarios[party.scenario].feeds,
+                feedOffset: Int32(layout.feedOffset),
+                feeds: program.feedsInUse(scenario: party.scenario, plays: settings.plays),
                 firstDialog: UInt32(first), firstMethods: methods,
                 takesAnyMethod: party.firstMethods.contains("*"),
                 takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))

@@ -21,7 +21,7 @@ struct FeedDesk: ~Copyable {
     private let open: OpenFeeds
 
     init(_ program: borrowing CallProgram, _ settings: EngineSettings) throws(FeedError) {
-        let feeds = settings.feeds.feeds
+        let feeds = settings.feeds.all
         precondition(
             feeds.count == program.feeds.count && settings.feeds.columns.count == program.feedColumns.count,
             "the feeds of a program are opened before its engines are made")
@@ -31,7 +31,8 @@ struct FeedDesk: ~Copyable {
             for (number, feed) in feeds.enumerated() {
                 (memory + number).initialize(
                     to: try RowSelection(
-                        feed.policy, rows: feed.rows.count, source: feed.source, worker: Int(settings.worker),
+                        feed?.policy ?? .sequential, rows: feed?.rows.count ?? 1, source: feed?.source ?? "",
+                        worker: Int(settings.worker),
                         workers: settings.workers, seed: RowSelection.seed(ofRun: settings.seed, feed: number)))
                 selections.append(number)
             }
@@ -42,13 +43,14 @@ struct FeedDesk: ~Copyable {
         }
         let bound = UnsafeMutablePointer<BoundFeedColumn>.allocate(capacity: max(1, settings.feeds.columns.count))
         for (number, column) in settings.feeds.columns.enumerated() {
-            (bound + number).initialize(
-                to: BoundFeedColumn(rows: feeds[column.feed].rows, column: column.column))
+            // What is not open is not read: no run has a row of it.
+            guard let feed = feeds[column.feed] else { continue }
+            (bound + number).initialize(to: BoundFeedColumn(rows: feed.rows, column: column.column))
         }
         self.selections = memory
         columns = bound
         count = feeds.count
-        leases = feeds.contains { $0.policy == .exclusive }
+        leases = feeds.contains { $0?.policy == .exclusive }
         open = settings.feeds
     }
 

@@ -44,8 +44,6 @@ public struct CallProgram: Sendable {
 package struct ScenarioPlan: Sendable {
     package var name: String
     package var parties: Range<Int>
-    /// A bit for each feed of the program that it reads.
-    package var feeds: UInt64 = 0
 }
 
 /// One party of one scenario.
@@ -63,6 +61,8 @@ package struct PartyProgram: Sendable {
     package var at: Spot
     /// Names of its variables, by number, for listings.
     package var variables: [String] = []
+    /// A bit for each feed of the program that it reads.
+    package var feeds: UInt64 = 0
 }
 
 /// What the compiler knows of one dialog of one party.

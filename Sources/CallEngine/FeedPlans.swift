@@ -17,7 +17,6 @@ extension CallProgram {
     /// Takes up the feeds of a scenario.
     mutating func add(feedsOf scenario: ScenarioTree) -> [Diagnostic] {
         var problems: [Diagnostic] = []
-        var mask: UInt64 = 0
         for use in scenario.feedUses {
             let number: Int
             if let known = feeds.firstIndex(where: { $0.name == use.feed.name }) {
@@ -34,13 +33,28 @@ extension CallProgram {
                 feeds.append(use.feed)
                 number = feeds.count - 1
             }
-            mask |= 1 << UInt64(number)
             let column = FeedColumnPlan(feed: number, name: use.column)
             if !feedColumns.contains(column) { feedColumns.append(column) }
             feedUses.append(use)
         }
-        scenarios[scenarios.count - 1].feeds = mask
         return problems
+    }
+
+    /// A bit for each feed that a party reads.
+    func feeds(readBy party: PartyTree) -> UInt64 {
+        party.feedUses.reduce(0) { mask, use in
+            mask | (feeds.firstIndex(of: use.feed).map { 1 << UInt64($0) } ?? 0)
+        }
+    }
+
+    /// The feeds that a run of a scenario takes rows of: those that a party which is played here reads.
+    func feedsInUse(scenario: Int, plays: Set<String>?) -> UInt64 {
+        parties.filter { $0.scenario == scenario && plays?.contains($0.name) ?? true }.reduce(0) { $0 | $1.feeds }
+    }
+
+    /// The same over all scenarios.
+    func feedsInUse(plays: Set<String>?) -> UInt64 {
+        scenarios.indices.reduce(0) { $0 | feedsInUse(scenario: $1, plays: plays) }
     }
 
     private static func clash(_ use: FeedUse, with known: FeedTree) -> Diagnostic {

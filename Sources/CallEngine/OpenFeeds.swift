@@ -76,21 +76,26 @@ public struct FeedLocations: Sendable {
 
 /// The feeds of a program, opened and checked, with the columns that it reads. Shared by all workers.
 public struct OpenFeeds: Sendable {
-    /// As in `CallProgram.feeds`.
-    public let feeds: [OpenFeed]
+    /// As in `CallProgram.feeds`; nil where no party that is played reads it.
+    let all: [OpenFeed?]
     /// As in `CallProgram.feedColumns`: feed and column.
     let columns: [(feed: Int, column: Int)]
 
     /// Of a program without feeds.
     public init() {
-        feeds = []
+        all = []
         columns = []
     }
 
-    fileprivate init(_ feeds: [OpenFeed], _ columns: [(feed: Int, column: Int)]) {
-        self.feeds = feeds
+    fileprivate init(_ all: [OpenFeed?], _ columns: [(feed: Int, column: Int)]) {
+        self.all = all
         self.columns = columns
     }
+
+    /// Those that are read.
+    public var feeds: [OpenFeed] { all.compactMap(\.self) }
+    /// By position in the program; nil where it is not read.
+    package func feed(_ number: Int) -> OpenFeed? { all[number] }
 
     /// How many runs there can be until the rows of a feed that is read once are used up; nil: no end.
     public var rowsUntilEnd: Int? {
@@ -111,10 +116,15 @@ public struct OpenFeeds: Sendable {
 extension CallProgram {
     /// Opens the feeds, and checks all of their rows and every column that the program reads.
     ///
+    /// - Parameter plays: the parties whose feeds are wanted; nil: all.
     /// - Returns: nil for the feeds where a diagnostic is an error.
-    package func openFeeds(_ locations: FeedLocations) -> (feeds: OpenFeeds?, diagnostics: [Diagnostic]) {
+    package func openFeeds(
+        _ locations: FeedLocations, plays: Set<String>? = nil
+    ) -> (feeds: OpenFeeds?, diagnostics: [Diagnostic]) {
         var found: [Diagnostic] = []
-        let opened = feeds.map { tree -> OpenFeed? in
+        let wanted = feedsInUse(plays: plays)
+        let opened = feeds.enumerated().map { number, tree -> OpenFeed? in
+            guard wanted & 1 << UInt64(number) != 0 else { return nil }
             do throws(FeedError) {
                 return try Self.open(tree, locations)
             } catch {
@@ -138,9 +148,10 @@ extension CallProgram {
         }
         guard !found.contains(where: { $0.severity == .error }) else { return (nil, found) }
         let columns = feedColumns.map { plan in
-            (feed: plan.feed, column: opened[plan.feed]!.columns.names.firstIndex(of: plan.name)!)
+            // Not there where only a party that is not played reads it.
+            (feed: plan.feed, column: opened[plan.feed]?.columns.names.firstIndex(of: plan.name) ?? 0)
         }
-        return (OpenFeeds(opened.compactMap(\.self), columns), found)
+        return (OpenFeeds(opened, columns), found)
     }
 
     private static func open(_ tree: FeedTree, _ locations: FeedLocations) throws(FeedError) -> OpenFeed {

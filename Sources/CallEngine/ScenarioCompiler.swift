@@ -105,6 +105,7 @@ package struct ScenarioCompiler {
         program.parties[index].layout = layout
         program.parties[index].dialogs = dialogs
         program.parties[index].variables = variables
+        program.parties[index].feeds = program.feeds(readBy: tree)
         program.parties[index].firstMethods = tree.startsByWaiting ? Self.firstMethods(tree.steps) : []
     }
 

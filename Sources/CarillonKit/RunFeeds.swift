@@ -7,7 +7,7 @@ extension ScenarioRun {
     /// Opens the feeds and checks them, unless that is done. Feeds whose rows are used once may end the run before `calls` does.
     package mutating func openFeeds(_ program: CallProgram) throws(ScenarioRunError) {
         guard feeds == nil else { return }
-        let (opened, diagnostics) = program.openFeeds(feedLocations)
+        let (opened, diagnostics) = program.openFeeds(feedLocations, plays: plays)
         guard let opened else { throw ScenarioRunError(.scenario, diagnostics.map(\.description)) }
         if let problem = opened.problem(workers: workersInUse) { throw ScenarioRunError(.usage, [problem]) }
         feeds = opened
@@ -32,8 +32,12 @@ extension ScenarioRun {
 }
 
 extension OpenFeeds {
-    func records() -> [FeedRecord] {
-        feeds.map { feed in
+    /// In the program's order; without rows where nobody reads it.
+    func records(_ program: CallProgram) -> [FeedRecord] {
+        program.feeds.indices.map { number in
+            guard let feed = self.feed(number) else {
+                return FeedRecord(name: program.feeds[number].name, source: "", isFile: false, policy: "", rows: 0)
+            }
             var record = FeedRecord(
                 name: feed.name, source: feed.source, isFile: feed.isFile, policy: feed.policyName,
                 rows: feed.rows.count)

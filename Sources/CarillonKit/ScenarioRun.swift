@@ -223,9 +223,9 @@ public struct ScenarioRun: Sendable {
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records())
+            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program))
         record.noteEnd(ofRows: prepared.endingRows)
-        record.findRows { feeds.feeds[$0].lines(ofRows: $1) }
+        record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
         var transcripts: [CallTranscript] = []
         if let capture {

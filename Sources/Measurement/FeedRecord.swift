@@ -50,10 +50,9 @@ public struct RowReference: Sendable, Hashable, Codable {
 
 extension RunRecord {
     /// Says of each failed run kept in full where its rows stand.
-    /// - Parameter lines: for a feed's position and its rows, from 0, the lines on which they begin, by row.
-    public mutating func findRows(lines: (Int, Set<Int>) -> [Int: Int]) {
-        guard let feeds else { return }
-        for (number, feed) in feeds.enumerated() where feed.isFile {
+    /// - Parameter lines: for a feed's name and its rows, from 0, the lines on which they begin, by row.
+    public mutating func findRows(lines: (String, Set<Int>) -> [Int: Int]) {
+        for feed in feeds ?? [] where feed.isFile {
             var rows: Set<Int> = []
             for group in failureGroups {
                 for example in group.examples {
@@ -61,7 +60,7 @@ extension RunRecord {
                 }
             }
             guard !rows.isEmpty else { continue }
-            let found = lines(number, rows)
+            let found = lines(feed.name, rows)
             for group in failureGroups.indices {
                 for example in failureGroups[group].examples.indices {
                     for row in (failureGroups[group].examples[example].rows ?? []).indices

@@ -40,7 +40,7 @@ public struct RunRecord: Sendable, Codable {
     /// - Parameters:
     ///   - workers: at least one; all of one layout and one epoch.
     ///   - loadNanoseconds: how long the plan's arrivals were due, from the epoch.
-    ///   - feeds: in the program's order.
+    ///   - feeds: in the program's order; without rows where none was taken.
     public init(
         merging workers: [WorkerRecord], identity: RunIdentity, plan: PlannedLoad, clock: RunClock, end: RunEnd,
         loadNanoseconds: Int64, feeds: [FeedRecord] = []
@@ -76,7 +76,8 @@ public struct RunRecord: Sendable, Codable {
         unexpectedAnswers = ResponseCount.list(responses[RecorderStorage.unexpectedAnswersOffset...], method: "")
         malformed = NamedCount.list(layout.faults, Self.sum(workers.map(\.faults)))
         outcomes = NamedCount.list(layout.outcomes, Self.sum(workers.map(\.outcomes)))
-        self.feeds = feeds.isEmpty ? nil : feeds
+        let read = feeds.filter { $0.rows > 0 }
+        self.feeds = read.isEmpty ? nil : read
         failureGroups = FailureGroup.merge(
             workers.map(\.failures), layout: layout, clock: clock, feeds: feeds.map(\.name))
         intervals = IntervalRecord.merge(workers)

@@ -19,6 +19,15 @@ extension ScenarioTree {
     }
 }
 
+extension PartyTree {
+    /// Those of this party.
+    package var feedUses: [FeedUse] {
+        var reader = FeedReader()
+        reader.read(steps)
+        return reader.uses
+    }
+}
+
 private struct FeedReader {
     var uses: [FeedUse] = []
 

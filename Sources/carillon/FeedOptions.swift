@@ -73,7 +73,7 @@ struct FeedOptions: ParsableArguments {
         var lines = diagnostics.unrepeated
         for (number, tree) in program.feeds.enumerated() {
             let read = program.feedColumns.filter { $0.feed == number }.map(\.name).listed
-            let source = opened?.feeds[number].text ?? "\(tree.name): \(tree.sourceText), \(tree.policy.text)"
+            let source = opened?.feed(number)?.text ?? "\(tree.name): \(tree.sourceText), \(tree.policy.text)"
             lines.append("feed \(source); read: \(read)")
         }
         return "\n" + lines.joined(separator: "\n") + "\n"

@@ -141,6 +141,74 @@ struct FeedTests {
         #expect(try problems(Self.registration(broken))[0].contains("a carriage return (0D) in the column \"user\""))
     }
 
+    @Test("A feed that only other processes' parties read is neither opened nor drawn from")
+    func unread() throws {
+        let users = Feed("/nowhere/users.csv", .exclusive)
+        let scenario = Scenario("sides") {
+            Party("phone") {
+                Send(.register, from: "sip:\(users["user"])@example.com")
+                Expect(200)
+            }
+            Party("registrar") {
+                Expect(.register)
+                Send(200)
+            }
+        }
+        let program = try #require(ScenarioCompiler.compile([scenario.tree]).program)
+        #expect(program.openFeeds(FeedLocations()).feeds == nil)
+        #expect(program.openFeeds(FeedLocations(), plays: ["phone"]).feeds == nil)
+        let opened = try #require(program.openFeeds(FeedLocations(), plays: ["registrar"]).feeds)
+        #expect(opened.feeds.isEmpty)
+        let exchange = try Exchange(scenario, plays: ["registrar"]) { $0.feeds = opened }
+        for number in 0..<3 {
+            exchange.hear(
+                """
+                REGISTER sip:example.com SIP/2.0\r
+                Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK\(number)\r
+                From: <sip:a@example.com>;tag=\(number)\r
+                To: <sip:a@example.com>\r
+                Call-ID: \(number)\r
+                CSeq: 1 REGISTER\r
+                Content-Length: 0\r
+                \r
+
+                """)
+            #expect(try exchange.takeOne().start == "200")
+        }
+        #expect(exchange.count(.runsWithoutRow) == 0)
+    }
+
+    @Test("A served run that finds no row is refused with 503, and counted")
+    func served() throws {
+        let rows = Feed([.integers(from: 1, through: 2)], .once)
+        let scenario = Scenario("served") {
+            Party("bob", .answers) {
+                Expect(.message)
+                Send(200) { Header("X-Row", "\(rows["number"])") }
+            }
+        }
+        let exchange = try exchange(scenario)
+        var answers: [String] = []
+        for number in 0..<3 {
+            exchange.hear(
+                """
+                MESSAGE sip:bob@example.com SIP/2.0\r
+                Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK\(number)\r
+                From: <sip:a@example.com>;tag=\(number)\r
+                To: <sip:bob@example.com>\r
+                Call-ID: \(number)\r
+                CSeq: 1 MESSAGE\r
+                Content-Length: 0\r
+                \r
+
+                """)
+            let answer = try exchange.takeOne()
+            answers.append("\(answer.start) \(answer.header("X-Row"))")
+        }
+        #expect(answers == ["200 1", "200 2", "503 "])
+        #expect(exchange.count(.runsWithoutRow) == 1 && exchange.count(.runsStarted) == 2)
+    }
+
     @Test("A line end in a field is refused where a head would get it, with line and column, and goes into bodies")
     func injection() throws {
         try Self.withFile("user;number\na;1\nb;\"2\r\n3\"\n") { path in
@@ -266,7 +334,7 @@ struct FeedTests {
             ])
             let opened = try DelimitedFile(path: path)
             record.findRows { feed, rows in
-                #expect(feed == 0 && rows == [1])
+                #expect(feed == "users" && rows == [1])
                 return opened.lines(ofRows: rows)
             }
             let group = try #require(record.failureGroups.first)
