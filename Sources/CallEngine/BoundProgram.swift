@@ -133,6 +133,8 @@ struct BoundProgram: ~Copyable {
     let templateCount: Int
     let partyCount: Int
     let stride: Int
+    /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
+    let recordOffset: Int
     let initiator: Int
     let domain: OctetRange
     let target: OctetRange
@@ -400,7 +402,8 @@ struct BoundProgram: ~Copyable {
         partyNames = Self.copy(names)
         templateCount = allTemplates.count
         partyCount = allParties.count
-        stride = program.stride
+        recordOffset = program.stride
+        stride = program.stride + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         delays = program.delays.map(resolve)
         // The checker has compiled each of them before.
         patterns = program.values.patterns.compactMap { try? Regex($0) }

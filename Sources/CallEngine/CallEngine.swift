@@ -38,6 +38,8 @@ public struct CallEngine: ~Copyable {
     let bound: BoundProgram
     /// Rows for runs; empty unless the program reads a feed.
     var feeds: FeedDesk
+    /// What `--cdr` writes; off unless it is asked for.
+    var callRecords: CallRecordLog
     /// The last run could not start since no row was free.
     public internal(set) var lacksRow = false
     let expectationOfInstruction: [Int: Int]
@@ -172,6 +174,7 @@ public struct CallEngine: ~Copyable {
         self.settings = settings
         self.bound = bound
         self.feeds = feeds
+        callRecords = CallRecordLog(settings.callRecords)
         self.slots = slots
         self.arena = arena
         self.linger = linger
@@ -297,6 +300,7 @@ public struct CallEngine: ~Copyable {
         header.pointee.due = due.nanoseconds
         header.pointee.owner = slot
         header.pointee.legs = 1
+        if callRecords.isOn { beginRecord(header) }
         return slot
     }
 

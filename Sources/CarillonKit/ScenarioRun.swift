@@ -44,6 +44,7 @@ public struct ScenarioRun: Sendable {
     package var feeds: OpenFeeds?
     /// `calls` was set by the rows of a feed.
     package var endingRows: Int?
+    var callRecords: CallRecordOutlet?
 
     public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
     /// Nanoseconds.
@@ -72,6 +73,8 @@ public struct ScenarioRun: Sendable {
     public var traceOctets = 64 << 20
     /// Path for the traces; nil: they are kept in memory for the ladders and not written.
     public var capturePath: String?
+    /// Path for a line of each call; nil: none are kept.
+    public var callRecordPath: String?
     public var commandLine: [String] = []
     public var version = carillonVersion
 
@@ -155,6 +158,14 @@ public struct ScenarioRun: Sendable {
             }
         }
 
+        let records: CallRecordWriting?
+        do throws(ScenarioRunError) {
+            records = try CallRecordWriting(request, program, wallClockOffset: utc - start.nanoseconds)
+        } catch {
+            _ = writer?.finish()
+            throw error
+        }
+        request.callRecords = records?.outlet
         var plan = RunPlan(load: load, local: local)
         plan.duration = duration
         plan.calls = request.calls
@@ -201,9 +212,11 @@ public struct ScenarioRun: Sendable {
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
         } catch {
             _ = writer?.finish()
+            _ = records?.writer.finish()
             throw ScenarioRunError(.environment, [error.description])
         }
         let capture = writer?.finish()
+        let callRecords = records?.writer.finish()
         let end: RunEnd
         switch result.end {
         case .completed, .idle:
@@ -214,12 +227,11 @@ public struct ScenarioRun: Sendable {
                 result.nothingReachable
                 ? .aborted(reason: "every request of the first second was refused") : .interrupted
         }
-        let records = bench.records()
         let identity = RunIdentity(
             version: version, scenario: scenarioName, scenarioFile: scenarioFile, command: commandLine, seed: seed,
             runID: nonce.description, host: .current())
         var record = RunRecord(
-            merging: records, identity: identity, plan: prepared.plannedLoad(plan),
+            merging: bench.records(), identity: identity, plan: prepared.plannedLoad(plan),
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
@@ -236,7 +248,7 @@ public struct ScenarioRun: Sendable {
         }
         return ScenarioOutcome(
             record: record, ladders: ladders, transcripts: transcripts, capture: capture, traceCounts: bench.counts(),
-            diagnostics: diagnostics, transport: result)
+            diagnostics: diagnostics, transport: result, callRecords: callRecords)
     }
 
     private func makeEngine(
@@ -254,6 +266,7 @@ public struct ScenarioRun: Sendable {
         engine.extraHeaders = extraHeaders
         engine.settings = settings
         engine.plays = plays
+        engine.callRecords = callRecords
         engine.feeds = feeds ?? OpenFeeds()
         engine.workers = workersInUse
         engine.timers = timers
@@ -353,6 +366,8 @@ public struct ScenarioOutcome: Sendable {
     /// Warnings about the scenario.
     public var diagnostics: [Diagnostic]
     public var transport: RunResult
+    /// Nil where none were asked for.
+    public var callRecords: CallRecordReport?
 }
 
 /// Why a run could not start.

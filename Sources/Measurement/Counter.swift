@@ -63,6 +63,8 @@
     case slabGrowths
     /// Call traces that lost messages since the arena was full.
     case traceCuts
+    /// Lines of `--cdr` that were not written since the file could not keep up.
+    case callRecordsDropped
     /// Initial requests handed to the worker that owns them, and those whose ring was full.
     case handOvers, handOversRefused
 

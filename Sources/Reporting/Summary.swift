@@ -327,6 +327,7 @@ public struct Summary {
             (.sendsWithoutBuffers, "send without kernel buffers", "sends without kernel buffers"),
             (.lingerEvictions, "lingering transaction evicted", "lingering transactions evicted"),
             (.slabGrowths, "slab growth", "slab growths"), (.traceCuts, "trace cut", "traces cut"),
+            (.callRecordsDropped, "call record dropped", "call records dropped"),
             (.handOversRefused, "hand-over refused", "hand-overs refused"),
         ]
         items += counts(named)

@@ -21,6 +21,8 @@ struct Run: ParsableCommand {
                   calls at a server
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
+              carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
+                  a row of a file for each call, a line for each call
             """)
 
     @Argument(help: "Catalogue name, .swift file or saved .json program.")
