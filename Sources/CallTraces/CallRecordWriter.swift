@@ -94,7 +94,7 @@ struct CallRecordFile: Sendable {
     let path: String
     private let descriptor: Int32
     private let feeds: Int
-    private let outcomes: [String]
+    private let outcomes: [[UInt8]]
     private let wallClockOffset: Int64
     private var buffer: [UInt8] = []
     private var linesInBuffer: UInt64 = 0
@@ -104,15 +104,17 @@ struct CallRecordFile: Sendable {
     private var secondText: [UInt8] = []
 
     private static let bufferOctets = 1 << 18
-    private static let methods = (0..<16).map {
-        Method(rawValue: $0).map { $0 == .other ? "" : $0.token.description } ?? ""
+    private static let methods = (UInt8(0)..<16).map { number -> [UInt8] in
+        guard let method = Method(rawValue: number), method != .other else { return [] }
+        return Array(method.token.description.utf8)
     }
+    private static let results = (UInt8(0)..<4).map { Array(CallRecordResult(rawValue: $0)!.word.utf8) }
 
     init(descriptor: Int32, path: String, feeds: [String], outcomes: [String], wallClockOffset: Int64) {
         self.descriptor = descriptor
         self.path = path
         self.feeds = feeds.count
-        self.outcomes = outcomes
+        self.outcomes = outcomes.map { Array($0.utf8) }
         self.wallClockOffset = wallClockOffset
         report = CallRecordReport(path: path)
         buffer.reserveCapacity(Self.bufferOctets + 4096)
@@ -147,31 +149,48 @@ struct CallRecordFile: Sendable {
 
     private mutating func line(_ image: CallRecordImage, _ texts: UnsafeRawPointer) {
         let record = image.record
-        put("\(record.run),")
+        number(record.run)
+        comma()
         time(record.start)
-        put(",")
+        comma()
         time(record.answer)
-        put(",")
+        comma()
         time(record.end)
-        put(",\(record.result.word),")
+        comma()
+        buffer.append(contentsOf: Self.results[Int(record.result.rawValue)])
+        comma()
         if record.outcome > 0, Int(record.outcome) <= outcomes.count {
-            field(Array(outcomes[Int(record.outcome) - 1].utf8))
+            field(outcomes[Int(record.outcome) - 1])
         }
-        put(",\(record.status == 0 ? "" : Self.methods[Int(min(record.method, 15))]),")
-        if record.status != 0 { put(String(record.status)) }
-        put(",")
+        comma()
+        if record.status != 0 { buffer.append(contentsOf: Self.methods[Int(min(record.method, 15))]) }
+        comma()
+        if record.status != 0 { number(UInt64(record.status)) }
+        comma()
         let octets = texts + Int(image.rows) * 4
         field(UnsafeRawBufferPointer(start: octets, count: Int(image.callIDLength)))
-        put(",")
+        comma()
         field(UnsafeRawBufferPointer(start: octets + Int(image.callIDLength), count: Int(image.tagLength)))
         for feed in 0..<feeds {
-            put(",")
+            comma()
             guard feed < Int(image.rows) else { continue }
             let row = texts.load(fromByteOffset: feed * 4, as: UInt32.self)
-            if row != .max { put(String(UInt64(row) + 1)) }
+            if row != .max { number(UInt64(row) + 1) }
         }
-        put("\n")
+        buffer.append(UInt8(ascii: "\n"))
         linesInBuffer += 1
+    }
+
+    @inline(__always)
+    private mutating func comma() { buffer.append(UInt8(ascii: ",")) }
+
+    private mutating func number(_ value: UInt64) {
+        var power: UInt64 = 1
+        while value / power >= 10 { power *= 10 }
+        while power > 0 {
+            buffer.append(UInt8(ascii: "0") + UInt8(value / power % 10))
+            power /= 10
+        }
     }
 
     private mutating func put(_ text: String) { buffer.append(contentsOf: text.utf8) }
@@ -201,14 +220,14 @@ struct CallRecordFile: Sendable {
             secondText = Array(utcText(whole * 1_000_000_000).prefix(19).utf8)
         }
         buffer.append(contentsOf: secondText)
-        var rest = Int(wall % 1_000_000_000) / 1000
-        var digits: [UInt8] = [0, 0, 0, 0, 0, 0]
-        for place in stride(from: 5, through: 0, by: -1) {
-            digits[place] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
-        }
         buffer.append(UInt8(ascii: "."))
-        buffer.append(contentsOf: digits)
+        var rest = Int(wall % 1_000_000_000) / 1000
+        var power = 100_000
+        while power > 0 {
+            buffer.append(UInt8(ascii: "0") + UInt8(rest / power))
+            rest %= power
+            power /= 10
+        }
         buffer.append(UInt8(ascii: "Z"))
     }
 
