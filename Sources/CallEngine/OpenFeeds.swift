@@ -199,7 +199,7 @@ extension FeedColumnTree {
                     feed,
                     "column \"\(name)\": \"\(first)\" is no telephone number: digits, with a + before them or without")
             }
-            let (last, overflows) = number.addingReportingOverflow(count - 1)
+            let (last, overflows) = number.addingReportingOverflow(max(count, 1) - 1)
             let text = String(last)
             guard count > 0, !overflows, text.utf8.count <= digits.utf8.count else {
                 throw FeedError(

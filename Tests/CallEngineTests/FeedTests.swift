@@ -137,6 +137,10 @@ struct FeedTests {
             ])
         let short = Feed([.numbers(from: "98", count: 3), .pattern("u{row}", column: "user")])
         #expect(try problems(Self.registration(short))[0].contains("from 98 on there are no 3 numbers of 2 digits"))
+        for count in [0, -1, Int.min, Int.max] {
+            let none = Feed([.numbers(from: "98", count: count), .pattern("u{row}", column: "user")])
+            #expect(try problems(Self.registration(none)).count == 1)
+        }
         let broken = Feed([.numbers(from: "98", count: 1), .pattern("u\r\nX: {row}", column: "user")])
         #expect(try problems(Self.registration(broken))[0].contains("a carriage return (0D) in the column \"user\""))
     }

@@ -296,6 +296,23 @@ extension CommandTests {
             }
         }
 
+        @Test("A mapped file that is cut during the run does not end it; the run is INVALID for it")
+        func cut() async throws {
+            // Beyond the size up to which a file is copied: few rows, and long ones.
+            let padding = String(repeating: "x", count: 60_000)
+            let rows =
+                "user;number;host;padding\n" + (0..<1150).map { "user\($0);\($0);h;\(padding)\n" }.joined()
+            try await inScenario(rows: rows) { folder in
+                let run = try Command(
+                    ["run", "reg.swift", "--rate", "100/s", "--for", "3s", "--no-report"], in: folder)
+                try await until("the run to begin") { run.out.contains(" started") || !run.isRunning }
+                try #require(truncate(folder.appendingPathComponent("users.csv").path, 8192) == 0)
+                let outcome = try await run.end()
+                #expect(outcome.code == 3, "\(outcome.code): \(outcome.out)\(outcome.error)")
+                #expect(outcome.out.contains("users.csv: was cut from 69"), "\(outcome.out)")
+            }
+        }
+
         @Test("A failed call says which row it had, on the screen and in run.json")
         func failed() async throws {
             try await inScenario(rows: "# comment\n" + Self.rows(3)) { folder in
