@@ -55,7 +55,8 @@ let package = Package(
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
         room(
-            "CallEngine", "CLinuxSockets", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest", "Measurement",
+            "CallEngine", "CLinuxSockets", "Feeds", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest",
+            "Measurement",
             "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
@@ -86,7 +87,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests", dependencies: ["carillon"], path: "Tests/CommandTests", swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
-        tests("CallEngineTests", "CallEngine", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"),
+        tests(
+            "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"
+        ),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),
         tests("CallTracesTests", "CallTraces", "Measurement", "SIPWire", "CPcap"),

@@ -15,4 +15,5 @@ public let catalogue: [Scenario] = [
     register,
     authenticatedRegister,
     authenticatedCall,
+    subscriberCall,
 ]

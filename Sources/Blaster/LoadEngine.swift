@@ -14,6 +14,7 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     /// The outbound log is half full: flush before anything else.
     var wantsFlush: Bool { get }
 
+    /// False where nothing can start it; `lacksRow` says whether a row of a feed was what it lacked.
     mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool
     mutating func receive(
         _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
@@ -30,6 +31,8 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
 
     mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant)
     mutating func recordBlocked()
+    var lacksRow: Bool { get }
+    mutating func recordWithoutRow()
     /// So many messages are taken up now, the oldest of which came so long ago.
     mutating func recordReceived(_ messages: Int, latenessNanoseconds: Int64)
     mutating func closeInterval(now: MonotonicInstant)
@@ -39,6 +42,12 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome
     /// Gives up the outbound log.
     mutating func discardOutbound(through socket: inout UDPSocket)
+}
+
+/// Of an engine without feeds.
+extension LoadEngine where Self: ~Copyable {
+    public var lacksRow: Bool { false }
+    public mutating func recordWithoutRow() {}
 }
 
 extension CallEngine: FlowAddresses {}

@@ -53,6 +53,7 @@ struct RunMonitor {
             sum.notStarted += worker.pointee.notStarted.load(ordering: .relaxed)
             sum.blocked += worker.pointee.blocked.load(ordering: .relaxed)
             sum.noSlot += worker.pointee.noSlot.load(ordering: .relaxed)
+            sum.noRow += worker.pointee.noRow.load(ordering: .relaxed)
             sum.liveRuns += Int(worker.pointee.liveRuns.load(ordering: .relaxed))
             sum.endedRuns += worker.pointee.endedRuns.load(ordering: .relaxed)
             sum.datagramsReceived += worker.pointee.datagramsReceived.load(ordering: .relaxed)

@@ -29,6 +29,7 @@ struct ProgressWords: ~Copyable {
     let notStarted = Atomic<UInt64>(0)
     let blocked = Atomic<UInt64>(0)
     let noSlot = Atomic<UInt64>(0)
+    let noRow = Atomic<UInt64>(0)
     let liveRuns = Atomic<UInt64>(0)
     let endedRuns = Atomic<UInt64>(0)
     let datagramsReceived = Atomic<UInt64>(0)
@@ -40,7 +41,7 @@ struct ProgressWords: ~Copyable {
     let reachability = Atomic<UInt64>(Reachability.unknown.rawValue)
     /// Monotonic instant of the last datagram; 0: none yet.
     let lastReceived = Atomic<Int64>(0)
-    private let padding: (UInt64, UInt64) = (0, 0)
+    private let padding: UInt64 = 0
 }
 
 /// A run as it stands, over all workers.
@@ -53,6 +54,7 @@ public struct RunProgress: Sendable {
     public var notStarted: UInt64 = 0
     public var blocked: UInt64 = 0
     public var noSlot: UInt64 = 0
+    public var noRow: UInt64 = 0
     public var liveRuns = 0
     public var endedRuns: UInt64 = 0
     public var datagramsReceived: UInt64 = 0
@@ -69,11 +71,12 @@ public struct WorkerResult: Sendable {
     public var index: Int
     public var localAddress: TransportAddress
     public var counters = TransportCounters()
-    /// Arrivals that created a run, came too late, found the cap full, found no call slot.
+    /// Arrivals that created a run, came too late, found the cap full, found no call slot, found no row of a feed.
     public var started: UInt64 = 0
     public var notStarted: UInt64 = 0
     public var blocked: UInt64 = 0
     public var noSlot: UInt64 = 0
+    public var noRow: UInt64 = 0
     /// How long arrivals could start: from the plan's start until there were to be no more, in nanoseconds.
     public var loadNanoseconds: Int64 = 0
     /// Runs still in progress when the worker left.

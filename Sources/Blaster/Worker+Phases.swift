@@ -101,6 +101,7 @@ extension Worker where Engine: ~Copyable {
         progress.pointee.notStarted.store(result.notStarted, ordering: .relaxed)
         progress.pointee.blocked.store(result.blocked, ordering: .relaxed)
         progress.pointee.noSlot.store(result.noSlot, ordering: .relaxed)
+        progress.pointee.noRow.store(result.noRow, ordering: .relaxed)
         progress.pointee.liveRuns.store(UInt64(engine.liveRuns), ordering: .relaxed)
         progress.pointee.endedRuns.store(engine.endedRuns, ordering: .relaxed)
         progress.pointee.datagramsReceived.store(counters.datagramsReceived, ordering: .relaxed)

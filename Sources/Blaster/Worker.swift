@@ -300,7 +300,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             while engine.liveRuns < cap, closedNumber < lastNumber, started < Self.arrivalsPerRound, !engine.wantsFlush
             {
                 guard engine.startRun(number: closedNumber, due: now, now: now) else {
-                    result.noSlot &+= 1
+                    // Without a free row it waits for one, as it would for a run to end: a closed load has no due time.
+                    if !engine.lacksRow { result.noSlot &+= 1 }
                     break
                 }
                 closedNumber &+= UInt64(plan.workersInUse)
@@ -316,6 +317,9 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
                     result.blocked &+= 1
                 } else if engine.startRun(number: nextNumber, due: nextDue, now: now) {
                     started &+= 1
+                } else if engine.lacksRow {
+                    engine.recordWithoutRow()
+                    result.noRow &+= 1
                 } else {
                     result.noSlot &+= 1
                 }

@@ -95,6 +95,9 @@ struct BoundProgram: ~Copyable {
         var markOffset: Int32
         var variableOffset: Int32
         var loopOffset: Int32
+        var feedOffset: Int32
+        /// A bit for each feed of which a run of its scenario has a row.
+        var feeds: UInt64
         var firstDialog: UInt32
         /// Bit set of `Method` that its first wait takes; bit 15 (`other`) with `firstOther`.
         var firstMethods: UInt32
@@ -136,6 +139,8 @@ struct BoundProgram: ~Copyable {
     let templateCount: Int
     let partyCount: Int
     let stride: Int
+    /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
+    let recordOffset: Int
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
@@ -386,6 +391,8 @@ struct BoundProgram: ~Copyable {
                 dialogOffset: Int32(layout.dialogOffset), clientOffset: Int32(layout.clientOffset),
                 serverOffset: Int32(layout.serverOffset), markOffset: Int32(layout.markOffset),
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
+                feedOffset: Int32(layout.feedOffset),
+                feeds: program.feedsInUse(scenario: party.scenario, plays: settings.plays),
                 firstDialog: UInt32(first), firstMethods: methods,
                 takesAnyMethod: party.firstMethods.contains("*"),
                 takesLaterInitial: party.answers
@@ -412,7 +419,8 @@ struct BoundProgram: ~Copyable {
         partyNames = Self.copy(names)
         templateCount = allTemplates.count
         partyCount = allParties.count
-        stride = program.stride
+        recordOffset = program.stride
+        stride = program.stride + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)

@@ -49,33 +49,13 @@ extension CallEngine {
         recorder.countStep(step, .failed)
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
         let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
-        let server = templates(header, dialog: dialogNumber).isServer
-        withUnsafeTemporaryAllocation(byteCount: 512, alignment: 8) { room in
-            let base = room.baseAddress!
-            var callID = OctetWriter(base)
-            var tag = OctetWriter(base + 256)
-            let token = CallToken(
-                call: callWord(slot, header),
-                part: UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.incarnation & 0xFFF))
-            if server {
-                if dialog.pointee.learned != 0 {
-                    let block = arena.pointer(.init(raw: dialog.pointee.learned))
-                    let learned = block.load(as: LearnedDialog.self)
-                    callID.write(block + LearnedDialog.size, min(Int(learned.callIDLength), 250))
-                    tag.write(block + Int(learned.tagOffset), min(Int(learned.tagLength), 250))
-                }
-            } else {
-                callID.write(bound.literals, bound.nonceDigits)
-                callID.write("-")
-                callID.write(token)
-                tag.write(CallToken(call: token.call ^ tagMask, part: token.part))
-            }
-            recorder.fail(
+        let (rows, remote) = (rowsOfRun(run), flows.address(flow(of: dialog)))
+        withIdentity(slot, header, dialogNumber) { engine, callID, tag in
+            engine.recorder.fail(
                 FailureReport(
                     run: run.pointee.run, step: step, expectation: expectation, got: got, detail: detail,
-                    callID: UnsafeRawBufferPointer(start: base, count: callID.count),
-                    fromTag: UnsafeRawBufferPointer(start: base + 256, count: tag.count), local: settings.local,
-                    remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
+                    callID: callID, fromTag: tag, local: engine.settings.local, remote: remote,
+                    afterNanoseconds: after, at: engine.now, rows: rows))
         }
         if !traces.isOff {
             // What came, where something came: the transaction may have answered it since.
@@ -304,11 +284,16 @@ extension CallEngine {
                 recorder.countRun(.succeeded, of: scenario)
             }
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
+            if callRecords.isOn {
+                keepRecord(
+                    slot, run, flags.contains(.failed) ? .failed : flags.contains(.drained) ? .drained : .succeeded)
+            }
         }
         if !traces.isOff {
             if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
+        if feeds.count > 0 { giveBackRows(run) }
         freeSlot(slot, run)
     }
 
@@ -408,6 +393,10 @@ extension CallEngine {
     /// Runs still live when the worker stops: cut off. Those that have failed and were only still being ended have failed, and
     /// what was kept of their messages is written.
     public mutating func cutOff() {
+        if callRecords.isOn {
+            keepRecordsOfLiveRuns()
+            flushRecords()
+        }
         var cursor: UInt32 = 0
         while let slot = slots.nextLive(from: cursor) {
             cursor = slot &+ 1

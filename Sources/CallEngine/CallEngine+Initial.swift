@@ -98,6 +98,14 @@ extension CallEngine {
             answerStatelessly(503)
             return
         }
+        if feeds.count > 0, owner == .max,
+            !drawRows(slot, arrival: run &* UInt64(settings.workers) &+ UInt64(settings.worker))
+        {
+            slots.free(slot)
+            recorder.count(.runsWithoutRow)
+            answerStatelessly(503)
+            return
+        }
         let header = self.header(slot)
         if owner != .max {
             header.pointee.owner = owner

@@ -4,6 +4,8 @@ import SIPWire
 extension CallEngine {
     /// Ends a measuring interval here and starts the next.
     public mutating func closeInterval(now: MonotonicInstant) {
+        // Whoever follows the file is at most an interval behind.
+        if callRecords.isOn { flushRecords() }
         lastGlance = recorder.closeInterval(startedAt: intervalStart, endedAt: now, liveRuns: liveRuns)
         intervalStart = now
         glances?.post(lastGlance, worker: Int(settings.worker))

@@ -219,6 +219,7 @@ extension CallEngine {
         out.write(octets + Int(echo.headLength), Int(echo.tailLength))
         out.write("Content-Length: 0\r\n\r\n")
         recorder.countResponseSent(status: Int(status), method: record.pointee.method)
+        if callRecords.isOn { noteAnswer(status, to: record.pointee.method, header, at: now) }
         release(&record.pointee.frozen)
         record.pointee.frozen = keep(UnsafeRawBufferPointer(start: place, count: out.count))
         record.pointee.template = 0xFFFF

@@ -220,6 +220,7 @@ extension CallEngine {
         // This 2xx has no ACK yet, whatever an earlier one had.
         if status < 300 { dialog.pointee.ackSerial = 0 }
         countSessionAnswer(Int(status), dialog)
+        if callRecords.isOn { noteAnswer(status, to: .invite, header, at: received) }
         if status >= 300, !keepsAck { lingerRefused(record.pointee, slot, header) }
         release(record)
     }

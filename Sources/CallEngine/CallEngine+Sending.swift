@@ -195,6 +195,7 @@ extension CallEngine {
         record.pointee.template = UInt16(truncatingIfNeeded: template)
         record.pointee.status = plan.status
         recorder.countResponseSent(status: Int(plan.status), method: record.pointee.method)
+        if callRecords.isOn { noteAnswer(plan.status, to: record.pointee.method, header, at: now) }
         if record.pointee.method == .invite {
             if plan.status < 200 {
                 var machine = serverInviteMachine(record)

@@ -405,6 +405,7 @@ extension CallEngine {
         _ header: UnsafeMutablePointer<SlotHeader>, _ record: UnsafeMutablePointer<ClientRecord>, _ status: UInt16
     ) {
         let time = elapsed(header, record)
+        if callRecords.isOn { noteAnswer(status, to: record.pointee.method, header, at: received) }
         switch record.pointee.method {
         case .bye:
             recorder.record(status < 300 ? .sessionDisconnectDelay : .sessionDisconnectDelayFailed, nanoseconds: time)

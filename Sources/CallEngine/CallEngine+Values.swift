@@ -14,16 +14,19 @@ extension CallEngine {
         case .setting: return literal(bound.settingValues[Int(node.a)])
         case .joined:
             // Members first: what they compute stands before the joined text.
-            var parts: [UnsafeRawBufferPointer] = []
-            parts.reserveCapacity(Int(node.b))
-            for child in 0..<Int(node.b) {
-                guard let part = evaluate(Int(bound.children[Int(node.a) + child]), header, slot) else { return nil }
-                parts.append(part)
-            }
-            return compute { out in
-                for part in parts { out.write(part.baseAddress, part.count) }
+            return withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: Int(node.b)) { parts in
+                for child in 0..<Int(node.b) {
+                    guard let part = evaluate(Int(bound.children[Int(node.a) + child]), header, slot) else {
+                        return nil
+                    }
+                    parts.initializeElement(at: child, to: part)
+                }
+                return compute { out in
+                    for part in parts { out.write(part.baseAddress, part.count) }
+                }
             }
         case .variable: return variable(Int(node.a), header)
+        case .feed: return feedField(Int(node.a), record: Int(node.b), header, slot)
         case .field: return field(node.a, header, slot)
         case .random:
             let value = draw(header)

@@ -37,6 +37,12 @@ public struct CallEngine: ~Copyable {
     let timers: TransactionTimers
     let tagMask: UInt64
     let bound: BoundProgram
+    /// Rows for runs; empty unless the program reads a feed.
+    var feeds: FeedDesk
+    /// What `--cdr` writes; off unless it is asked for.
+    var callRecords: CallRecordLog
+    /// The last run could not start since no row was free.
+    public internal(set) var lacksRow = false
     let expectationOfInstruction: [Int: Int]
     let firstGeneralExpectation: Int
     var slots: SlotSlab
@@ -153,6 +159,7 @@ public struct CallEngine: ~Copyable {
         let slots = try SlotSlab(stride: bound.stride, capacity: settings.mostSlots)
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
+        let feeds = try FeedDesk(program, settings)
         var flows = FlowTable()
         targetFlow = flows.flow(to: settings.target)
         timers = settings.timers
@@ -172,6 +179,8 @@ public struct CallEngine: ~Copyable {
         wheel = TimerWheel(slots: slots, offset: SlotHeader.linkOffset)
         self.settings = settings
         self.bound = bound
+        self.feeds = feeds
+        callRecords = CallRecordLog(settings.callRecords)
         self.slots = slots
         self.arena = arena
         self.linger = linger
@@ -238,14 +247,22 @@ public struct CallEngine: ~Copyable {
     /// - Parameters:
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
-    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`).
+    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), or no row of a feed: then `lacksRow` is true
+    ///   and nothing is counted, see `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
-        recorder.count(.arrivalsDue)
+        lacksRow = false
         guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {
+            recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutSlot)
             return false
         }
+        if feeds.count > 0, !drawRows(slot, arrival: number) {
+            slots.free(slot)
+            lacksRow = true
+            return false
+        }
+        recorder.count(.arrivalsDue)
         recorder.count(.runsStarted)
         recorder.record(.startLateness, nanoseconds: now.nanoseconds(since: due))
         liveRuns += 1
@@ -280,6 +297,12 @@ public struct CallEngine: ~Copyable {
         recorder.count(.runsBlocked)
     }
 
+    /// An arrival that found no row of a feed free.
+    public mutating func recordWithoutRow() {
+        recorder.count(.arrivalsDue)
+        recorder.count(.runsWithoutRow)
+    }
+
     mutating func allocateSlot(party: Int, run: UInt64, due: MonotonicInstant) -> UInt32? {
         guard let slot = slots.allocate() else { return nil }
         let pointer = slots.pointer(slot)
@@ -296,6 +319,7 @@ public struct CallEngine: ~Copyable {
         header.pointee.due = due.nanoseconds
         header.pointee.owner = slot
         header.pointee.legs = 1
+        if callRecords.isOn { beginRecord(header) }
         return slot
     }
 

@@ -26,6 +26,10 @@ public struct CallProgram: Sendable {
     /// Names given to `Measure`, after the built-in delays.
     package var measures: [String] = []
     package var signals: [String] = []
+    /// Where rows come from, in order of first use, and what is read of them.
+    package var feeds: [FeedTree] = []
+    package var feedColumns: [FeedColumnPlan] = []
+    package var feedUses: [FeedUse] = []
 
     /// Octets that one call slot takes: the largest party's.
     package var stride: Int {
@@ -66,6 +70,8 @@ package struct PartyProgram: Sendable {
     package var at: Spot
     /// Names of its variables, by number, for listings.
     package var variables: [String] = []
+    /// A bit for each feed of the program that it reads.
+    package var feeds: UInt64 = 0
 }
 
 /// What the compiler knows of one dialog of one party.
@@ -97,6 +103,8 @@ package struct SlotLayout: Sendable {
     package var hasCredentials = false
     /// The party asks for credentials: a `NonceCountRecord`.
     package var authenticates = false
+    /// Rows that a run has: none unless the program reads a feed.
+    package var feeds = 0
 
     package var dialogOffset: Int { SlotHeader.size }
     package var clientOffset: Int { dialogOffset + dialogs * DialogRecord.size }
@@ -108,9 +116,8 @@ package struct SlotLayout: Sendable {
     package var nonceOffset: Int {
         (securityOffset + (hasCredentials ? SecurityRecord.size + dialogs * 4 : 0) + 7) & ~7
     }
-    package var stride: Int {
-        (nonceOffset + (authenticates ? MemoryLayout<NonceCountRecord>.stride : 0) + 15) & ~15
-    }
+    package var feedOffset: Int { nonceOffset + (authenticates ? MemoryLayout<NonceCountRecord>.stride : 0) }
+    package var stride: Int { (feedOffset + feeds * FeedDesk.recordOctets + 15) & ~15 }
 }
 
 /// Credentials as a step gives them; texts are values of the pool, read when the step is reached.

@@ -1,3 +1,4 @@
+import CallTraces
 import SIPTransactions
 import SIPWire
 
@@ -25,6 +26,11 @@ public struct EngineSettings: Sendable {
     public var weights: [Double] = []
     /// `--set name=value`.
     public var settings: [String: String] = [:]
+    /// Of this program, opened; the rows are shared out among so many workers.
+    public var feeds = OpenFeeds()
+    public var workers = 1
+    /// Where call records go; nil: none are kept.
+    public var callRecords: CallRecordOutlet?
     /// Parties that this process plays (`--play`); nil: all.
     public var plays: Set<String>?
     public var nonce: RunNonce

@@ -203,6 +203,9 @@ private struct ValueWords {
                 return "address of \(program.parties[number].name)"
             }
             return "setting \(name)"
+        case .feed:
+            let column = program.feedColumns[Int(tree.a)]
+            return "\(column.name) of \(program.feeds[column.feed].name)"
         case .field: return ValuePool.Field(rawValue: tree.a).map { Self.words($0) } ?? "?"
         case .random: return "\(tree.a) random digits"
         case .header: return string(tree.b) + (tree.c == 0 ? "" : " \(tree.c < 0 ? "last" : "number \(tree.c + 1)")")

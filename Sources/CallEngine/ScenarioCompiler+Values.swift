@@ -190,6 +190,7 @@ extension ValueTree {
         case .joined(let parts): parts.map(\.reading).joined()
         case .variable(let name): name
         case .setting(let name, _): "setting \(name)"
+        case .feed(let feed, let column): "\(column) of \(feed.name)"
         case .field(let field): field.rawValue
         case .random(let digits): "\(digits) random digits"
         case .partyURI(let party): "URI of \(party)"

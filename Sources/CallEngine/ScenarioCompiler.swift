@@ -36,6 +36,7 @@ package struct ScenarioCompiler {
             diagnostics += compiler.diagnostics
             program = compiler.program
         }
+        program.layOutFeeds()
         let failed = diagnostics.contains { $0.severity == .error }
         return (failed || trees.isEmpty ? nil : program, diagnostics)
     }
@@ -51,6 +52,7 @@ package struct ScenarioCompiler {
         let count = scenario.parties.count
         program.scenarios.append(
             ScenarioPlan(name: scenario.name, parties: scenarioFirstParty..<(scenarioFirstParty + count)))
+        diagnostics += program.add(feedsOf: scenario)
         for setting in scenario.settings where !program.settings.contains(where: { $0.name == setting.name }) {
             program.settings.append(setting)
         }
@@ -110,6 +112,7 @@ package struct ScenarioCompiler {
         program.parties[index].layout = layout
         program.parties[index].dialogs = dialogs
         program.parties[index].variables = variables
+        program.parties[index].feeds = program.feeds(readBy: tree)
         program.parties[index].firstMethods = tree.startsByWaiting ? Self.firstMethods(tree.steps) : []
     }
 
@@ -194,12 +197,16 @@ package struct ScenarioCompiler {
 
     mutating func value(_ tree: ValueTree) -> Int {
         declareVariables(in: tree)
-        return program.values.lower(tree, names: Names(variables: variables, parties: partyNumbers))
+        return program.values.lower(tree, names: names)
     }
 
     mutating func condition(_ tree: ConditionTree) -> Int {
         declareVariables(in: tree)
-        return program.values.lower(tree, names: Names(variables: variables, parties: partyNumbers))
+        return program.values.lower(tree, names: names)
+    }
+
+    private var names: Names {
+        Names(variables: variables, parties: partyNumbers, feeds: program.feeds, columns: program.feedColumns)
     }
 
     private var partyNumbers: [String: Int] {
@@ -219,6 +226,12 @@ package struct ScenarioCompiler {
     struct Names: ValueNames {
         let variables: [String]
         let parties: [String: Int]
+        let feeds: [FeedTree]
+        let columns: [FeedColumnPlan]
+        func feed(_ feed: FeedTree, _ column: String) -> (column: Int, record: Int) {
+            let record = feeds.firstIndex(of: feed) ?? 0
+            return (columns.firstIndex(of: FeedColumnPlan(feed: record, name: column)) ?? 0, record)
+        }
         func variable(_ name: String) -> Int { variables.firstIndex(of: name) ?? 0 }
         func party(_ name: String) -> Int { parties[name] ?? 0 }
     }
@@ -356,7 +369,8 @@ extension ValueTree {
     /// True where every reading gives the same octets for the whole call.
     package var isConstant: Bool {
         switch self {
-        case .text, .number, .setting, .partyURI: true
+        // A run keeps its row.
+        case .text, .number, .setting, .partyURI, .feed: true
         case .field(let field):
             switch field {
             case .domain, .target, .localAddress, .localPort, .localURI, .runNumber, .party: true

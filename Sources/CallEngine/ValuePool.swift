@@ -17,6 +17,8 @@ package struct ValuePool: Sendable {
         /// a: first child in `children`, b: how many.
         case joined
         case variable, setting
+        /// a: `BoundFeedColumn`, b: which of the run's rows.
+        case feed
         /// a: `Field`.
         case field
         /// a: digits.
@@ -94,6 +96,9 @@ package struct ValuePool: Sendable {
             return list(.joined, members)
         case .variable(let name): return add(Node(kind: .variable, a: Int32(names.variable(name))))
         case .setting(let name, _): return add(Node(kind: .setting, a: Int32(text(name))))
+        case .feed(let feed, let column):
+            let place = names.feed(feed, column)
+            return add(Node(kind: .feed, a: Int32(place.column), b: Int32(place.record)))
         case .field(let field): return add(Node(kind: .field, a: Self.field(field).rawValue))
         case .random(let digits): return add(Node(kind: .random, a: Int32(clamping: digits)))
         case .partyURI(let party):
@@ -214,4 +219,6 @@ package struct ValuePool: Sendable {
 package protocol ValueNames {
     func variable(_ name: String) -> Int
     func party(_ name: String) -> Int
+    /// The column among those that the program reads, and the record of a run's row.
+    func feed(_ feed: FeedTree, _ column: String) -> (column: Int, record: Int)
 }

@@ -52,7 +52,7 @@ public final class TraceOutlet: Sendable {
 /// A first-in-first-out queue of batches with a condition to wait on; the standard library's mutex has none.
 ///
 /// All state is behind `mutex`, which lives at a fixed address as long as the queue.
-private final class BatchQueue: @unchecked Sendable {
+final class BatchQueue: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var waiting: [TraceBatch] = []

@@ -40,6 +40,13 @@ public struct ScenarioRun: Sendable {
     /// How much of the load each scenario gets, in their order; empty: all is the first's.
     public var weights: [Double] = []
     public var plays: Set<String>?
+    /// Where files of rows are found.
+    public var feedLocations = FeedLocations()
+    /// The feeds, once they are opened.
+    package var feeds: OpenFeeds?
+    /// `calls` was set by the rows of a feed.
+    package var endingRows: Int?
+    var callRecords: CallRecordOutlet?
 
     public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
     /// Nanoseconds.
@@ -68,6 +75,8 @@ public struct ScenarioRun: Sendable {
     public var traceOctets = 64 << 20
     /// Path for the traces; nil: they are kept in memory for the ladders and not written.
     public var capturePath: String?
+    /// Path for a line of each call; nil: none are kept.
+    public var callRecordPath: String?
     public var commandLine: [String] = []
     public var version = carillonVersion
 
@@ -116,6 +125,9 @@ public struct ScenarioRun: Sendable {
                 .usage,
                 ["no party of \(program.scenarioNames.joined(separator: ", ")) begins by itself: serve it instead"])
         }
+        var request = self
+        try request.openFeeds(program)
+        let feeds = request.feeds ?? OpenFeeds()
         let nonce = RunNonce(runID ?? UInt32.random(in: 1 ... .max))
         let layout = program.recorderLayout()
         let outlet = TraceOutlet()
@@ -148,9 +160,17 @@ public struct ScenarioRun: Sendable {
             }
         }
 
+        let records: CallRecordWriting?
+        do throws(ScenarioRunError) {
+            records = try CallRecordWriting(request, program, wallClockOffset: utc - start.nanoseconds)
+        } catch {
+            _ = writer?.finish()
+            throw error
+        }
+        request.callRecords = records?.outlet
         var plan = RunPlan(load: load, local: local)
         plan.duration = duration
-        plan.calls = calls
+        plan.calls = request.calls
         plan.seed = seed
         plan.workers = workers
         plan.ports = ports
@@ -166,14 +186,14 @@ public struct ScenarioRun: Sendable {
 
         let bench = Bench(workers: plan.workersInUse)
         let glances = GlanceBoard()
-        let request = self
+        let prepared = request
         let result: RunResult
         do throws(BlasterError) {
             result = try Blaster.run(
                 plan, control: control,
                 makeEngine: { worker, address in
                     do {
-                        var engine = try request.makeEngine(
+                        var engine = try prepared.makeEngine(
                             program, worker: worker, local: address, nonce: nonce, layout: layout, epoch: start,
                             outlet: outlet)
                         engine.glances = glances
@@ -191,12 +211,14 @@ public struct ScenarioRun: Sendable {
                     bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
-                onProgress: { progress in onProgress(request.snapshot(progress, glances.glance())) })
+                onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
         } catch {
             _ = writer?.finish()
+            _ = records?.writer.finish()
             throw ScenarioRunError(.environment, [error.description])
         }
         let capture = writer?.finish()
+        let callRecords = records?.writer.finish()
         let end: RunEnd
         switch result.end {
         case .completed, .idle:
@@ -207,16 +229,17 @@ public struct ScenarioRun: Sendable {
                 result.nothingReachable
                 ? .aborted(reason: "every request of the first second was refused") : .interrupted
         }
-        let records = bench.records()
         let identity = RunIdentity(
             version: version, scenario: scenarioName, scenarioFile: scenarioFile, command: commandLine, seed: seed,
             runID: nonce.description, host: .current())
-        let record = RunRecord(
-            merging: records, identity: identity, plan: plannedLoad(plan),
+        var record = RunRecord(
+            merging: bench.records(), identity: identity, plan: prepared.plannedLoad(plan),
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: loadNanoseconds(result))
+            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program))
+        record.noteEnd(ofRows: prepared.endingRows)
+        record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
         var transcripts: [CallTranscript] = []
         if let capture {
@@ -227,7 +250,7 @@ public struct ScenarioRun: Sendable {
         }
         return ScenarioOutcome(
             record: record, ladders: ladders, transcripts: transcripts, capture: capture, traceCounts: bench.counts(),
-            diagnostics: diagnostics, transport: result)
+            diagnostics: diagnostics, transport: result, callRecords: callRecords)
     }
 
     private func makeEngine(
@@ -246,6 +269,9 @@ public struct ScenarioRun: Sendable {
         engine.settings = settings
         engine.weights = weights
         engine.plays = plays
+        engine.callRecords = callRecords
+        engine.feeds = feeds ?? OpenFeeds()
+        engine.workers = workersInUse
         engine.timers = timers
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
@@ -297,7 +323,9 @@ public struct ScenarioRun: Sendable {
         shown.started = load == .none ? progress.endedRuns + UInt64(progress.liveRuns) : progress.started
         shown.due =
             load == .none
-            ? progress.endedRuns : progress.started + progress.notStarted + progress.blocked + progress.noSlot
+            ? progress.endedRuns
+            : progress.started + progress.notStarted + progress.blocked + progress.noSlot
+                + progress.noRow
         shown.live = progress.liveRuns
         shown.settling = progress.phase == .settling
         shown.draining = progress.phase == .draining
@@ -312,6 +340,7 @@ public struct ScenarioRun: Sendable {
         if progress.notStarted > 0 {
             shown.hints.append("\(counted(progress.notStarted, "arrival")) came too late to start")
         }
+        if progress.noRow > 0 { shown.hints.append("\(counted(progress.noRow, "arrival")) found no row of a feed") }
         if progress.busiestShare > 0.7 { shown.hints.append("a worker is busy \(Int(progress.busiestShare * 100)) %") }
         return shown
     }
@@ -340,6 +369,8 @@ public struct ScenarioOutcome: Sendable {
     /// Warnings about the scenario.
     public var diagnostics: [Diagnostic]
     public var transport: RunResult
+    /// Nil where none were asked for.
+    public var callRecords: CallRecordReport?
 }
 
 /// Why a run could not start.

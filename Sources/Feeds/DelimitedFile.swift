@@ -18,6 +18,7 @@ public final class DelimitedFile: Sendable {
     public let comments: Int
     private let contents: FileContents
     private let index: RowIndex
+    private let delimiter: UInt8
 
     /// Opens a file, checks all of it and makes the index.
     /// - Parameters:
@@ -54,6 +55,7 @@ public final class DelimitedFile: Sendable {
         rows = FeedRows(
             text: contents.octets.baseAddress!, index: index.entries, count: index.count,
             columns: head.columns.count, delimiter: head.delimiter)
+        delimiter = head.delimiter
         self.contents = contents
         self.index = index
     }
@@ -77,6 +79,36 @@ public final class DelimitedFile: Sendable {
         precondition(row >= 0 && row < rows.count, "no such row")
         let before = contents.octets[..<index.entries[row].start]
         return before.reduce(into: 1) { lines, octet in if octet == UInt8(ascii: "\n") { lines += 1 } }
+    }
+
+    /// The same for several rows at the cost of the last one.
+    public func lines(ofRows wanted: Set<Int>) -> [Int: Int] {
+        var lines: [Int: Int] = [:]
+        var line = 1
+        var at = 0
+        for row in wanted.sorted() {
+            precondition(row >= 0 && row < rows.count, "no such row")
+            let start = index.entries[row].start
+            for octet in contents.octets[at..<start] where octet == UInt8(ascii: "\n") { line += 1 }
+            at = start
+            lines[row] = line
+        }
+        return lines
+    }
+
+    /// Where the first control character of a field stands; the field has one.
+    func place(ofControlInRow row: Int, column: Int) -> ControlCharacter? {
+        let entry = index.entries[row]
+        let octets = UnsafeRawBufferPointer(rebasing: contents.octets[entry.start..<entry.start + entry.length])
+        let spot = FieldSpot(column: column, of: octets, delimiter: delimiter)
+        guard let found = octets[spot.start..<spot.end].firstIndex(where: ControlCharacter.isOne) else { return nil }
+        var line = self.line(ofRow: row)
+        var lineStart = 0
+        for place in 0..<found where octets[place] == UInt8(ascii: "\n") {
+            line += 1
+            lineStart = place + 1
+        }
+        return ControlCharacter(octet: octets[found], line: line, place: found - lineStart + 1)
     }
 }
 

@@ -21,6 +21,9 @@ public struct DrawnRow: Equatable, Sendable {
     public let row: UInt32
     /// Which of the leases of this row it is, so that one that was given back cannot be given back again.
     let lease: UInt32
+
+    /// No row at all: what a run has of a feed that it does not use.
+    public static let none = DrawnRow(row: .max, lease: .max)
 }
 
 /// What a draw gives.

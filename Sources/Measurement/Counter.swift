@@ -2,7 +2,7 @@
 ///
 /// The name of the case is the key in `run.json`.
 @frozen public enum Counter: Int, Sendable, CaseIterable {
-    // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot.
+    // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow.
     /// Arrivals whose due time has come.
     case arrivalsDue
     case runsStarted
@@ -12,6 +12,8 @@
     case runsBlocked
     /// Dropped: no call slot was free.
     case runsWithoutSlot
+    /// Dropped: no row of a feed was free, or none was left.
+    case runsWithoutRow
 
     // Runs that ended. runsStarted = the sum of these four + runs still live.
     case runsSucceeded
@@ -71,6 +73,8 @@
     case slabGrowths
     /// Call traces that lost messages since the arena was full.
     case traceCuts
+    /// Lines of `--cdr` that were not written since the file could not keep up.
+    case callRecordsDropped
     /// Initial requests handed to the worker that owns them, and those whose ring was full.
     case handOvers, handOversRefused
 

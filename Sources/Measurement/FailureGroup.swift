@@ -22,7 +22,7 @@ public struct FailureGroup: Sendable, Hashable, Codable {
     public func sentence(_ example: FailureExample, noun: String = "call") -> String {
         "\(place.isEmpty ? "" : place + ": ")expected \(expected), got \(example.got)"
             + waitedText(example.afterNanoseconds)
-            + " (\(noun) \(example.run), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
+            + " (\(noun) \(example.run)\(example.rowsText), Call-ID \(example.callID)\(rule.isEmpty ? "" : ", \(rule)"))"
     }
 }
 
@@ -41,6 +41,11 @@ public struct FailureExample: Sendable, Hashable, Codable {
     public var atNanoseconds: Int64
     /// From the start of the wait to the failure.
     public var afterNanoseconds: Int64
+    /// The rows of feeds that the run had; nil where it had none.
+    public var rows: [RowReference]?
+
+    /// `, users.csv:18`, for each feed.
+    public var rowsText: String { (rows ?? []).map { ", \($0.text)" }.joined() }
 }
 
 extension FailureGroup {
@@ -48,7 +53,7 @@ extension FailureGroup {
     static let othersText = "various: more than \(FailureTable.mostGroups) kinds of failure came"
 
     static func merge(
-        _ tables: [[FailureKey: FailureTally]], layout: RecorderLayout, clock: RunClock
+        _ tables: [[FailureKey: FailureTally]], layout: RecorderLayout, clock: RunClock, feeds: [String]
     ) -> [FailureGroup] {
         var merged: [FailureKey: FailureTally] = [:]
         for table in tables {
@@ -67,7 +72,7 @@ extension FailureGroup {
                 got: key == .others
                     ? othersText : key.got.text(detail: kept.first?.detail ?? "", faults: layout.faults),
                 rule: known ? layout.expectations[key.expectation].rule : "", count: tally.count,
-                examples: kept.map { FailureExample($0, got: key.got, layout: layout, clock: clock) })
+                examples: kept.map { FailureExample($0, got: key.got, layout: layout, clock: clock, feeds: feeds) })
         }
         .sorted { a, b in
             // The largest first; a fixed order among equals, so that equal runs read equal.
@@ -83,7 +88,7 @@ extension FailureGroup {
 }
 
 extension FailureExample {
-    init(_ kept: KeptFailure, got: FailureEvidence, layout: RecorderLayout, clock: RunClock) {
+    init(_ kept: KeptFailure, got: FailureEvidence, layout: RecorderLayout, clock: RunClock, feeds: [String]) {
         run = kept.run
         self.got = got.text(detail: kept.detail, faults: layout.faults)
         callID = kept.callID
@@ -93,6 +98,8 @@ extension FailureExample {
         atUTC = utcText(clock.utcNanoseconds(of: kept.at))
         atNanoseconds = kept.at.nanoseconds - clock.epochMonotonicNanoseconds
         afterNanoseconds = kept.afterNanoseconds
+        let had = zip(feeds, kept.rows).filter { $0.1 != .max }
+        rows = had.isEmpty ? nil : had.map { RowReference(feed: $0.0, row: Int($0.1) + 1) }
     }
 }
 

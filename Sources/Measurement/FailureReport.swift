@@ -91,12 +91,16 @@ public struct FailureReport {
     /// From the start of the wait (the request sent, or the step entered) to the failure.
     public var afterNanoseconds: Int64
     public var at: MonotonicInstant
+    /// Of each feed a record of `rowOctets` that begins with the run's row, 32 bits, all set where it has none.
+    public var rows: UnsafeRawBufferPointer
+    public static let rowOctets = 8
 
     public init(
         run: UInt64, step: Int, expectation: Int, got: FailureEvidence,
         detail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
         callID: UnsafeRawBufferPointer, fromTag: UnsafeRawBufferPointer, local: TransportAddress,
-        remote: TransportAddress, afterNanoseconds: Int64, at: MonotonicInstant
+        remote: TransportAddress, afterNanoseconds: Int64, at: MonotonicInstant,
+        rows: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) {
         self.run = run
         self.step = step
@@ -109,5 +113,6 @@ public struct FailureReport {
         self.remote = remote
         self.afterNanoseconds = afterNanoseconds
         self.at = at
+        self.rows = rows
     }
 }

@@ -23,6 +23,8 @@ struct KeptFailure: Sendable {
     var remote: TransportAddress
     var afterNanoseconds: Int64
     var at: MonotonicInstant
+    /// By feed; `.max` where the run had none of it.
+    var rows: [UInt32]
 }
 
 struct FailureTally: Sendable {
@@ -56,7 +58,13 @@ struct FailureTable {
             KeptFailure(
                 run: failure.run, detail: Self.text(failure.detail), callID: Self.text(failure.callID),
                 fromTag: Self.text(failure.fromTag), local: failure.local, remote: failure.remote,
-                afterNanoseconds: failure.afterNanoseconds, at: failure.at))
+                afterNanoseconds: failure.afterNanoseconds, at: failure.at, rows: Self.rows(failure.rows)))
+    }
+
+    private static func rows(_ records: UnsafeRawBufferPointer) -> [UInt32] {
+        stride(from: 0, to: records.count, by: FailureReport.rowOctets).map {
+            records.loadUnaligned(fromByteOffset: $0, as: UInt32.self)
+        }
     }
 
     private static func text(_ octets: UnsafeRawBufferPointer) -> String {

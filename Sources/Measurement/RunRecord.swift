@@ -29,6 +29,8 @@ public struct RunRecord: Sendable, Codable {
     public var outcomes: [NamedCount]
     /// Of each scenario that was played, in the order of the command.
     public var scenarios: [ScenarioCount]
+    /// Nil where the scenario reads none.
+    public var feeds: [FeedRecord]?
     /// Largest first.
     public var failureGroups: [FailureGroup]
     public var intervals: [IntervalRecord]
@@ -40,9 +42,10 @@ public struct RunRecord: Sendable, Codable {
     /// - Parameters:
     ///   - workers: at least one; all of one layout and one epoch.
     ///   - loadNanoseconds: how long the plan's arrivals were due, from the epoch.
+    ///   - feeds: in the program's order; without rows where none was taken.
     public init(
         merging workers: [WorkerRecord], identity: RunIdentity, plan: PlannedLoad, clock: RunClock, end: RunEnd,
-        loadNanoseconds: Int64
+        loadNanoseconds: Int64, feeds: [FeedRecord] = []
     ) {
         precondition(!workers.isEmpty, "a run has at least one worker")
         let layout = workers[0].layout
@@ -76,7 +79,10 @@ public struct RunRecord: Sendable, Codable {
         malformed = NamedCount.list(layout.faults, Self.sum(workers.map(\.faults)))
         outcomes = NamedCount.list(layout.outcomes, Self.sum(workers.map(\.outcomes)))
         scenarios = ScenarioCount.list(layout.scenarios, Self.sum(workers.map(\.scenarioRuns)))
-        failureGroups = FailureGroup.merge(workers.map(\.failures), layout: layout, clock: clock)
+        let read = feeds.filter { $0.rows > 0 }
+        self.feeds = read.isEmpty ? nil : read
+        failureGroups = FailureGroup.merge(
+            workers.map(\.failures), layout: layout, clock: clock, feeds: feeds.map(\.name))
         intervals = IntervalRecord.merge(workers)
         durationNanoseconds = intervals.map(\.endNanoseconds).max() ?? 0
         self.workers = workers.map(WorkerShare.init)

@@ -19,7 +19,7 @@ public struct Verdict: Sendable, Hashable, Codable {
     public enum Kind: String, Sendable, Hashable, Codable {
         case lateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked, exhausted,
             unreachable, nothingRan
-        case aborted
+        case aborted, withoutRow, feedChanged
     }
 
     public var level: Level
@@ -81,7 +81,7 @@ public struct Verdict: Sendable, Hashable, Codable {
         if due > 0, Double(started) < Double(due) * Limits.startedShare {
             let parts = [
                 (record[.runsNotStarted], "too late"), (record[.runsBlocked], "blocked by the concurrency cap"),
-                (record[.runsWithoutSlot], "without a call slot"),
+                (record[.runsWithoutSlot], "without a call slot"), (record[.runsWithoutRow], "without a row of a feed"),
             ]
             .filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
             add(
@@ -128,6 +128,13 @@ public struct Verdict: Sendable, Hashable, Codable {
                 "\(percent(blocked, of: due)) of \(counted(due, "due arrival")) found the concurrency cap full (limit 0.1 %)"
             )
         }
+        let rowless = record[.runsWithoutRow]
+        if Double(rowless) > Double(due) * Limits.suspectBlockedShare {
+            add(
+                .suspect, .withoutRow,
+                "\(percent(rowless, of: due)) of \(counted(due, "due arrival")) found no row of a feed (limit 0.1 %)")
+        }
+        for change in (record.feeds ?? []).compactMap(\.change) { add(.invalid, .feedChanged, change) }
         // Stable by position among equals.
         self.init(valid: reasons.filter { $0.level == .invalid } + reasons.filter { $0.level == .suspect })
     }

@@ -108,6 +108,9 @@ public struct Summary {
                 lines.append(field(number == 0 ? "Scenarios" : "", text))
             }
         }
+        for (number, feed) in (record.feeds ?? []).enumerated() {
+            lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
+        }
         return lines
     }
 
@@ -139,7 +142,7 @@ public struct Summary {
         }
         let drops = [
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
-            (record[.runsWithoutSlot], "without a slot"),
+            (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -348,6 +351,7 @@ public struct Summary {
             (.sendsWithoutBuffers, "send without kernel buffers", "sends without kernel buffers"),
             (.lingerEvictions, "lingering transaction evicted", "lingering transactions evicted"),
             (.slabGrowths, "slab growth", "slab growths"), (.traceCuts, "trace cut", "traces cut"),
+            (.callRecordsDropped, "call record dropped", "call records dropped"),
             (.handOversRefused, "hand-over refused", "hand-overs refused"),
         ]
         items += counts(named)
@@ -398,6 +402,7 @@ public struct Summary {
             row(
                 "example",
                 "\(noun) \(example.run), \(example.atUTC), from \(example.localAddress) to \(example.remoteAddress)")
+            if let rows = example.rows { row("data", rows.map(\.longText).joined(separator: ", ")) }
             row("Call-ID", example.callID)
             row("From tag", example.fromTag)
             if let ladder = ladders[example.run] {

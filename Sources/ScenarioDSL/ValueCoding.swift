@@ -21,6 +21,11 @@ extension ValueTree: Codable {
             self = .setting(
                 name: try f.decode(String.self, forKey: Key("name")),
                 fallback: try f.decodeIfPresent(String.self, forKey: Key("fallback")))
+        case "feed":
+            let f = try one.fields()
+            self = .feed(
+                try f.decode(FeedTree.self, forKey: Key("of")), column: try f.decode(String.self, forKey: Key("column"))
+            )
         case "field": self = .field(try one.payload())
         case "random": self = .random(digits: try one.fields().decode(Int.self, forKey: Key("digits")))
         case "partyURI": self = .partyURI(try one.payload())
@@ -73,6 +78,10 @@ extension ValueTree: Codable {
             var f = encoder.fields("setting")
             try f.encode(name, forKey: Key("name"))
             try f.encodeIfPresent(fallback, forKey: Key("fallback"))
+        case .feed(let feed, let column):
+            var f = encoder.fields("feed")
+            try f.encode(column, forKey: Key("column"))
+            try f.encode(feed, forKey: Key("of"))
         case .field(let field): try encoder.put("field", field)
         case .random(let digits):
             var f = encoder.fields("random")

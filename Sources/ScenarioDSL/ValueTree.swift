@@ -10,6 +10,8 @@ package indirect enum ValueTree: Sendable, Hashable {
     case variable(String)
     /// `fallback` as in `SettingTree`.
     case setting(name: String, fallback: String?)
+    /// The field of the run's row.
+    case feed(FeedTree, column: String)
     case field(FieldTree)
     /// `count` random decimal digits, drawn anew at each use.
     case random(digits: Int)

@@ -18,6 +18,7 @@ struct Lint: ParsableCommand {
     @Option(
         name: .customLong("emit"), help: "Writes the program as JSON to this file: it runs without a Swift toolchain.")
     var emit: String?
+    @OptionGroup var feeds: FeedOptions
     @Flag(name: .customLong("waits"), help: "Print every wait with its limit.")
     var waits = false
 
@@ -48,7 +49,14 @@ struct Lint: ParsableCommand {
                     codes.append(.unusableInput)
                     continue
                 }
+                let (opened, problems) = program.openFeeds(feeds.locations([found], program))
+                printError(problems.unrepeated)
+                guard let opened else {
+                    codes.append(.unusableInput)
+                    continue
+                }
                 describe(tree, program)
+                for feed in opened.feeds { put("  feed \(feed.text)\n") }
             }
         }
         let code = ExitCode.first(of: codes)
@@ -103,6 +111,7 @@ struct Lint: ParsableCommand {
             let octets = try SavedProgram.encode(trees)
             if let problem = writeFile(octets, to: path, replacing: true) { stop(.environment, [problem]) }
             put("\(path) is written: carillon run \(path) needs no Swift toolchain\n")
+            for note in FeedOptions.notes(on: trees, savedAs: path) { put(note + "\n") }
         } catch {
             stop(.unusableInput, error.lines)
         }

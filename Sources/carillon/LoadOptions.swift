@@ -93,6 +93,7 @@ struct LoadOptions: ParsableArguments {
         }
         if let calls = run.calls, calls > 1 { parts.append("\(grouped(calls)) calls") }
         if let duration = run.duration { parts.append("for \(durationText(duration))") }
+        if run.endingRows != nil { parts.append("until the rows end") }
         if run.calls == nil && run.duration == nil { parts.append("until Ctrl-C") }
         return parts.joined(separator: ", ")
     }

@@ -135,12 +135,18 @@ struct Playing {
             let lost = outcome.capture?.runsAfterError ?? 0
             problems.append("\(error)" + (lost > 0 ? "; the messages of \(counted(UInt64(lost), noun)) are lost" : ""))
         }
+        if let records = outcome.callRecords, let problem = records.problem {
+            problems.append("\(problem); the lines of \(counted(records.linesLost, noun)) are lost")
+        }
         return problems
     }
 
     /// What the traces do not hold though they were to.
     private func tellCuts(_ outcome: ScenarioOutcome) {
         guard isShown else { return }
+        if let records = outcome.callRecords, records.problem == nil {
+            put("Call records: \(records.path), \(counted(records.lines, noun))\n")
+        }
         if outcome.traceCounts.runsCutByFullArena > 0 {
             printError(
                 [

@@ -19,6 +19,7 @@ struct ScenarioOptions: ParsableArguments {
     var hold: String?
     @Option(name: .customLong("play"), help: "Parties that this process plays: alice,bob. Default: all it can.")
     var play: String?
+    @OptionGroup var feeds: FeedOptions
     @Option(name: .customLong("seed"), help: "Fixes arrivals, pauses and choices.")
     var seed: UInt64 = 1
     @Option(
@@ -133,6 +134,11 @@ struct ReportOptions: ParsableArguments {
     var out: String?
     @Flag(name: .customLong("no-report"), help: "Leave no folder.")
     var noReport = false
+    @Option(
+        name: .customLong("cdr"),
+        help: "A line for each call into this CSV file: times, result, Call-ID, rows of feeds.",
+        completion: .file())
+    var cdr: String?
     @Flag(name: .customLong("json"), help: "Print run.json instead of the summary.")
     var json = false
     @Flag(name: .customLong("quiet"), help: "Print errors only, and why calls failed; both on standard error.")
@@ -141,12 +147,14 @@ struct ReportOptions: ParsableArguments {
     func validate() throws {
         if let out, noReport { throw ValidationError("--out \(out) and --no-report contradict each other") }
         if json && quiet { throw ValidationError("--json and --quiet contradict each other") }
+        if cdr == "" { throw ValidationError("--cdr names no file") }
         if out == "" { throw ValidationError("--out names no folder") }
     }
 
     func apply(to run: inout ScenarioRun) {
         run.traces = trace ?? .failed
         run.traceOctets = traceMemory?.octets ?? 64 << 20
+        run.callRecordPath = cdr
     }
 }
 

@@ -23,6 +23,8 @@ struct Run: ParsableCommand {
                   a mix by weight: 70 % calls, 20 % registrations, 10 % messages
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
+              carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
+                  a row of a file for each call, a line for each call
             """)
 
     @Argument(help: "Catalogue name, .swift file or saved .json program; several as a=7,b=3.")
@@ -68,10 +70,12 @@ struct Run: ParsableCommand {
         run.scenarioFile = found.count == 1 ? found[0].file : nil
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
+        run.openFeedsOrStop(program)
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
         }
@@ -137,6 +141,9 @@ enum Head {
 
     static func common(_ run: ScenarioRun, _ engine: EngineOptions) -> [(String, String)] {
         var lines: [(String, String)] = []
+        if let feeds = run.feeds?.feeds, !feeds.isEmpty {
+            lines.append(("feeds", feeds.map(\.text).joined(separator: "; ")))
+        }
         if !run.settings.isEmpty {
             lines.append(("settings", run.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.listed))
         }

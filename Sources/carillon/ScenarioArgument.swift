@@ -68,6 +68,12 @@ struct ScenarioArgument {
         }
     }
 
+    /// The folder in which its files of rows are sought; nil: the working directory.
+    var folder: String? {
+        guard let file, let slash = file.lastIndex(of: "/") else { return nil }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
+    }
+
     /// The same; ends the program with a message where it cannot be had.
     static func resolve(_ text: String) -> ScenarioArgument {
         do throws(Unusable) {

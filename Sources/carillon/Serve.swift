@@ -45,6 +45,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         var trees: [ScenarioTree] = []
         var origins: [String] = []
+        var arguments: [ScenarioArgument] = []
         for scenario in scenarios {
             let found = ScenarioArgument.resolve(scenario)
             for tree in found.trees where tree.parties.contains(where: \.startsByWaiting) {
@@ -52,6 +53,7 @@ struct Serve: ParsableCommand {
                     stop(.usage, ["\(scenario): there is a scenario \"\(tree.name)\" already; name each once"])
                 }
                 trees.append(tree)
+                arguments.append(found)
                 origins.append("\(tree.name) (\(found.origin))")
             }
         }
@@ -63,6 +65,7 @@ struct Serve: ParsableCommand {
         values.apply(to: &run, program)
         engine.apply(to: &run)
         report.apply(to: &run)
+        run.feedLocations = values.feeds.locations(arguments, program)
         run.domain = domain
         run.load = .none
         run.servedRuns = calls
@@ -89,6 +92,7 @@ struct Serve: ParsableCommand {
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
         }
+        run.openFeedsOrStop(program)
         Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
             var lines = [
                 ("scenarios", origins.listed), ("parties", answering.filter { run.plays!.contains($0) }.listed),

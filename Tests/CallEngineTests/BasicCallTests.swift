@@ -21,6 +21,7 @@ final class Loopback {
         var settings = EngineSettings(
             local: local, target: local, targetText: "127.0.0.1:5070", nonce: RunNonce(0xC0FF_EE01), seed: 1)
         settings.mostSlots = 10_000
+        settings.feeds = try #require(program!.openFeeds(FeedLocations()).feeds)
         change(&settings)
         let layout = program!.recorderLayout()
         engine = try CallEngine(

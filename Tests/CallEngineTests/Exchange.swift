@@ -36,14 +36,14 @@ final class Exchange {
     }
 
     /// What a report would be made of. The engine has ended with this.
-    func record() -> RunRecord {
+    func record(feeds: [FeedRecord] = []) -> RunRecord {
         engine.cutOff()
         return RunRecord(
             merging: [engine.takeRecord(at: now)],
             identity: RunIdentity(version: "test", scenario: "test", command: [], seed: 1, runID: "r"),
             plan: PlannedLoad(arrivals: .poisson),
             clock: RunClock(epoch: .zero, epochUTCNanoseconds: 0, stampUncertaintyNanoseconds: 0), end: .finished,
-            loadNanoseconds: 1)
+            loadNanoseconds: 1, feeds: feeds)
     }
 
     /// The failed run whose messages are kept. The engine has ended with this.

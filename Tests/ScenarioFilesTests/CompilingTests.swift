@@ -87,14 +87,15 @@ final class CompilingTests {
     }
 
     /// Examples of the documentation are compiled, each block a file of its own.
-    @Test func examplesOfTheGuideCompile() throws {
+    @Test(arguments: [("scenario-language", 8), ("feeds", 2)])
+    func examplesOfTheGuideCompile(page: String, least: Int) throws {
         let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("docs/scenario-language.md")
+            .deletingLastPathComponent().appendingPathComponent("docs/\(page).md")
         let text = try String(contentsOf: guide, encoding: .utf8)
         let blocks = text.components(separatedBy: "```swift\n").dropFirst().compactMap {
             $0.components(separatedBy: "\n```").first
         }
-        #expect(blocks.count >= 8)
+        #expect(blocks.count >= least)
         let workshop = try Workshop()
         // One file for all. A block that declares scenarios has a scope of its own; any other is the steps of a party.
         var file = """
@@ -102,6 +103,7 @@ final class CompilingTests {
             let tag = Variable("tag"), expires = Variable("expires")
             let hold = Setting("hold", default: "0s")
             let ready = SignalName("ready")
+            Scenario("page") { Party("p") { Send(.options) } }
 
             """
         for (index, block) in blocks.enumerated() {
@@ -195,6 +197,7 @@ final class CompilingTests {
                     Signal(ready)
                     Call(carol)
                     Require(tag.parameter("x") == "y")
+                    Send(.message, from: "sip:\\(users["user"])@example.com")
                 }
                 carol
             }
@@ -204,10 +207,11 @@ final class CompilingTests {
             let second = DialogName("second")
             let ready = SignalName("ready")
             let carol = Party("carol")
+            let users = Feed("users.csv")
 
             """)
         let problems = loaded.scenarios[0].problems
-        #expect(Set(problems.map(\.at.line)) == [4, 5, 6, 7, 8, 9, 10, 12])
+        #expect(Set(problems.map(\.at.line)) == [4, 5, 6, 7, 8, 9, 10, 11, 13])
         #expect(problems.allSatisfy { $0.text.contains("above the line that declares it") })
     }
 

@@ -25,6 +25,9 @@ final class SimulatedEndpoint {
         chosen.mostSlots = 400_000
         chosen.arenaOctets = 1 << 30
         chosen.mostLingering = 2_000_000
+        let (feeds, problems) = program.openFeeds(FeedLocations(), plays: plays)
+        guard let feeds else { throw SimulationError(text: problems.map(\.description).joined()) }
+        chosen.feeds = feeds
         let epoch = MonotonicInstant(nanoseconds: start)
         engine = try CallEngine(
             program: program, settings: chosen,
