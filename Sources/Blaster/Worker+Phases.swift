@@ -15,6 +15,7 @@ extension Worker where Engine: ~Copyable {
         lastTick = now
         stamps.refresh(now: now)
         favourLikelyPeer()
+        if streams.isOn { engine.look(after: &streams, now: now) }
         if now >= nextInterval {
             engine.closeInterval(now: now)
             // After a stall the missed intervals are one long one.
@@ -86,13 +87,16 @@ extension Worker where Engine: ~Copyable {
     mutating func judgeReachability(_ now: MonotonicInstant, isLast: Bool) {
         guard result.reachability == .unknown else { return }
         let counters = socket.counters
-        if counters.datagramsReceived > 0 || lastReceived != .zero {
+        if counters.datagramsReceived > 0 || lastReceived != .zero || streams.counters.connectionsOpened > 0 {
             result.reachability = .reachable
             return
         }
-        if firstSent == .zero && (counters.datagramsSent > 0 || counters.sendsFailed > 0) { firstSent = now }
+        let refused = streams.counters.connectionsRefused
+        if firstSent == .zero && (counters.datagramsSent > 0 || counters.sendsFailed > 0 || refused > 0) {
+            firstSent = now
+        }
         guard firstSent != .zero, isLast || now.nanoseconds(since: firstSent) >= Self.reachabilityLimit else { return }
-        if counters.refusals > 0 || counters.sendsFailed > 0 { result.reachability = .refused }
+        if counters.refusals > 0 || counters.sendsFailed > 0 || refused > 0 { result.reachability = .refused }
     }
 
     func publish(_ now: MonotonicInstant) {

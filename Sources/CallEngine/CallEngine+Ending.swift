@@ -75,7 +75,7 @@ extension CallEngine {
                     run: run.pointee.run, step: step, expectation: expectation, got: got, detail: detail,
                     callID: UnsafeRawBufferPointer(start: base, count: callID.count),
                     fromTag: UnsafeRawBufferPointer(start: base + 256, count: tag.count), local: settings.local,
-                    remote: flows.address(flow(of: dialog)), afterNanoseconds: after, at: now))
+                    remote: flows.address(flow(of: dialog, slot, header)), afterNanoseconds: after, at: now))
         }
         if !traces.isOff {
             // What came, where something came: the transaction may have answered it since.
@@ -191,10 +191,11 @@ extension CallEngine {
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
+        let flow = isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(slot, header)
         var machine = ClientNonInviteTransaction()
-        machine.start(now: tick, reliable: false, timers: timers)
+        machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)
-        commit(place, length, flow: isReinvite ? flow(of: dialog) : targetFlow, slot: slot, header, again: false)
+        commit(place, length, flow: flow, slot: slot, header, again: false)
     }
 
     private mutating func sendClosing(
@@ -341,6 +342,7 @@ extension CallEngine {
                 emptyInbox(header)
             }
         }
+        if lanes.isPerCall { closeConnection(slot, header) }
         header.pointee.phase = .free
         slots.free(slot)
     }

@@ -5,9 +5,9 @@ import SIPWire
 
 // What we answer: where a response goes, what it repeats of its request, and the responses that no template of the script makes.
 extension CallEngine {
-    /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4).
+    /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4): over the connection it came on, where there is one.
     @inline(__always)
-    mutating func responseFlow() -> Flow { viaPath().flow }
+    mutating func responseFlow() -> Flow { arrival.isStream ? arrival : viaPath().flow }
 
     /// What the topmost Via at hand asks for. A peer sends the same Via again and again but for its branch: the answer for
     /// the last one is kept.

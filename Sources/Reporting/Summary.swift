@@ -124,6 +124,7 @@ public struct Summary {
         let drops = [
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
             (record[.runsWithoutSlot], "without a slot"),
+            (record[.runsWithoutConnection], "dropped since the queue of their connection was full"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -218,6 +219,7 @@ public struct Summary {
         "startLateness": "start lateness (ours)",
         "timerLateness": "timer lateness (ours)",
         "receiveLateness": "receive lateness (ours)",
+        "connectionSetup": "connection setup",
     ]
 
     private var stepTable: [String] {
