@@ -168,7 +168,7 @@ public struct CallEngine: ~Copyable {
         let slots = try SlotSlab(stride: bound.stride, capacity: settings.mostSlots)
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
-        var flows = try FlowTable(target: settings.target, streams: settings.transports.contains(.tcp))
+        var flows = FlowTable(target: settings.target, streams: settings.transports.contains(.tcp))
         lanes = LaneChoice(settings)
         speaksStreams = settings.transports.contains(.tcp)
         targetFlow =
@@ -181,9 +181,11 @@ public struct CallEngine: ~Copyable {
         let repeats = max(timers.j(reliable: false), 1)
         repeatedQueue = linger.queue(lasting: repeats) ?? 0
         let pending = max(repeats, 2000)
-        pendingQueue = linger.queue(lasting: pending) ?? 0
+        let pendingNumber = linger.queue(lasting: pending) ?? 0
+        pendingQueue = pendingNumber
         renewal = pending - 500
-        streamQueue = linger.queue(lasting: 2000) ?? pendingQueue
+        // No property of this engine may stand behind `??`: a closure over half an engine ends it.
+        streamQueue = linger.queue(lasting: 2000) ?? pendingNumber
         streamRenewal = 1500
         if !traces.isOff {
             for template in 0..<bound.variantCount {

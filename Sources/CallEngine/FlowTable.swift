@@ -1,3 +1,4 @@
+import Glibc
 import SIPWire
 
 /// Remote addresses that this worker talks to, each with a number, and where its streams lead: what the engine sends on.
@@ -15,7 +16,6 @@ struct FlowTable: ~Copyable {
     private var lanes: [TransportAddress] = []
     private var laneOfAddress: [TransportAddress: UInt32] = [:]
     private let accepted: UnsafeMutablePointer<Accepted>?
-    private let region: ReservedRegion?
     /// Where the connections of single calls lead.
     private let target: TransportAddress
 
@@ -28,18 +28,23 @@ struct FlowTable: ~Copyable {
         var errno: Int32
     }
 
-    init(target: TransportAddress, streams: Bool) throws(RegionUnavailable) {
+    private static var acceptedOctets: Int { Flow.mostConnections * MemoryLayout<Accepted>.stride }
+
+    init(target: TransportAddress, streams: Bool) {
         self.target = target
         guard streams else {
             accepted = nil
-            region = nil
             return
         }
-        // Zeroed: nothing is open.
-        let region = try ReservedRegion(
-            octets: Flow.mostConnections * MemoryLayout<Accepted>.stride, for: "connections")
-        accepted = region.base.bindMemory(to: Accepted.self, capacity: Flow.mostConnections)
-        self.region = consume region
+        let region = mmap(
+            nil, Self.acceptedOctets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        precondition(region != MAP_FAILED, "no address space for the table of accepted connections")
+        // Fresh pages are zero: nothing is open.
+        accepted = region!.bindMemory(to: Accepted.self, capacity: Flow.mostConnections)
+    }
+
+    deinit {
+        if let accepted { munmap(accepted, Self.acceptedOctets) }
     }
 
     @inline(__always)
