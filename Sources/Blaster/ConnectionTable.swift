@@ -290,6 +290,15 @@ struct ConnectionTable: ~Copyable {
         connection.pointee.lastUsed = now
     }
 
+    /// What waits for a connection of this flow's was made before the engine knew that the last one has ended: it goes with it.
+    mutating func dropQueued(_ flow: Flow) {
+        guard let place = place(of: flow) else { return }
+        let connection = connections + Int(place)
+        guard connection.pointee.state == .idle || connection.pointee.state == .connecting else { return }
+        queues.clear(&connection.pointee.queue)
+        connection.pointee.isFull = false
+    }
+
     /// Something waits on an idle connection whose time has not come.
     mutating func awaitRetry(_ place: UInt32) { nextRetry = min(nextRetry, connections[Int(place)].began) }
 

@@ -35,7 +35,7 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant)
     mutating func countStreamFault(_ rule: StreamRule)
     /// Whether the connection that this arrival would take has room for it.
-    func mayStart(_ number: UInt64) -> Bool
+    mutating func mayStart(_ number: UInt64) -> Bool
 
     mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant)
     mutating func recordBlocked()
@@ -61,7 +61,7 @@ extension LoadEngine where Self: ~Copyable {
     ) {}
     mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant) {}
     mutating func countStreamFault(_ rule: StreamRule) {}
-    func mayStart(_ number: UInt64) -> Bool { true }
+    mutating func mayStart(_ number: UInt64) -> Bool { true }
     mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {}
     mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant) {}
 }

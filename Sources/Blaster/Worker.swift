@@ -85,6 +85,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var handedOver: UInt64 = 0
     private var handOverOverflow: UInt64 = 0
     private var failure = clx_error()
+    /// When streams are looked at next though there is no connection.
+    var nextStreamLook = MonotonicInstant.zero
 
     init(
         index: Int, plan: RunPlan, socket: consuming UDPSocket, streams: consuming ConnectionTable,
@@ -471,6 +473,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         let ready = socket.wait(watch: streams.watch, event: event, atMost: timeout)
         mark = .now()
         lastWake = mark
+        nextStreamLook = .zero
         if ready == 0 {
             governor.wokeLate(by: mark.nanoseconds &- now.nanoseconds &- timeout)
             if governor.isPrecise && nextDue.nanoseconds &- mark.nanoseconds <= 2 &* governor.lead { meeting = nextDue }

@@ -40,7 +40,9 @@ extension CallEngine {
         var address = source
         // The packet's own address, at the port of sent-by: what `received` would say.
         if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
-        return ViaPath(flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs))
+        return ViaPath(
+            flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
+            isSameHost: !differs, port: via.port == 0 ? 5060 : via.port)
     }
 
     /// Makes `RequestEcho` of the request at hand, once.
@@ -292,4 +294,7 @@ struct ViaPath {
     var flow: Flow
     /// Nothing is to be added: no `received`, no `rport`.
     var isPlain: Bool
+    /// The host of sent-by is the one it came from, and its port.
+    var isSameHost = false
+    var port: UInt16 = 0
 }

@@ -26,16 +26,18 @@ struct LaneChoice {
     func place(ofRun run: UInt64) -> UInt32 { UInt32(run / workers % UInt64(count)) }
 }
 
+// Functions of an engine mutate it even where they only look: what borrows so large a value is given a copy.
+
 // Which flow a message takes where some are streams, and what becomes of calls whose connection ends.
 extension CallEngine {
     /// Where a request goes that opens a dialog or belongs to none: the same for all requests of one call.
     @inline(__always)
-    func openingFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
+    mutating func openingFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
         lanes.isSimple ? targetFlow : laneFlow(slot, header)
     }
 
     @inline(never)
-    private func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
+    private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
         lanes.isPerCall
             ? .ofCall(slot: slot, generation: header.pointee.generation)
             : .lane(UInt32(targetFlow.lane) &+ lanes.place(ofRun: header.pointee.run))
@@ -52,7 +54,7 @@ extension CallEngine {
     }
 
     /// Where that request went, which is in flight.
-    func flow(
+    mutating func flow(
         ofRequest record: UnsafeMutablePointer<ClientRecord>, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> Flow {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
@@ -118,12 +120,11 @@ extension CallEngine {
     /// connection says it can be reached, on the same host.
     private mutating func leadsBack(_ next: TransportAddress) -> Bool {
         if next == source { return true }
-        guard arrival.isAccepted, scanner.index.isRequest, let base = hand, next.high == source.high,
-            next.low == source.low
-        else { return false }
-        let via = ViaValue(base, scanner.index.topmostVia)
-        return (via.port == 0 ? 5060 : via.port) == next.port
-            && TransportAddress(base, host: via.host, port: next.port) == next
+        guard arrival.isAccepted, scanner.index.isRequest, next.high == source.high, next.low == source.low else {
+            return false
+        }
+        let path = viaPath()
+        return path.isSameHost && path.port == next.port
     }
 
     /// The call that had a connection of its own is over. An entry without octets says so to the transport.
@@ -148,7 +149,8 @@ extension CallEngine {
     }
 
     /// Whether the connection that this arrival would take has room for another call.
-    public func mayStart(_ number: UInt64) -> Bool {
+    @inline(__always)
+    public mutating func mayStart(_ number: UInt64) -> Bool {
         fullLanes.isEmpty || lanes.isPerCall
             || !fullLanes.contains(targetFlow.lane &+ Int(lanes.place(ofRun: number)))
     }
@@ -166,6 +168,7 @@ extension CallEngine {
     }
 
     private mutating func lose(_ flow: Flow, errno: Int32) {
+        outbound.abandon(flow)
         if flow.isAccepted {
             flows.close(flow, errno: errno)
             // All that have ended by then are looked for at once: with many calls a look costs something.
@@ -196,7 +199,7 @@ extension CallEngine {
     }
 
     /// Why a flow carries nothing any more; nil where it does.
-    private func loss(_ flow: Flow, _ lost: Flow, _ errno: Int32) -> Int32? {
+    private mutating func loss(_ flow: Flow, _ lost: Flow, _ errno: Int32) -> Int32? {
         guard flow.isStream else { return nil }
         if flow == lost { return errno }
         return flow.isAccepted && !flows.isOpen(flow) ? flows.closingError(flow) : nil

@@ -98,6 +98,14 @@ public struct OutboundLog: ~Copyable {
         return number
     }
 
+    /// Messages for this stream that have not been taken lead nowhere any more: the connection they were made for has ended.
+    mutating func abandon(_ flow: Flow) {
+        guard streams > 0 else { return }
+        for place in separated..<count where entryStorage[place].flow == flow {
+            entryStorage[place].flow = Flow(index: .max)
+        }
+    }
+
     public mutating func removeAll() {
         count = 0
         used = 0

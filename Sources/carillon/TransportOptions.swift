@@ -18,7 +18,7 @@ enum TransportName: String, ExpressibleByArgument, CaseIterable {
 
 /// What `run` and `serve` send messages over.
 struct TransportOptions: ParsableArguments {
-    @Option(name: .customLong("transport"), help: "What messages go over: udp or tcp. Default: see above.")
+    @Option(name: .customLong("transport"), help: "What messages go over: udp or tcp. Default: run udp, serve both.")
     var transport: TransportName?
     @Option(
         name: .customLong("keep-alive"),

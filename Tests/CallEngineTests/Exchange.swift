@@ -62,6 +62,7 @@ final class Exchange {
         let hasStarted = engine.startRun(number: number, due: now, now: now)
         try #require(hasStarted)
     }
+    func mayStart(_ number: UInt64) -> Bool { engine.mayStart(number) }
     func count(_ counter: Counter) -> UInt64 { engine.recorder.value(of: counter) }
     var liveRuns: Int { engine.liveRuns }
     var liveSlots: Int { engine.liveSlots }

@@ -231,6 +231,37 @@ extension CommandTests {
             }
         }
 
+        @Test func aServerThatWasAwayIsFoundAgain() async throws {
+            var (listener, port) = try StreamPeer.listener()
+            try await inFolder { folder in
+                let caller = try Command(
+                    [
+                        "run", "options-ping", "127.0.0.1:\(port)", "--transport", "tcp", "--calls", "16", "--rate",
+                        "4/s",
+                        "--arrivals", "uniform", "--no-report", "--trace", "off",
+                    ], in: folder)
+                var peer = try listener.accept()
+                try peer.send(Peer.response("200 OK", to: try #require(peer.receive())))
+                try await until("the answer to be read") { peer.isAcknowledged }
+                listener.stop()
+                peer.stop()
+                // Five calls find nobody.
+                try await Task.sleep(for: .milliseconds(1300))
+                (listener, port) = try StreamPeer.listener(at: port)
+                peer = try listener.accept()
+                while caller.isRunning, let request = peer.receive() {
+                    for one in request.components(separatedBy: "\r\n\r\n") where !one.isEmpty {
+                        try peer.send(Peer.response("200 OK", to: one))
+                    }
+                }
+                let ended = try await caller.end()
+                #expect(ended.out.contains("Connection refused"), "\(ended.out)")
+                #expect(ended.out.contains("2 opened"), "\(ended.out)")
+                let succeeded = (8...15).contains { ended.out.contains("\($0) succeeded") }
+                #expect(succeeded, "\(ended.out)")
+            }
+        }
+
         @Test func nobodyListens() async throws {
             let port = try freePort()
             let ended = try await carillon([

@@ -3,7 +3,7 @@ import Testing
 
 /// A TCP connection of a peer's, or a listener, on 127.0.0.1. Blocking, with limits, and as ill-behaved as a test wants it.
 final class StreamPeer {
-    private let descriptor: Int32
+    private var descriptor: Int32
 
     private init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -14,7 +14,12 @@ final class StreamPeer {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
     }
 
-    deinit { Glibc.close(descriptor) }
+    deinit { stop() }
+
+    func stop() {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
+    }
 
     private static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
@@ -44,9 +49,11 @@ final class StreamPeer {
     }
 
     /// A listener, and the port it has.
-    static func listener() throws -> (StreamPeer, UInt16) {
+    static func listener(at port: UInt16 = 0) throws -> (StreamPeer, UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = loopback(0)
+        var one: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        var address = loopback(port)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
