@@ -1,3 +1,5 @@
+import CLinuxSockets
+import CallEngine
 import Measurement
 import SIPWire
 
@@ -117,5 +119,38 @@ extension Worker where Engine: ~Copyable {
         progress.pointee.phase.store(phase.rawValue, ordering: .relaxed)
         progress.pointee.reachability.store(result.reachability.rawValue, ordering: .relaxed)
         progress.pointee.lastReceived.store(lastReceived.nanoseconds, ordering: .relaxed)
+    }
+
+    // MARK: The end
+
+    mutating func finish() {
+        if streams.isOn { flushStreams(.now()) }
+        _ = engine.flush(through: &socket)
+        if streams.isOn { flushLast() }
+        let now = MonotonicInstant.now()
+        busy &+= now.nanoseconds(since: mark)
+        mark = now
+        socket.readOverflow()
+        result.counters = currentCounters(now)
+        result.abandonedRuns = engine.liveRuns
+        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
+        judgeReachability(now, isLast: true)
+        engine.closeInterval(now: now)
+        engine.countTransport(result.counters)
+        publish(now)
+    }
+
+    func currentCounters(_ now: MonotonicInstant) -> TransportCounters {
+        var counters = socket.counters
+        if streams.isOn { counters.add(streams.counters) }
+        counters.handedOver = handedOver
+        counters.handOverOverflow = handOverOverflow
+        counters.waits = waits
+        counters.busyNanoseconds = UInt64(max(0, busy))
+        counters.elapsedNanoseconds = UInt64(max(0, now.nanoseconds(since: start)))
+        counters.cpuNanoseconds = UInt64(max(0, clx_thread_cpu()))
+        counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
+        counters.clockSteps = stamps.steps
+        return counters
     }
 }

@@ -72,7 +72,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var busy: Int64 = 0
     /// Something was done since `mark`; only spinning needs to know.
     private var hasWorked = false
-    private var waits: UInt64 = 0
+    var waits: UInt64 = 0
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
     /// An arrival is due now, and goes before what has come.
@@ -82,8 +82,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var likelyPeer = TransportAddress(ipv4: 0, port: 0)
     private var fromLikelyPeer = 0
     private var fromOthers = 0
-    private var handedOver: UInt64 = 0
-    private var handOverOverflow: UInt64 = 0
+    var handedOver: UInt64 = 0
+    var handOverOverflow: UInt64 = 0
     private var failure = clx_error()
     /// When streams are looked at next though there is no connection.
     var nextStreamLook = MonotonicInstant.zero
@@ -483,38 +483,5 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             consumer!.awake()
             if ready & Int32(CLX_READY_EVENT) != 0 { clx_event_clear(event) }
         }
-    }
-
-    // MARK: The end
-
-    private mutating func finish() {
-        if streams.isOn { flushStreams(.now()) }
-        _ = engine.flush(through: &socket)
-        if streams.isOn { flushLast() }
-        let now = MonotonicInstant.now()
-        busy &+= now.nanoseconds(since: mark)
-        mark = now
-        socket.readOverflow()
-        result.counters = currentCounters(now)
-        result.abandonedRuns = engine.liveRuns
-        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
-        judgeReachability(now, isLast: true)
-        engine.closeInterval(now: now)
-        engine.countTransport(result.counters)
-        publish(now)
-    }
-
-    func currentCounters(_ now: MonotonicInstant) -> TransportCounters {
-        var counters = socket.counters
-        if streams.isOn { counters.add(streams.counters) }
-        counters.handedOver = handedOver
-        counters.handOverOverflow = handOverOverflow
-        counters.waits = waits
-        counters.busyNanoseconds = UInt64(max(0, busy))
-        counters.elapsedNanoseconds = UInt64(max(0, now.nanoseconds(since: start)))
-        counters.cpuNanoseconds = UInt64(max(0, clx_thread_cpu()))
-        counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
-        counters.clockSteps = stamps.steps
-        return counters
     }
 }
