@@ -54,7 +54,9 @@ let package = Package(
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
-        room("CallEngine", "CLinuxSockets", "ScenarioDSL", "SIPTransactions", "SIPWire", "Measurement", "CallTraces"),
+        room(
+            "CallEngine", "CLinuxSockets", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest", "Measurement",
+            "CallTraces"),
         room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),

@@ -13,4 +13,6 @@ public let catalogue: [Scenario] = [
     optionsPing,
     instantMessage,
     register,
+    authenticatedRegister,
+    authenticatedCall,
 ]

@@ -52,7 +52,7 @@ func measure(_ what: String, _ function: HashFunction, _ count: Int) throws -> I
                 policy, DigestAlgorithm(function), nowMilliseconds: 1_700_000_000_000, salt: UInt64(turn), into: room)
         case "verify":
             if turn == 0 { sum = try hasher.writeCredentials(for: challenge, answer, request, into: room) }
-            let read = Credentials(room.baseAddress!, OctetRange(offset: 0, length: UInt32(sum)))
+            let read = DigestCredentials(room.baseAddress!, OctetRange(offset: 0, length: UInt32(sum)))
             // The same credentials again and again: each time a record that has not seen them.
             var counts = NonceCountRecord()
             let verdict = hasher.verify(

@@ -4,7 +4,9 @@ The CPU is that of the whole process (user and system, as the kernel charges it 
 the number of calls is large enough for starting up to be less than one hundredth.
 """
 
-from .parties import CPeer, Carillon, SIPp, carillon_runs
+import os
+
+from .parties import REPOSITORY, CPeer, Carillon, SIPp, carillon_runs
 from .processes import free_udp_ports
 from .rounds import Bar, Result, interleave, median_of, ratio
 
@@ -92,3 +94,21 @@ def both_ends(calls, rounds):
     return Result(
         f"Both ends with GSO and GRO, {calls} calls (a loopback ceiling)", "us CPU per call and side", samples, bars, void, complete,
         "" if carillon_runs() else NOT_YET)
+
+
+def digest(calls, rounds):
+    """Registrations that are challenged once, against the same C registrar."""
+    file = os.path.join(REPOSITORY, "Benchmarks", "scenarios", "digest-registration.swift")
+    makers = {"SIPp": lambda: SIPp("digest-registration.xml")}
+    if carillon_runs():
+        makers["carillon, --gso off"] = lambda: Carillon(scenario=file)
+        makers["carillon, as it comes"] = lambda: Carillon(scenario=file, gso=True)
+    contenders = {
+        name: (lambda name=name, make=make: {name: exchange(make(), CPeer(), calls, WINDOW)[0]}) for name, make in makers.items()}
+    samples, void, complete = interleave(contenders, rounds)
+    bars = [
+        Bar(f"SIPp / {name}", ratio(median_of(samples, "SIPp"), median_of(samples, name)), 4.0, at_most=False)
+        for name in makers if name != "SIPp"]
+    return Result(
+        f"Registrations with digest (MD5, one challenge each), closed loop of {WINDOW}, {calls} registrations",
+        "us CPU per registration", samples, bars, void, complete, "" if carillon_runs() else NOT_YET)

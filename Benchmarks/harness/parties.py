@@ -110,15 +110,18 @@ class CPeer(Party):
 
 
 class SIPp(Party):
-    """The scenarios `uac` and `uas` that SIPp brings along."""
+    """The scenarios `uac` and `uas` that SIPp brings along, or a caller of Benchmarks/scenarios."""
 
     name = "sipp"
     common = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4194304", "-fd", "1", "-trace_stat", "-stf", "statistics.csv"]
 
+    def __init__(self, scenario=None):
+        self.scenario = ["-sf", os.path.join(REPOSITORY, "Benchmarks", "scenarios", scenario)] if scenario else ["-sn", "uac"]
+
     def call(self, port, calls, window, cpu=CALLER_CPU, rate=200000, hold_ms=0):
         return self.launch(
             "caller",
-            ["sipp", "-sn", "uac", f"127.0.0.1:{port}", "-m", str(calls), "-l", str(window), "-r", str(rate), "-d",
+            ["sipp", *self.scenario, f"127.0.0.1:{port}", "-m", str(calls), "-l", str(window), "-r", str(rate), "-d",
              str(hold_ms), *self.common], cpu)
 
     def answer(self, port, calls, cpu=CALLEE_CPU):

@@ -1,4 +1,5 @@
-// The callee: answers INVITE, ACK, BYE and OPTIONS from what they carry, and counts the calls. Part of peer.c.
+// The callee: answers INVITE, ACK, BYE and OPTIONS from what they carry, and counts the calls; to REGISTER it is a registrar that
+// asks for credentials and takes any. Part of peer.c.
 
 // The calls in progress, as hashes of their Call-IDs: a repeated INVITE or BYE is answered, but is no further call.
 static struct {
@@ -131,6 +132,23 @@ static void answer(const char *octets, int length, const struct sockaddr_in *fro
         start = begin(THIRD_LANE, from);
         q = put_answer(start, "SIP/2.0 200 OK\r\n", &m, from, key, false);
         send_written(THIRD_LANE, start, LITERAL(q, "Content-Length: 0\r\n\r\n"));
+        break;
+    case REGISTER:
+        start = begin(FIRST_LANE, from);
+        if (m.has_credentials) {
+            if (forget(key)) count.completed++;
+            else count.repeats++;
+            q = put_answer(start, "SIP/2.0 200 OK\r\n", &m, from, key, false);
+            q = put(q, m.contact);
+        } else {
+            if (remember(key)) count.started++;
+            else count.repeats++;
+            q = put_answer(start, "SIP/2.0 401 Unauthorized\r\n", &m, from, key, false);
+            q = LITERAL(q, "WWW-Authenticate: Digest realm=\"example.test\", nonce=\"");
+            q = put_hex(q, key, 16);
+            q = LITERAL(q, "\", qop=\"auth\", algorithm=MD5\r\n");
+        }
+        send_written(FIRST_LANE, start, LITERAL(q, "Content-Length: 0\r\n\r\n"));
         break;
     default:
         count.unexpected++;

@@ -5,7 +5,7 @@ struct text {
     int length;
 };
 
-enum method { NO_METHOD, INVITE, ACK, BYE, OPTIONS, OTHER };
+enum method { NO_METHOD, INVITE, ACK, BYE, OPTIONS, REGISTER, OTHER };
 
 // Whole header lines with their CRLF, so that an answer can copy them as they came.
 struct message {
@@ -14,6 +14,7 @@ struct message {
     struct text from, to, call_id, cseq, contact;
     struct text via[MOST_VIAS], record_route[MOST_ROUTES];
     int vias, record_routes;
+    bool has_credentials;
 };
 
 static enum method method_of(const char *p, const char *end) {
@@ -22,6 +23,7 @@ static enum method method_of(const char *p, const char *end) {
     if (n > 3 && !memcmp(p, "ACK", 3)) return ACK;
     if (n > 3 && !memcmp(p, "BYE", 3)) return BYE;
     if (n > 7 && !memcmp(p, "OPTIONS", 7)) return OPTIONS;
+    if (n > 8 && !memcmp(p, "REGISTER", 8)) return REGISTER;
     return OTHER;
 }
 
@@ -41,6 +43,7 @@ static const char *after_colon(const char *p, const char *end) {
 static bool read_message(const char *p, int length, struct message *m) {
     const char *end = p + length;
     m->vias = m->record_routes = 0;
+    m->has_credentials = false;
     m->from.at = m->to.at = m->call_id.at = m->cseq.at = m->contact.at = NULL;
     if (length < 16) return false;
     if (!memcmp(p, "SIP/2.0 ", 8)) {
@@ -77,6 +80,9 @@ static bool read_message(const char *p, int length, struct message *m) {
             break;
         case 'm':
             if (names(line, "m", 1, 'm')) m->contact = whole;
+            break;
+        case 'a':
+            if (names(line, "authorization", 13, 0)) m->has_credentials = true;
             break;
         case 'r':
             if (names(line, "record-route", 12, 0)) {

@@ -20,6 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
+            case challenge
         }
     }
 
@@ -45,6 +46,8 @@ struct BoundProgram: ~Copyable {
         var writesCSeq: Bool
         /// A CANCEL with the Route lines that its INVITE's own step wrote.
         var takesInviteRoutes: Bool
+        /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
+        var mayBeAuthorized: Bool
     }
 
     struct Wait {
@@ -99,6 +102,9 @@ struct BoundProgram: ~Copyable {
         /// A later wait takes a request that comes without a tag (a second REGISTER, an INVITE with credentials): the leg
         /// is found by Call-ID and From tag.
         var takesLaterInitial: Bool
+        var hasCredentials: Bool
+        var securityOffset: Int32
+        var nonceOffset: Int32
     }
 
     struct DialogTemplates {
@@ -133,6 +139,8 @@ struct BoundProgram: ~Copyable {
     let partyCount: Int
     let stride: Int
     let initiator: Int
+    /// Parties that begin something, and where their share of a 32-bit draw ends.
+    let initiators: [(party: Int, end: UInt64)]
     let domain: OctetRange
     let target: OctetRange
     let localHost: OctetRange
@@ -149,6 +157,8 @@ struct BoundProgram: ~Copyable {
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
     /// Reached only by those who draw a pause or match a pattern.
+    let credentials: [CredentialsPlan]
+    let authentications: [AuthenticationPlan]
     let delays: [DelayPlan]
     let patterns: [Regex<AnyRegexOutput>]
 
@@ -200,15 +210,17 @@ struct BoundProgram: ~Copyable {
 
         let initiator = program.initiator ?? -1
         self.initiator = initiator
-        let firstAnswerer = program.parties.firstIndex { $0.answers }
+        let beginning = program.initiators
+        initiators = Self.shares(of: beginning, settings.weights)
+        let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
         func uri(_ party: Int, at host: String) -> String {
-            if party == initiator, let own = settings.callerURI { return own }
-            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            if beginning.contains(party), let own = settings.callerURI { return own }
+            if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
             return "sip:\(program.parties[party].name)@\(host)"
         }
         func requestURI(_ party: Int) -> String {
             // `--to` is where the call is meant to go; without it the callee's name at the target.
-            if party == firstAnswerer, let own = settings.calleeURI { return own }
+            if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
             return "sip:\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
         }
         func value(of setting: String) -> String {
@@ -283,7 +295,9 @@ struct BoundProgram: ~Copyable {
                     writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } },
                     takesInviteRoutes: source.segments.contains {
                         if case .live(.inviteRoutes, _) = $0 { true } else { false }
-                    }))
+                    },
+                    mayBeAuthorized: source.status == 0 && source.method != .cancel
+                        && program.parties[source.party].layout.hasCredentials))
         }
 
         var textRanges: [OctetRange] = []
@@ -382,7 +396,10 @@ struct BoundProgram: ~Copyable {
                 variableOffset: Int32(layout.variableOffset), loopOffset: Int32(layout.loopOffset),
                 firstDialog: UInt32(first), firstMethods: methods,
                 takesAnyMethod: party.firstMethods.contains("*"),
-                takesLaterInitial: party.answers && (initialWaits > 1 || (loops && initialWaits > 0)))
+                takesLaterInitial: party.answers
+                    && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
+                hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
+                nonceOffset: Int32(layout.nonceOffset))
         }
 
         literals = text.copy()
@@ -405,12 +422,24 @@ struct BoundProgram: ~Copyable {
         variantCount = allTemplates.count
         partyCount = allParties.count
         stride = program.stride
+        credentials = program.credentials
+        authentications = program.authentications
         delays = program.delays.map(resolve)
         // The checker has compiled each of them before.
         patterns = program.values.patterns.compactMap { try? Regex($0) }
     }
 
     /// What can still be taken from each instruction on: along every way that the script may go, loops included.
+    private static func shares(of parties: [Int], _ weights: [Double]) -> [(party: Int, end: UInt64)] {
+        guard weights.count == parties.count else { return parties.prefix(1).map { ($0, 1 << 32) } }
+        let total = weights.reduce(0, +)
+        var sum = 0.0
+        return zip(parties, weights).map { party, weight in
+            sum += weight
+            return (party, UInt64((sum / total * 0x1p32).rounded()))
+        }
+    }
+
     private static func wantedLater(_ program: borrowing CallProgram) -> [UInt32] {
         var wanted = [UInt32](repeating: 0, count: program.instructions.count)
         var hasChanged = true
@@ -436,7 +465,7 @@ struct BoundProgram: ~Copyable {
                     // A silence or a signal that was waited for.
                     if wait.kind != .message { follow(number + 1) }
                 case .jump: follow(Int(instruction.a))
-                case .loopStart, .loopNext, .branchUnless:
+                case .loopStart, .loopNext, .branchUnless, .authenticate:
                     follow(number + 1)
                     follow(Int(instruction.c))
                 case .fail, .finish, .end: break
@@ -498,6 +527,7 @@ struct BoundProgram: ~Copyable {
         case .bodyStart: .bodyStart
         case .rack: .rack
         case .inviteRoutes: .inviteRoutes
+        case .challenge: .challenge
         }
     }
 

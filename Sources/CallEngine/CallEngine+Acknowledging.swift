@@ -12,7 +12,8 @@ extension CallEngine {
         let dialog = self.dialog(header, dialogNumber)
         // Not acknowledged yet, or never to be: the script says when.
         guard dialog.pointee.ackSerial != 0, dialog.pointee.learned != 0 else { return }
-        guard bound.templates[Int(dialog.pointee.ackTemplate)].isPlain else {
+        let template = Int(dialog.pointee.ackTemplate)
+        guard bound.templates[template].isPlain, inviteCredentials(ofAck: template, header, dialogNumber) == 0 else {
             receiveLateResponse(
                 CallToken(
                     call: callWord(slot, header),
@@ -22,7 +23,7 @@ extension CallEngine {
         }
         recorder.count(.ackRetransmissionsSent)
         transmit(
-            Int(dialog.pointee.ackTemplate),
+            template,
             Speaker(
                 slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
                 serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq),

@@ -188,6 +188,7 @@ extension CallEngine {
         record.pointee.method = .cancel
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
+        record.pointee.wasRepeated = false
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
@@ -292,12 +293,16 @@ extension CallEngine {
         if flags.contains(.countedLive) {
             liveRuns -= 1
             endedRuns += 1
+            let scenario = Int(party(run).pointee.scenario)
             if flags.contains(.failed) {
                 recorder.count(.runsFailed)
+                recorder.countRun(.failed, of: scenario)
             } else if flags.contains(.drained) {
                 recorder.count(.runsDrained)
+                recorder.countRun(.drained, of: scenario)
             } else {
                 recorder.count(.runsSucceeded)
+                recorder.countRun(.succeeded, of: scenario)
             }
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
         }
@@ -336,6 +341,7 @@ extension CallEngine {
                 release(&server(header, number).pointee.frozen)
             }
             for number in 0..<Int(plan.pointee.variables) { forget(number, header) }
+            if plan.pointee.hasCredentials { forgetSecurity(header) }
             if header.pointee.flags.contains(.overflow) {
                 release(&header.pointee.inbox)
             } else if header.pointee.inbox != 0 {
@@ -416,6 +422,7 @@ extension CallEngine {
                 liveRuns -= 1
                 endedRuns += 1
                 recorder.count(.runsFailed)
+                recorder.countRun(.failed, of: Int(party(run).pointee.scenario))
             }
             if !traces.isOff { endFailedTrace(slot, run) }
         }

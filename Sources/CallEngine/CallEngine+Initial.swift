@@ -64,19 +64,10 @@ extension CallEngine {
         guard let base = hand else { return }
         if receiveLaterInitial(key) { return }
         let method = scanner.index.method
-        guard let number = answeringParty(method) else {
-            answerWithoutParty(method)
-            return
-        }
-        // A peer that goes on calling would keep a server that stops for ever.
-        guard !isDraining else {
-            recorder.countUnexpectedRequest(answeredWith: 503)
-            answerStatelessly(503)
-            return
-        }
         // The run that caused it, when that is ours: its Call-ID says so.
         let callID = scanner.index.callID
         var owner: UInt32 = .max
+        var scenario: UInt16?
         var run: UInt64 = servedRuns
         var due = now
         if let token = settings.nonce.token(ofCallID: base + Int(callID.offset), length: Int(callID.length)),
@@ -87,9 +78,20 @@ extension CallEngine {
             let head = self.header(owner)
             if head.pointee.phase == .settled && head.pointee.legs == 0 { owner = .max }
             if owner != .max {
+                scenario = self.party(head).pointee.scenario
                 run = head.pointee.run
                 due = MonotonicInstant(nanoseconds: head.pointee.due)
             }
+        }
+        guard let number = answeringParty(method, of: scenario) else {
+            answerWithoutParty(method)
+            return
+        }
+        // A peer that goes on calling would keep a server that stops for ever.
+        guard !isDraining else {
+            recorder.countUnexpectedRequest(answeredWith: 503)
+            answerStatelessly(503)
+            return
         }
         guard let slot = allocateSlot(party: number, run: run, due: due) else {
             recorder.count(.runsWithoutSlot)
@@ -105,6 +107,7 @@ extension CallEngine {
             liveRuns += 1
             servedRuns += 1
             recorder.count(.runsStarted)
+            recorder.countRun(.started, of: Int(party(header).pointee.scenario))
             header.pointee.flags.insert(.countedLive)
             if bound.initiator >= 0 && bound.parties[bound.initiator].isPlayed {
                 recorder.count(.legsUnjoined)
@@ -148,8 +151,8 @@ extension CallEngine {
     }
 
     /// The party that an initial request brings to life: by the user of its request URI where that is a party's name, else
-    /// the first that begins with this method.
-    private mutating func answeringParty(_ method: Method) -> Int? {
+    /// the first that begins with this method; of the scenario that the request comes from, where that is known and has one.
+    private mutating func answeringParty(_ method: Method, of scenario: UInt16?) -> Int? {
         guard let base = hand else { return nil }
         let uri = URIView(base, scanner.index.requestURI)
         let bit: UInt32 = 1 &<< UInt32(method.rawValue)
@@ -157,6 +160,7 @@ extension CallEngine {
         for number in 0..<bound.partyCount {
             let party = bound.parties[number]
             guard party.answers, party.isPlayed, party.takesAnyMethod || party.firstMethods & bit != 0 else { continue }
+            if let scenario, party.scenario != scenario { continue }
             let name = bound.partyNames[number]
             if uri.user.length == name.length,
                 memcmp(base + Int(uri.user.offset), bound.literals + Int(name.offset), Int(name.length)) == 0
@@ -165,6 +169,7 @@ extension CallEngine {
             }
             if found == nil { found = number }
         }
+        if found == nil, scenario != nil { return answeringParty(method, of: nil) }
         return found
     }
 

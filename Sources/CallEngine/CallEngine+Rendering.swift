@@ -138,6 +138,13 @@ extension CallEngine {
                 out = Self.writeNumber(UInt64(invite ?? speaker.dialog.pointee.inviteCSeq), at: out + 1)
                 memcpy(out, " INVITE", 7)
                 out += 7
+            case .challenge:
+                guard let past = writeChallenge(Int(piece.pointee.argument), at: out, speaker.header, speaker.slot)
+                else {
+                    refusal = .missing
+                    return nil
+                }
+                out = past
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes

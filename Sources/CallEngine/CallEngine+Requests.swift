@@ -211,7 +211,7 @@ extension CallEngine {
     private mutating func receiveOutsideCall() {
         let method = scanner.index.method
         if method == .ack {
-            recorder.count(.ackRetransmissionsReceived)
+            if !receiveAckOfRefusal() { recorder.count(.ackRetransmissionsReceived) }
             return
         }
         let key = serverKey(method)
@@ -224,6 +224,29 @@ extension CallEngine {
         }
         answerStatelessly(481)
         recorder.countUnexpectedRequest(answeredWith: 481)
+    }
+
+    /// The ACK to a refusal is its transaction's (RFC 3261 §17.2.3): its tag is that of the refusal, and the same party may have
+    /// gone on to another INVITE and another tag since.
+    ///
+    /// - Returns: false when it ends none.
+    private mutating func receiveAckOfRefusal() -> Bool {
+        let key = serverKey(.invite)
+        guard let payload = linger.find(key)?.pointee, payload.second &>> 63 == 1 else { return false }
+        let slot = UInt32(truncatingIfNeeded: payload.first &>> 32) & 0xFF_FFFF
+        guard let pointer = slots.find(slot, generation: UInt32(truncatingIfNeeded: payload.first)) else {
+            return false
+        }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        let number = Int(payload.second &>> 24 & 0xFF)
+        guard header.pointee.phase != .orphan, number < Int(party(header).pointee.servers) else { return false }
+        let record = server(header, number)
+        guard record.pointee.isActive, record.pointee.key == key, record.pointee.status >= 300 else { return false }
+        trace(slot, header)
+        finish(record)
+        if header.pointee.phase == .closing { closeIfDone(slot, header) }
+        if slots.isLive(slot) { settleTimers(slot) }
+        return true
     }
 
     private mutating func receiveAck(

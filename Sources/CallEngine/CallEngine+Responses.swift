@@ -138,6 +138,7 @@ extension CallEngine {
                     noteReliableProvisional(header, dialogNumber, status)
                 } else {
                     measureSessionRequest(header, record, status)
+                    if party(header).pointee.hasCredentials { noteNextNonce(header) }
                     finishInvite(status, slot, header, record)
                     let dialog = self.dialog(header, dialogNumber)
                     let isRefresh = dialog.pointee.state == .confirmed
@@ -151,10 +152,19 @@ extension CallEngine {
             case .deliverAndAcknowledge:
                 measureSessionRequest(header, record, status)
                 let keepsAck = acknowledgeRefusal(slot, header, record)
+                let isChallenge = (status == 401 || status == 407) && party(header).pointee.hasCredentials
+                if isChallenge {
+                    let refused = record.pointee
+                    if answerChallenge(status, slot, header, number, record) {
+                        if !keepsAck { lingerRefused(refused, slot, header) }
+                        return
+                    }
+                }
                 finishInvite(status, slot, header, record, keepsAck: keepsAck)
                 let dialog = self.dialog(header, dialogNumber)
-                if dialog.pointee.state == .early || dialog.pointee.state == .none {
-                    dialog.pointee.state = .terminated
+                // A challenged INVITE may be sent again by the script: with the same Call-ID (RFC 3261 §22.2).
+                if dialog.pointee.state == .early || (dialog.pointee.state == .none && !isChallenge) {
+                    dialog.pointee.state = isChallenge ? .none : .terminated
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .acknowledgeAgain, .deliver2xxRepeat, .absorb:
@@ -173,6 +183,10 @@ extension CallEngine {
         }
         var delivered = status
         if status >= 200 {
+            if party(header).pointee.hasCredentials {
+                if status < 300 { noteNextNonce(header) }
+                if status == 401 || status == 407, answerChallenge(status, slot, header, number, record) { return }
+            }
             measureTransaction(header, record, status)
             let dialog = self.dialog(header, dialogNumber)
             // Their BYE has crossed ours: whoever had forgotten the dialog by then says 481, and it is over as it was to be
@@ -206,13 +220,17 @@ extension CallEngine {
         // This 2xx has no ACK yet, whatever an earlier one had.
         if status < 300 { dialog.pointee.ackSerial = 0 }
         countSessionAnswer(Int(status), dialog)
-        if status >= 300, !keepsAck {
-            let part = UInt16(record.pointee.dialog) &<< 12 | (record.pointee.serial & 0xFFF)
-            lingerClient(
-                slot, header, part, template: record.pointee.template, acknowledges: true,
-                serial: record.pointee.serial, queue: completedQueue)
-        }
+        if status >= 300, !keepsAck { lingerRefused(record.pointee, slot, header) }
         release(record)
+    }
+
+    /// The refusal will be acknowledged again from what it tells itself (Timer D).
+    private mutating func lingerRefused(
+        _ record: ClientRecord, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) {
+        lingerClient(
+            slot, header, UInt16(record.dialog) &<< 12 | (record.serial & 0xFFF), template: record.template,
+            acknowledges: true, serial: record.serial, queue: completedQueue)
     }
 
     mutating func release(_ record: UnsafeMutablePointer<ClientRecord>) {

@@ -129,6 +129,21 @@ extension CallEngine {
             case .signal:
                 header.pointee.programCounter &+= 1
                 signal(Int(instruction.a), slot, header)
+            case .authenticate:
+                switch authenticate(Int(instruction.a), record: Int(instruction.b), slot, header) {
+                case .right: header.pointee.programCounter &+= 1
+                case .challenged: header.pointee.programCounter = UInt16(truncatingIfNeeded: instruction.c)
+                case .failed:
+                    // Told already, where the credentials were wrong.
+                    if header.pointee.phase == .waiting { fail(slot, header, refusal, 0) }
+                    return
+                }
+            case .credentials:
+                header.pointee.programCounter &+= 1
+                guard learnCredentials(Int(instruction.a), slot, header) else {
+                    failToSend(slot, header, dialog: 0)
+                    return
+                }
             case .fail:
                 let text = bound.texts[Int(instruction.a)]
                 fail(
@@ -311,7 +326,7 @@ extension CallEngine {
             }
             if Int(wait.awaited) == client || wait.kind == .silence {
                 recorder.countStep(Int(wait.step), .unexpected)
-                fail(slot, header, .response(status: status), dialog, detail: reasonAtHand())
+                fail(slot, header, .response(status: status), dialog, detail: whyRefused(status, header))
                 return
             }
             keepOrAbsorb(event, slot, header)

@@ -33,6 +33,7 @@ extension CallEngine {
         record.pointee.method = plan.method
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
+        record.pointee.wasRepeated = false
         record.pointee.frozen = 0
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
@@ -41,10 +42,15 @@ extension CallEngine {
             cseq: record.pointee.cseq)
         let cancelsOpening = plan.method == .cancel && !plan.isInDialog
         let flow = cancelsOpening || opens ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
-        let sent =
-            plan.isPure
-            ? transmit(template, speaker, flow: flow)
-            : transmit(template, speaker, flow: flow, keeping: frozenField(record))
+        let sent: Bool
+        if plan.mayBeAuthorized, security(header).pointee.challenges != 0 {
+            sent = transmitAuthorized(template, speaker, flow: flow, keeping: frozenField(record))
+        } else {
+            sent =
+                plan.isPure
+                ? transmit(template, speaker, flow: flow)
+                : transmit(template, speaker, flow: flow, keeping: frozenField(record))
+        }
         guard sent else {
             release(record)
             return false
@@ -123,7 +129,8 @@ extension CallEngine {
         let flow = self.flow(of: dialog, slot, header)
         // RFC 6026 Timer M: a 2xx repeated after the call's end still gets this ACK.
         let part = UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)
-        if bound.templates[template].isPlain {
+        let credentials = inviteCredentials(ofAck: template, header, dialogNumber)
+        if bound.templates[template].isPlain, credentials == 0 {
             // One that the full log did not take is sent when the 2xx is repeated.
             guard transmit(template, speaker, flow: flow) || refusal == .exhausted else {
                 dialog.pointee.ackSerial = 0
@@ -136,7 +143,11 @@ extension CallEngine {
         }
         // One with a body or headers of its own cannot be made again from the 2xx: its octets wait in a slot.
         var frozen: UInt32 = 0
-        guard transmit(template, speaker, flow: flow, keeping: &frozen) else {
+        let sent =
+            credentials == 0
+            ? transmit(template, speaker, flow: flow, keeping: &frozen)
+            : transmitAuthorizedAck(template, speaker, flow: flow, credentials: credentials, keeping: &frozen)
+        guard sent else {
             // Not acknowledged yet.
             dialog.pointee.ackSerial = 0
             return false
@@ -144,6 +155,14 @@ extension CallEngine {
         guard frozen != 0 else { return true }
         _ = lingerOctets(frozen, flow: flow, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
         return true
+    }
+
+    /// Handle of the credentials that the ACK has to repeat; 0 none.
+    @inline(__always)
+    func inviteCredentials(
+        ofAck template: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> UInt32 {
+        bound.templates[template].mayBeAuthorized ? inviteCredentials(header, dialogNumber).pointee : 0
     }
 
     mutating func sendResponse(

@@ -129,7 +129,7 @@ extension CallEngine {
 
     /// The call that had a connection of its own is over. An entry without octets says so to the transport.
     mutating func closeConnection(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
-        guard header.pointee.phase != .orphan, Int(header.pointee.party) == bound.initiator,
+        guard header.pointee.phase != .orphan, !party(header).pointee.answers,
             outbound.reserve() != nil
         else { return }
         outbound.commit(

@@ -115,6 +115,7 @@ extension CallEngine {
             switch effect {
             case .sendAgain:
                 recorder.count(.inviteRetransmissionsSent)
+                record.pointee.wasRepeated = true
                 sendAgain(record, slot, header)
             case .timeOut:
                 if dialog(header, dialogNumber).pointee.isOpening {
@@ -140,6 +141,7 @@ extension CallEngine {
         store(machine, record)
         switch effect {
         case .sendAgain:
+            record.pointee.wasRepeated = true
             recorder.count(.requestRetransmissionsSent)
             sendAgain(record, slot, header)
         case .timeOut:
@@ -371,6 +373,8 @@ extension CallEngine {
         }
         if status >= 200 && status < 300 { header.pointee.answered = tick }
         guard status > 100, !header.pointee.flags.contains(.delayCounted) else { return }
+        // A challenge is no failure response; the delay spans it.
+        guard status != 401, status != 402, status != 407 else { return }
         header.pointee.flags.insert(.delayCounted)
         if status >= 300 {
             recorder.record(.sessionRequestDelayFailed, nanoseconds: elapsed(header, record))

@@ -1,4 +1,5 @@
 import CallTraces
+import Digest
 import Glibc
 import Measurement
 import SIPTransactions
@@ -95,6 +96,11 @@ public struct CallEngine: ~Copyable {
     var handCount = 0
     /// Why the last message that could not be made could not.
     var refusal = FailureEvidence.exhausted
+    /// Why the challenge in the response at hand was not answered; nil: there is none, or it was.
+    var challengeTrouble: ChallengeTrouble?
+    /// Of the challenges being rendered.
+    var challengeIsStale = false
+    var hasher = DigestHasher()
     /// Which message of its run it is in the trace; 0 where it is not kept.
     var handOrdinal: UInt32 = 0
     /// What responses to the request at hand repeat of it; made on first use.
@@ -270,7 +276,7 @@ public struct CallEngine: ~Copyable {
             recorder.count(.runsWithoutConnection)
             return false
         }
-        guard bound.initiator >= 0, let slot = allocateSlot(party: bound.initiator, run: number, due: due) else {
+        guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {
             recorder.count(.runsWithoutSlot)
             return false
         }
@@ -280,9 +286,22 @@ public struct CallEngine: ~Copyable {
         hand = nil
         let header = self.header(slot)
         header.pointee.flags.insert(.countedLive)
+        recorder.countRun(.started, of: Int(self.party(header).pointee.scenario))
         run(slot, header)
         settleTimers(slot)
         return true
+    }
+
+    /// Which scenario an arrival is of: drawn by weight from the seed and the arrival's number, so that any number of workers
+    /// gives one plan.
+    @inline(__always)
+    private func initiator(ofRun number: UInt64) -> Int? {
+        guard bound.initiators.count > 1 else { return bound.initiator >= 0 ? bound.initiator : nil }
+        var z = (settings.seed ^ 0x6A09_E667_F3BC_C908) &+ number &* 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z &>> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z &>> 27)) &* 0x94D0_49BB_1331_11EB
+        let drawn = (z ^ (z &>> 31)) &>> 32
+        return bound.initiators.first { drawn < $0.end }?.party
     }
 
     public mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant) {

@@ -1,3 +1,4 @@
+import Digest
 import ScenarioDSL
 import SIPWire
 
@@ -20,6 +21,8 @@ public struct CallProgram: Sendable {
     package var steps: [StepPlan] = []
     package var settings: [SettingTree] = []
     package var outcomes: [String] = []
+    package var credentials: [CredentialsPlan] = []
+    package var authentications: [AuthenticationPlan] = []
     /// Names given to `Measure`, after the built-in delays.
     package var measures: [String] = []
     package var signals: [String] = []
@@ -33,6 +36,12 @@ public struct CallProgram: Sendable {
 
     /// The party that an arrival creates, or nil when every party answers.
     public var initiator: Int? { parties.firstIndex { !$0.answers } }
+    /// The party that an arrival creates, of each scenario that has one.
+    public var initiators: [Int] {
+        scenarios.compactMap { scenario in scenario.parties.first { !parties[$0].answers } }
+    }
+    /// Which scenario a party is of.
+    public func scenarioNumber(ofParty party: Int) -> Int { parties[party].scenario }
     public var hasAnswerers: Bool { parties.contains { $0.answers } }
     public var scenarioNames: [String] { scenarios.map(\.name) }
 }
@@ -84,6 +93,10 @@ package struct SlotLayout: Sendable {
     package var marks = 0
     package var variables = 0
     package var loops = 0
+    /// The party answers challenges: a `SecurityRecord` and, for each dialog, the credentials of its last INVITE.
+    package var hasCredentials = false
+    /// The party asks for credentials: a `NonceCountRecord`.
+    package var authenticates = false
 
     package var dialogOffset: Int { SlotHeader.size }
     package var clientOffset: Int { dialogOffset + dialogs * DialogRecord.size }
@@ -91,7 +104,23 @@ package struct SlotLayout: Sendable {
     package var markOffset: Int { serverOffset + servers * ServerRecord.size }
     package var variableOffset: Int { markOffset + marks * 8 }
     package var loopOffset: Int { variableOffset + variables * 8 }
-    package var stride: Int { (loopOffset + loops * 4 + 15) & ~15 }
+    package var securityOffset: Int { (loopOffset + loops * 4 + 7) & ~7 }
+    package var nonceOffset: Int {
+        (securityOffset + (hasCredentials ? SecurityRecord.size + dialogs * 4 : 0) + 7) & ~7
+    }
+    package var stride: Int {
+        (nonceOffset + (authenticates ? MemoryLayout<NonceCountRecord>.stride : 0) + 15) & ~15
+    }
+}
+
+/// Credentials as a step gives them; texts are values of the pool, read when the step is reached.
+package struct CredentialsPlan: Sendable {
+    package var user: Int
+    package var password: Int
+    /// -1: of any realm.
+    package var realm: Int
+    package var choosesStrongest: Bool
+    package var protectsBody: Bool
 }
 
 package enum Operation: UInt8, Sendable {
@@ -133,6 +162,10 @@ package enum Operation: UInt8, Sendable {
     case fail
     /// a: outcome.
     case finish
+    /// a: `credentials` of the program.
+    case credentials
+    /// a: `authentications` of the program, b: server record of the request, c: the wait that goes on when it is refused.
+    case authenticate
     case end
 }
 
@@ -322,6 +355,8 @@ package enum LiveField: UInt8, Sendable {
     case rack
     /// Route lines of the INVITE that is cancelled.
     case inviteRoutes
+    /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
+    case challenge
 }
 
 extension CallProgram {

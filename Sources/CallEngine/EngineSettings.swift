@@ -27,6 +27,8 @@ public struct EngineSettings: Sendable {
     public var calleeURI: String?
     /// Header lines for initial requests (`--header`), without line end.
     public var extraHeaders: [String] = []
+    /// How much of the load each scenario of the program that begins something gets, in their order; empty: all is the first's.
+    public var weights: [Double] = []
     /// `--set name=value`.
     public var settings: [String: String] = [:]
     /// Parties that this process plays (`--play`); nil: all.

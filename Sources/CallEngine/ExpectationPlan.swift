@@ -26,6 +26,14 @@ struct ExpectationPlan {
                         text: text.replacing("require ", with: ""),
                         rule: reason.isEmpty ? "required by the scenario" : reason)
                 )
+            case .authenticate:
+                let plan = program.authentications[Int(instruction.a)]
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(
+                        text:
+                            "right credentials for \(plan.algorithms.map(\.token.description).joined(separator: " or "))",
+                        rule: "RFC 3261 §22.4, RFC 7616 §3.4"))
             case .fail:
                 ofInstruction[number] = list.count
                 list.append(Expectation(text: "the call to go another way", rule: "declared by the scenario"))
@@ -114,14 +122,9 @@ enum GeneralExpectation: Int, CaseIterable {
 extension CallProgram {
     /// What workers that run this program record.
     public func recorderLayout() -> RecorderLayout {
-        let first: FirstRequest
-        let entry = initiator.map { parties[$0].entry } ?? 0
-        let sending = initiator == nil ? nil : instructions.dropFirst(entry).first { $0.operation == .sendRequest }
-        switch sending.map({ templates[Int($0.a)].method }) {
-        case .invite?, nil: first = .invite
-        case .register?: first = .register
-        default: first = .other
-        }
+        // A mix of calls and registrations is called what they have in common: attempts.
+        let kinds = Set(initiators.map(firstRequest))
+        let first: FirstRequest = kinds.count > 1 ? .other : kinds.first ?? .invite
         return RecorderLayout(
             marks: measures,
             steps: steps.map {
@@ -129,8 +132,17 @@ extension CallProgram {
                     scenario: scenarios[parties[$0.party].scenario].name, party: parties[$0.party].name,
                     file: $0.at.file, line: $0.at.line, text: $0.text)
             },
-            expectations: ExpectationPlan(self).list, outcomes: outcomes,
+            expectations: ExpectationPlan(self).list, outcomes: outcomes, scenarios: scenarioNames,
             faults: WireFault.allCases.map { $0.description.description }
                 + StreamRule.allCases.map { "stream, \($0): \($0.expected) (\($0.section))" }, firstRequest: first)
+    }
+
+    private func firstRequest(_ party: Int) -> FirstRequest {
+        let sending = instructions[parties[party].entry...].first { $0.operation == .sendRequest }
+        switch sending.map({ templates[Int($0.a)].method }) {
+        case .invite?, nil: return .invite
+        case .register?: return .register
+        default: return .other
+        }
     }
 }

@@ -28,6 +28,9 @@ struct OctetWriter {
         count &+= CallToken.width
     }
 
+    /// So many octets were written by somebody else.
+    mutating func advance(_ octets: Int) { count &+= octets }
+
     mutating func writeNumber(_ value: UInt64) {
         count = CallEngine.writeNumber(value, at: start + count) - start
     }

@@ -51,9 +51,14 @@ package enum ProgramListing {
         case .loopStart: return (text, "no more: go to \(instruction.c)")
         case .loopNext: return ("again from \(instruction.c)", "")
         case .branchUnless: return (text, "else go to \(instruction.c)")
+        case .authenticate:
+            return (
+                text,
+                "refused: message \(program.authentications[Int(instruction.a)].challenge), go to \(instruction.c)"
+            )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish: return (text, "")
+        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials: return (text, "")
         }
     }
 
@@ -154,6 +159,7 @@ package enum ProgramListing {
         case .bodyStart: ""
         case .rack: "«number of the provisional response and its CSeq»"
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
+        case .challenge: "«challenge»"
         }
     }
 

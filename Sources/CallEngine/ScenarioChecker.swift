@@ -140,6 +140,22 @@ enum ScenarioChecker {
             case .awaitSignal(let tree):
                 awaited.append((tree.name, at))
                 check(limit: tree.within, at: at)
+            case .authenticate(let tree):
+                for value in [tree.password, tree.realm] + (tree.user.map { [$0] } ?? []) {
+                    check(value, at: at, inHeader: false)
+                }
+                if tree.algorithms.isEmpty { error(at, "Authenticate without an algorithm challenges nobody") }
+                if Set(tree.algorithms).count < tree.algorithms.count {
+                    error(at, "one challenge for each algorithm (RFC 8760 §2.3): one of them is named twice")
+                }
+                if tree.nonceLives.nanoseconds <= 0 { error(at, "a nonce that never lives lets nobody in") }
+            case .credentials(let tree):
+                for value in [tree.user, tree.password] + (tree.realm.map { [$0] } ?? []) {
+                    check(value, at: at, inHeader: false)
+                }
+                if tree.user == .text("") {
+                    error(at, "credentials without a user name: no server knows whose they are")
+                }
             case .mark, .measure, .noAck, .fail, .finish: break
             }
         }

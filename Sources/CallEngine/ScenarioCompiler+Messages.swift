@@ -29,6 +29,7 @@ extension ScenarioCompiler {
     // MARK: steps that send
 
     mutating func compileSend(_ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int) {
+        state.received = nil
         for value in [tree.from, tree.to, tree.requestURI, tree.reason].compactMap({ $0 }) {
             requireReadable(value, state, at: at)
         }
@@ -175,6 +176,7 @@ extension ScenarioCompiler {
     }
 
     mutating func compileSendRaw(_ tree: SendRawTree, at: Spot, _ state: inout FlowState, dialog: Int) {
+        state.received = nil
         for content in tree.content { checkReadable(content, state) }
         let name: String
         switch tree.what {
@@ -357,8 +359,10 @@ extension ScenarioCompiler {
                 isPlain: isPlain, party: partyIndex))
     }
 
-    private mutating func makeResponse(
-        _ status: Int, _ tree: SendTree, to request: FlowState.Unanswered, at: Spot, _ state: inout FlowState
+    /// - Parameter authentication: the number of the one whose challenges the response carries.
+    mutating func makeResponse(
+        _ status: Int, _ tree: SendTree, to request: FlowState.Unanswered, at: Spot, _ state: inout FlowState,
+        authentication: (number: Int, algorithms: Int)? = nil
     ) -> Int {
         let pieces = content(
             tree.content, at: at, &state, dialog: request.dialog, answering: request.method)
@@ -384,12 +388,20 @@ extension ScenarioCompiler {
             fixed.append((.contact, contact))
         }
         write(fixed, pieces, routes: nil, extra: nil, &message)
+        if let authentication {
+            for algorithm in 0..<authentication.algorithms {
+                message.text(status == 407 ? "Proxy-Authenticate: " : "WWW-Authenticate: ")
+                message.live(.challenge, authentication.number * AuthenticationPlan.mostAlgorithms + algorithm)
+                message.text("\r\n")
+            }
+        }
         finishBody(pieces, &message)
         return add(
             TemplateSource(
                 segments: message.segments, method: Method(token: request.method), methodText: request.method,
                 status: UInt16(clamping: status), dialog: request.dialog,
-                isPure: pieces.isPure && (tree.reason?.isConstant ?? true), opensDialog: opensDialog,
+                isPure: pieces.isPure && (tree.reason?.isConstant ?? true) && authentication == nil,
+                opensDialog: opensDialog,
                 party: partyIndex))
     }
 

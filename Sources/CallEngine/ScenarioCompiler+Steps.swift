@@ -72,7 +72,7 @@ extension ScenarioCompiler {
                 if compile(tree.steps, &state, dialog: number, following: []) {
                     return unreachable(steps, after: index)
                 }
-            case .capture, .set, .require, .mark, .measure: compileInspection(item, &state)
+            case .capture, .set, .require, .mark, .measure, .authenticate: compileInspection(item, &state)
             case .noAck:
                 if state.unacknowledged.remove(dialog) == nil {
                     error(item.at, "NoAck() without a 2xx to an INVITE before it: there is no ACK to leave out")
@@ -81,6 +81,7 @@ extension ScenarioCompiler {
                 let number = self.step(item.at, "signal \"\(tree.name)\"")
                 emit(Instruction(.signal, step: number, a: signalIndex(tree.name)))
             case .awaitSignal(let tree): compileAwaitSignal(tree, at: item.at, &state, dialog: dialog)
+            case .credentials(let tree): compileCredentials(tree, at: item.at, &state)
             case .fail(let tree):
                 let number = self.step(item.at, "fail: \(tree.reason)")
                 emit(Instruction(.fail, step: number, a: program.values.text(tree.reason)))
@@ -193,7 +194,7 @@ extension ScenarioCompiler {
         if within == nil && hasRequests && state.dialogs[dialog] != nil { plan.peerPauses = peerPauses() }
         program.waits.append(plan)
         program.alternatives.append(contentsOf: first.map(\.alternative))
-        emit(Instruction(.wait, step: waitStep, a: waitIndex))
+        let wait = emit(Instruction(.wait, step: waitStep, a: waitIndex))
 
         var exits: [Int] = []
         var merged: FlowState?
@@ -208,6 +209,11 @@ extension ScenarioCompiler {
             var branch = first[one].effect
             for other in mine.dropFirst() { branch.meet(first[other].effect) }
             branch.messageAtHand = true
+            // Only one kind of request can be asked for credentials: the record is known then.
+            let kinds = Set(mine.map { first[$0].alternative.server })
+            branch.received =
+                kinds.count == 1 && kinds.first! >= 0
+                ? .init(wait: wait, record: kinds.first!, dialog: dialog) : nil
             for index in mine { program.alternatives[plan.firstAlternative + index].target = here }
             let ends = option.body(&self, &branch)
             leave(branch, ends, &self)

@@ -1,8 +1,56 @@
+import Digest
 import ScenarioDSL
 import SIPWire
 
 // Captures, requirements and delays, and the numbers that names get.
 extension ScenarioCompiler {
+    mutating func compileCredentials(_ tree: CredentialsTree, at: Spot, _ state: inout FlowState) {
+        let texts = [tree.user, tree.password] + (tree.realm.map { [$0] } ?? [])
+        for text in texts { requireReadable(text, state, at: at) }
+        let number = step(at, "credentials of \(tree.user.reading)")
+        program.credentials.append(
+            CredentialsPlan(
+                user: value(tree.user), password: value(tree.password), realm: tree.realm.map { value($0) } ?? -1,
+                choosesStrongest: tree.preference == .strongest, protectsBody: tree.protectsBody))
+        layout.hasCredentials = true
+        emit(Instruction(.credentials, step: number, a: program.credentials.count - 1))
+    }
+
+    /// The request at hand must have credentials: one without them is challenged, and its wait goes on.
+    private mutating func compileAuthentication(_ tree: AuthenticateTree, at: Spot, _ state: inout FlowState) {
+        let texts = [tree.password, tree.realm] + (tree.user.map { [$0] } ?? [])
+        for text in texts { requireReadable(text, state, at: at) }
+        guard state.messageAtHand, let received = state.received,
+            let request = state.unanswered.last(where: { $0.record == received.record }),
+            request.method != "ACK", request.method != "CANCEL"
+        else {
+            error(
+                at,
+                "Authenticate looks at a request just received, before anything is sent: put it into Expect(.register) { … }."
+                    + " ACK and CANCEL cannot be challenged (RFC 3261 §22.1)")
+            return
+        }
+        let number = program.authentications.count
+        program.authentications.append(
+            AuthenticationPlan(
+                user: tree.user.map { value($0) } ?? -1, password: value(tree.password), realm: value(tree.realm),
+                algorithms: tree.algorithms.map(DigestAlgorithm.init), isProxy: tree.asProxy,
+                nonceLivesMilliseconds: UInt64(max(tree.nonceLives.nanoseconds, 0)) / 1_000_000, anyURI: tree.anyURI,
+                challenge: 0,
+                spare: -1,
+                party: partyIndex))
+        let status = tree.asProxy ? 407 : 401
+        program.authentications[number].challenge = makeResponse(
+            status,
+            SendTree(
+                what: .statuses(low: status, high: status), answering: nil, from: nil, to: nil, requestURI: nil,
+                reason: nil, content: []), to: request, at: at, &state,
+            authentication: (number, tree.algorithms.count))
+        layout.authenticates = true
+        let step = step(at, "authenticate \(request.method)")
+        emit(Instruction(.authenticate, step: step, a: number, b: received.record, c: received.wait))
+    }
+
     mutating func compileInspection(_ item: Step, _ state: inout FlowState) {
         switch item.action {
         case .capture(let tree):
@@ -20,6 +68,7 @@ extension ScenarioCompiler {
             let to = value(tree.to)
             emit(Instruction(.set, step: number, a: variableIndex(tree.variable), b: to))
             state.known.insert(tree.variable)
+        case .authenticate(let tree): compileAuthentication(tree, at: item.at, &state)
         case .require(let tree):
             if tree.condition.readsMessage { requireMessage(state, at: item.at) }
             requireKnown(tree.condition.variableNames, state, at: item.at)
@@ -159,6 +208,16 @@ extension ValueTree {
         case .length(let of): "length of \(of.reading)"
         case .arithmetic(let sign, let left, let right): "\(left.reading) \(sign.rawValue) \(right.reading)"
         case .unborn: "a constant read above its line"
+        }
+    }
+}
+
+extension DigestAlgorithm {
+    init(_ tree: DigestHashTree) {
+        switch tree {
+        case .md5: self = .md5
+        case .sha256: self = .sha256
+        case .sha512_256: self = .sha512_256
         }
     }
 }

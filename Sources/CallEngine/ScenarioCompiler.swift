@@ -97,6 +97,13 @@ package struct ScenarioCompiler {
             program.templates[number].isPure = false
         }
 
+        if layout.authenticates {
+            // A record more, where refused INVITEs wait for their ACK.
+            for number in program.authentications.indices where program.authentications[number].party == index {
+                program.authentications[number].spare = layout.servers
+            }
+            layout.servers += 1
+        }
         layout.dialogs = dialogs.count
         layout.variables = variables.count
         layout.marks = marks.count
@@ -276,6 +283,13 @@ struct FlowState {
     var marks: Set<String> = []
     /// The last message received can still be read: no wait or pause since.
     var messageAtHand = false
+    /// The wait that took the request at hand, and where it is kept; nil where nothing, or no single request, is at hand.
+    struct Received: Equatable {
+        var wait: Int
+        var record: Int
+        var dialog: Int
+    }
+    var received: Received?
     /// Variable that keeps the offer of an INVITE received, per dialog.
     var keptOffer: [Int: Int] = [:]
     /// How many session descriptions this party has sent per dialog: the version in `o=` (RFC 3264 §8).
@@ -310,6 +324,7 @@ struct FlowState {
         known.formIntersection(other.known)
         marks.formIntersection(other.marks)
         messageAtHand = messageAtHand && other.messageAtHand
+        if received != other.received { received = nil }
         keptOffer = keptOffer.filter { other.keptOffer[$0.key] == $0.value }
         descriptions.merge(other.descriptions) { max($0, $1) }
     }

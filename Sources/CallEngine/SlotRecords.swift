@@ -124,7 +124,18 @@ struct ClientRecord {
     var method: Method
     var dialog: UInt8
     var isActive: Bool
-    var provisionalSeen: Bool
+    private var marks: UInt8
+
+    /// A provisional response has come.
+    var provisionalSeen: Bool {
+        get { marks & 1 != 0 }
+        set { marks = newValue ? marks | 1 : marks & ~1 }
+    }
+    /// The request was sent more than once: a server may have seen it before what it answered.
+    var wasRepeated: Bool {
+        get { marks & 2 != 0 }
+        set { marks = newValue ? marks | 2 : marks & ~2 }
+    }
 
     static let size = 40
     /// In place of a template: a raw request, which no machine accompanies. Of an INVITE the octets are kept, for its ACK.

@@ -45,6 +45,8 @@ public struct ScenarioRun: Sendable {
     public var calleeURI: String?
     public var extraHeaders: [String] = []
     public var settings: [String: String] = [:]
+    /// How much of the load each scenario gets, in their order; empty: all is the first's.
+    public var weights: [Double] = []
     public var plays: Set<String>?
 
     public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
@@ -256,6 +258,7 @@ public struct ScenarioRun: Sendable {
         engine.calleeURI = calleeURI
         engine.extraHeaders = extraHeaders
         engine.settings = settings
+        engine.weights = weights
         engine.plays = plays
         engine.timers = timers
         engine.mostSlots = mostSlots

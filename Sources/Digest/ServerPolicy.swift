@@ -83,7 +83,7 @@ extension DigestHasher {
     ///   - body: the response's, looked at with auth-int only.
     ///   - nextNonceSalt: as for `writeChallenge`; nil for no new nonce.
     public mutating func writeAuthenticationInfo(
-        _ policy: ServerPolicy, for credentials: Credentials, userHash: HashValue, body: UnsafeRawBufferPointer,
+        _ policy: ServerPolicy, for credentials: DigestCredentials, userHash: HashValue, body: UnsafeRawBufferPointer,
         nowMilliseconds now: UInt64, nextNonceSalt: UInt64?, into room: UnsafeMutableRawBufferPointer
     ) throws(DigestWriteFault) -> Int {
         if let fault = credentials.fault { throw .unanswerable(fault) }
@@ -107,7 +107,7 @@ extension DigestHasher {
 
     /// What the response, or with an empty method the proof, of these credentials should be.
     mutating func response(
-        _ credentials: Credentials, _ userHash: HashValue, method: UnsafeRawBufferPointer,
+        _ credentials: DigestCredentials, _ userHash: HashValue, method: UnsafeRawBufferPointer,
         body: UnsafeRawBufferPointer
     ) -> HashValue {
         let message = credentials.message

@@ -71,7 +71,7 @@ extension DigestHasher {
     ///   - now: of the clock that the nonces were made by.
     ///   - counts: of this user.
     public mutating func verify(
-        _ credentials: Credentials, _ policy: ServerPolicy, userHash: HashValue?, _ request: DigestRequest,
+        _ credentials: DigestCredentials, _ policy: ServerPolicy, userHash: HashValue?, _ request: DigestRequest,
         nowMilliseconds now: UInt64, counts: inout NonceCountRecord
     ) -> CredentialsVerdict {
         if credentials.fault == .notDigest { return .fault(.notDigest) }
@@ -105,7 +105,7 @@ extension DigestHasher {
     }
 
     private func isURIRight(
-        _ credentials: Credentials, _ requestURI: UnsafeRawBufferPointer, _ rule: DigestURIRule
+        _ credentials: DigestCredentials, _ requestURI: UnsafeRawBufferPointer, _ rule: DigestURIRule
     ) -> Bool {
         if rule == .any { return true }
         if DigestText(written: credentials.message.octets(credentials.uri)).isEqual(to: requestURI) { return true }

@@ -44,6 +44,16 @@
     case legsJoined, legsUnjoined
     /// 2xx responses of a further fork, answered with ACK and BYE.
     case forkedAnswers
+    /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
+    case challengesAnswered
+    /// Of these, those for a nonce that had been used before.
+    case staleNonces
+    /// Credentials that a server refused: wrong password or unknown user.
+    case credentialsRefused
+    /// 401 and 407 responses that a step sent to ask for credentials.
+    case challengesSent
+    /// Requests whose credentials were right, and wrong.
+    case credentialsAccepted, credentialsWrong
     /// Requests refused with 500 since the overflow pool or its limit per call was full.
     case overflowRefusals
 

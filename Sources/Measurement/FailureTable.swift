@@ -5,7 +5,8 @@ struct FailureKey: Sendable, Hashable {
     var step: Int
     var expectation: Int
     var got: FailureEvidence
-    /// FNV-1a of the detail where the evidence alone does not tell kinds apart (a value or its absence, an unknown method, `Fail`).
+    /// FNV-1a of the detail where the evidence alone does not tell kinds apart (a value or its absence, an unknown method, `Fail`, why
+    /// a challenge was not answered).
     var detail: UInt64
 
     /// Takes what finds no group any more.
@@ -42,7 +43,8 @@ struct FailureTable {
     mutating func add(_ failure: borrowing FailureReport) {
         var key = FailureKey(step: failure.step, expectation: failure.expectation, got: failure.got, detail: 0)
         switch failure.got {
-        case .value, .absent, .declared, .request(.other): key.detail = Self.hash(failure.detail)
+        case .value, .absent, .declared, .request(.other), .response(401), .response(407):
+            key.detail = Self.hash(failure.detail)
         default: break
         }
         if groups[key] == nil, groups.count >= Self.mostGroups { key = .others }

@@ -61,6 +61,8 @@ public struct RecorderLayout: Sendable, Hashable, Codable {
     public var marks: [String]
     public var steps: [StepDescription]
     public var expectations: [Expectation]
+    /// Names of the scenarios that runs may be of: `WorkerRecorder.countRun(.started, of: i)`.
+    public var scenarios: [String]
     /// Outcomes that the scenario names itself: `WorkerRecorder.countOutcome(i)`.
     public var outcomes: [String]
     /// Names of the faults of malformed messages: `WorkerRecorder.countMalformed(i)`.
@@ -75,13 +77,15 @@ public struct RecorderLayout: Sendable, Hashable, Codable {
 
     public init(
         marks: [String] = [], steps: [StepDescription] = [], expectations: [Expectation] = [], outcomes: [String] = [],
-        faults: [String] = [], firstRequest: FirstRequest = .invite, intervalNanoseconds: Int64 = 1_000_000_000,
+        scenarios: [String] = [], faults: [String] = [], firstRequest: FirstRequest = .invite,
+        intervalNanoseconds: Int64 = 1_000_000_000,
         intervalOctets: Int = 32 << 20
     ) {
         self.marks = marks
         self.steps = steps
         self.expectations = expectations
         self.outcomes = outcomes
+        self.scenarios = scenarios
         self.faults = faults
         self.firstRequest = firstRequest
         self.intervalNanoseconds = intervalNanoseconds

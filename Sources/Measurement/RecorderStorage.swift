@@ -31,6 +31,8 @@ import SIPWire
     let responses: UnsafeMutablePointer<UInt64>
     let faults: UnsafeMutablePointer<UInt64>
     let outcomes: UnsafeMutablePointer<UInt64>
+    /// `RunEvent.allCases.count` for each scenario.
+    let scenarioRuns: UnsafeMutablePointer<UInt64>
 
     var failures = FailureTable()
     private var intervals: IntervalStore
@@ -71,6 +73,7 @@ import SIPWire
         let beforeAt = reserve(counterCount * 8)
         let faultsAt = reserve(faultCount * 8)
         let outcomesAt = reserve(outcomeCount * 8)
+        let scenarioRunsAt = reserve(layout.scenarios.count * RunEvent.allCases.count * 8)
         let responsesAt = reserve(Self.responseSlots * 8)
         let countsAt = reserve(delays * Self.stride * 4)
         let totalsAt = reserve(delays * BucketLayout.count * 8)
@@ -90,6 +93,7 @@ import SIPWire
         countersBefore = part(beforeAt, UInt64.self)
         faults = part(faultsAt, UInt64.self)
         outcomes = part(outcomesAt, UInt64.self)
+        scenarioRuns = part(scenarioRunsAt, UInt64.self)
         responses = part(responsesAt, UInt64.self)
         counts = part(countsAt, UInt32.self)
         totals = part(totalsAt, UInt64.self)
@@ -140,6 +144,8 @@ import SIPWire
             responses: Array(UnsafeBufferPointer(start: responses, count: Self.responseSlots)),
             faults: Array(UnsafeBufferPointer(start: faults, count: faultCount)),
             outcomes: Array(UnsafeBufferPointer(start: outcomes, count: outcomeCount)),
+            scenarioRuns: Array(
+                UnsafeBufferPointer(start: scenarioRuns, count: layout.scenarios.count * RunEvent.allCases.count)),
             failures: failures.groups,
             intervals: intervals.takeAll(), intervalNanoseconds: intervals.targetNanoseconds)
     }

@@ -27,6 +27,8 @@ public struct RunRecord: Sendable, Codable {
     public var unexpectedAnswers: [ResponseCount]
     public var malformed: [NamedCount]
     public var outcomes: [NamedCount]
+    /// Of each scenario that was played, in the order of the command.
+    public var scenarios: [ScenarioCount]
     /// Largest first.
     public var failureGroups: [FailureGroup]
     public var intervals: [IntervalRecord]
@@ -73,6 +75,7 @@ public struct RunRecord: Sendable, Codable {
         unexpectedAnswers = ResponseCount.list(responses[RecorderStorage.unexpectedAnswersOffset...], method: "")
         malformed = NamedCount.list(layout.faults, Self.sum(workers.map(\.faults)))
         outcomes = NamedCount.list(layout.outcomes, Self.sum(workers.map(\.outcomes)))
+        scenarios = ScenarioCount.list(layout.scenarios, Self.sum(workers.map(\.scenarioRuns)))
         failureGroups = FailureGroup.merge(workers.map(\.failures), layout: layout, clock: clock)
         intervals = IntervalRecord.merge(workers)
         durationNanoseconds = intervals.map(\.endNanoseconds).max() ?? 0

@@ -49,6 +49,30 @@ extension Method {
     var reportName: String { self == .other ? "other" : "\(self)".uppercased() }
 }
 
+/// What becomes of a run.
+@frozen public enum RunEvent: Int, Sendable, CaseIterable {
+    case started, succeeded, failed, drained
+}
+
+/// Runs of one scenario, where several are mixed.
+public struct ScenarioCount: Sendable, Hashable, Codable {
+    public var name: String
+    public var started: UInt64
+    public var succeeded: UInt64
+    public var failed: UInt64
+    /// Cancelled or hung up by us at the end of the run.
+    public var drained: UInt64
+
+    static func list(_ names: [String], _ counts: [UInt64]) -> [ScenarioCount] {
+        names.enumerated().map { number, name in
+            func count(_ event: RunEvent) -> UInt64 { counts[number * RunEvent.allCases.count + event.rawValue] }
+            return ScenarioCount(
+                name: name, started: count(.started), succeeded: count(.succeeded), failed: count(.failed),
+                drained: count(.drained))
+        }
+    }
+}
+
 public struct NamedCount: Sendable, Hashable, Codable {
     public var name: String
     public var count: UInt64

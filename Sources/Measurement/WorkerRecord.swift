@@ -12,6 +12,8 @@ public struct WorkerRecord: Sendable {
     let responses: [UInt64]
     let faults: [UInt64]
     let outcomes: [UInt64]
+    /// As in `RecorderStorage.scenarioRuns`.
+    let scenarioRuns: [UInt64]
     let failures: [FailureKey: FailureTally]
     let intervals: [EncodedInterval]
     /// The grid the intervals are on: a multiple of the layout's.

@@ -97,6 +97,13 @@ public struct WorkerRecorder: ~Copyable, @unchecked Sendable {
         if fault < storage.faultCount { storage.faults[fault] &+= 1 }
     }
 
+    /// - Parameter scenario: position in `RecorderLayout.scenarios`. The counter of all runs is counted beside it.
+    @inline(__always)
+    public mutating func countRun(_ event: RunEvent, of scenario: Int) {
+        guard scenario < storage.layout.scenarios.count else { return }
+        storage.scenarioRuns[scenario &* RunEvent.allCases.count &+ event.rawValue] &+= 1
+    }
+
     /// - Parameter outcome: position in `RecorderLayout.outcomes`. `runsSucceeded` or `runsFailed` is counted beside it.
     public mutating func countOutcome(_ outcome: Int) {
         if outcome < storage.outcomeCount { storage.outcomes[outcome] &+= 1 }

@@ -97,7 +97,23 @@ public struct Summary {
         {
             lines += wrapped("", outcomes)
         }
+        if record.scenarios.count > 1 {
+            let width = record.scenarios.map(\.name.count).max() ?? 0
+            for (number, one) in record.scenarios.enumerated() {
+                let name = printable(one.name).padding(toLength: width, withPad: " ", startingAt: 0)
+                var text =
+                    "\(name)  \(grouped(one.started)) started (\(shareText(one.started, of: record[.runsStarted])))"
+                text += ", \(grouped(one.succeeded)) succeeded, \(grouped(one.failed)) failed"
+                if one.drained > 0 { text += ", \(grouped(one.drained)) drained" }
+                lines.append(field(number == 0 ? "Scenarios" : "", text))
+            }
+        }
         return lines
+    }
+
+    private func shareText(_ part: UInt64, of whole: UInt64) -> String {
+        guard whole > 0 else { return "n/a" }
+        return "\((Double(part) / Double(whole) * 1000).rounded() / 10) %"
     }
 
     private var load: String {
@@ -275,6 +291,14 @@ public struct Summary {
         }
         if record[.registrationAttempts] > 0 || figures.ineffectiveRegistrationAttempts.denominator > 0 {
             items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
+        }
+        if record[.challengesAnswered] + record[.credentialsRefused] > 0 {
+            var text = counted(record[.challengesAnswered], "challenge") + " answered"
+            if record[.staleNonces] > 0 { text += " (\(grouped(record[.staleNonces])) for a stale nonce)" }
+            if record[.credentialsRefused] > 0 {
+                text += ", credentials refused \(grouped(record[.credentialsRefused])) times"
+            }
+            items.append(text)
         }
         if figures.undecidedSessionAttempts > 0 {
             items.append(

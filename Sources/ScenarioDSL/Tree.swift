@@ -97,7 +97,7 @@ package struct PartyTree: Sendable, Hashable, Codable {
             case .expect, .firstOf: return true
             case .inDialog(let block): return waits(block.steps)
             case .repeated(let block): return waits(block.steps)
-            case .set, .mark: continue
+            case .set, .mark, .credentials: continue
             default: return false
             }
         }
@@ -144,6 +144,10 @@ package indirect enum Action: Sendable, Hashable {
     case fail(FailTree)
     /// The call ends here and has not failed; it is counted under this outcome.
     case finish(FinishTree)
+    /// Challenges are answered with these from here on.
+    case credentials(CredentialsTree)
+    /// The request just received must have credentials.
+    case authenticate(AuthenticateTree)
 }
 
 /// A method, or a status or range of statuses. In JSON `"INVITE"`, `200`, `[400, 699]`.
@@ -292,7 +296,8 @@ package struct ExpectTree: Sendable, Hashable, Codable {
     package var presence: PresenceTree
     /// Nil: the limit of docs/scenario-language.md, "How long a wait lasts".
     package var within: Seconds?
-    /// Captures and requirements on the message just received: `.capture`, `.set`, `.require`, `.mark`, `.measure` only.
+    /// Captures and requirements on the message just received: `.capture`, `.set`, `.require`, `.mark`, `.measure`,
+    /// `.authenticate` only.
     package var inspections: [Step]
 }
 
@@ -379,6 +384,39 @@ package struct FailTree: Sendable, Hashable, Codable {
 
 package struct FinishTree: Sendable, Hashable, Codable {
     package var outcome: String
+}
+
+package struct CredentialsTree: Sendable, Hashable, Codable {
+    package var user: ValueTree
+    package var password: ValueTree
+    /// Nil: for every realm that no other credentials of the party name.
+    package var realm: ValueTree?
+    package var preference: ChallengePreferenceTree
+    /// auth-int where the server offers auth too.
+    package var protectsBody: Bool
+}
+
+package struct AuthenticateTree: Sendable, Hashable, Codable {
+    /// Nil: any user who knows the password.
+    package var user: ValueTree?
+    package var password: ValueTree
+    package var realm: ValueTree
+    /// A challenge for each, in this order.
+    package var algorithms: [DigestHashTree]
+    package var asProxy: Bool
+    package var nonceLives: Seconds
+    /// The `uri` of credentials may differ from the Request-URI.
+    package var anyURI: Bool
+}
+
+package enum DigestHashTree: String, Sendable, Hashable, Codable {
+    case md5 = "MD5"
+    case sha256 = "SHA-256"
+    case sha512_256 = "SHA-512-256"
+}
+
+package enum ChallengePreferenceTree: String, Sendable, Hashable, Codable {
+    case topmost, strongest
 }
 
 /// How long to pause. Parameters are not checked here (a negative time, a zero weight): that is the checker's.

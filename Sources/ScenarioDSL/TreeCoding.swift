@@ -162,6 +162,8 @@ extension Action: Codable {
         case "awaitSignal": self = .awaitSignal(try one.payload())
         case "fail": self = .fail(try one.payload())
         case "finish": self = .finish(try one.payload())
+        case "credentials": self = .credentials(try one.payload())
+        case "authenticate": self = .authenticate(try one.payload())
         default: throw one.unknown("the step")
         }
     }
@@ -187,6 +189,8 @@ extension Action: Codable {
         case .awaitSignal(let tree): try encoder.put("awaitSignal", tree)
         case .fail(let tree): try encoder.put("fail", tree)
         case .finish(let tree): try encoder.put("finish", tree)
+        case .credentials(let tree): try encoder.put("credentials", tree)
+        case .authenticate(let tree): try encoder.put("authenticate", tree)
         }
     }
 }

@@ -54,6 +54,8 @@ private struct TreeReader {
             if let end = tree.to { named(end, "mark", at) }
         case .signal(let tree): named(tree.name, "signal", at)
         case .awaitSignal(let tree): named(tree.name, "signal", at)
+        case .authenticate(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
+        case .credentials(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
         case .pause, .expectNothing, .noAck, .fail, .finish: break
         }
     }

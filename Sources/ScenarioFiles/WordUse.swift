@@ -24,6 +24,8 @@ enum WordUse {
         "AwaitSignal": "AwaitSignal(ready, within: .seconds(5))",
         "Fail": #"Fail("registration refused")"#,
         "Finish": #"Finish("busy")"#,
+        "Authenticate": #"Expect(.register) { Authenticate(user: "alice", password: "secret") }"#,
+        "Credentials": #"Credentials(user: "alice", password: "secret")"#,
         "Call": "Call(bob)",
         "AcceptCall": "AcceptCall()",
         "HangUp": "HangUp()",

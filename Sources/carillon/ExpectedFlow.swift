@@ -137,7 +137,8 @@ struct ExpectedFlow {
         case .finish(let tree):
             players[index].steps = []
             note("ends: \(tree.outcome)", step.at, index)
-        case .capture, .set, .require, .mark, .measure, .noAck: players[index].steps = rest
+        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
+            players[index].steps = rest
         }
         return true
     }
@@ -237,7 +238,9 @@ struct ExpectedFlow {
                 return waysOut(tree.steps + after)
             case .repeated(let tree) where ways.isEmpty:
                 return waysOut(tree.steps + after)
-            case .set where ways.isEmpty, .mark where ways.isEmpty, .noAck where ways.isEmpty: position += 1
+            case .set where ways.isEmpty, .mark where ways.isEmpty, .noAck where ways.isEmpty,
+                .credentials where ways.isEmpty:
+                position += 1
             default: return (ways, nil, [])
             }
         }

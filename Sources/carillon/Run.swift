@@ -20,13 +20,15 @@ struct Run: ParsableCommand {
                   one call, both sides here
               carillon run basic-call 10.0.0.5 --rate 500/s --for 1m
                   calls at a server
+              carillon run basic-call=7,register=2,message=1 10.0.0.5 --rate 500/s --for 1m
+                  a mix by weight: 70 % calls, 20 % registrations, 10 % messages
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
               carillon run basic-call 'sip:10.0.0.5;transport=tcp' --connections per-call
                   calls over TCP, each on a connection of its own
             """)
 
-    @Argument(help: "Catalogue name, .swift file or saved .json program.")
+    @Argument(help: "Catalogue name, .swift file or saved .json program; several as a=7,b=3.")
     var scenario: String
     @Argument(help: "host[:port] or SIP URI; none: both sides run here.")
     var target: String?
@@ -42,44 +44,54 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
     func run() throws {
-        let found = ScenarioArgument.resolve(scenario).picking(only)
-        let tree = found.trees[0]
-        if found.trees.count > 1 {
-            // A run is of one scenario.
+        let mix = ScenarioArgument.mix(scenario)
+        if mix.count > 1, only != nil { stop(.usage, ["--scenario picks from one file, not from a mix"]) }
+        let found = mix.map { ScenarioArgument.resolve($0.argument).picking(only) }
+        let trees = found.map { $0.trees[0] }
+        for (number, one) in found.enumerated() where one.trees.count > 1 {
+            // A run is of one scenario of a file.
             printError(
                 [
-                    "\(scenario) declares \(found.trees.map(\.name).listed); running \(tree.name)"
+                    "\(mix[number].argument) declares \(one.trees.map(\.name).listed); running \(one.trees[0].name)"
                         + " (--scenario NAME picks another)"
                 ], label: "note")
         }
-        let program = ScenarioArgument.compile([tree])
-        guard let initiator = program.initiator.map({ program.parties[$0].name }) else {
+        for name in trees.map(\.name) where trees.filter({ $0.name == name }).count > 1 {
+            stop(.usage, ["\(name) stands twice in \(scenario): give it the sum of the weights"])
+        }
+        let program = ScenarioArgument.compile(trees)
+        for (number, tree) in trees.enumerated()
+        where !program.initiators.contains(where: {
+            program.scenarioNumber(ofParty: $0) == number
+        }) {
             stop(
                 .usage, ["no party of \(tree.name) begins by itself, so nothing would happen: carillon serve plays it"])
         }
-        var run = ScenarioRun(trees: [tree])
-        run.scenarioFile = found.file
+        let initiators = program.initiators.map { program.partyNames[$0] }
+        var run = ScenarioRun(trees: trees)
+        if mix.count > 1 { run.weights = mix.map(\.weight) }
+        run.scenarioFile = found.count == 1 ? found[0].file : nil
         values.apply(to: &run, program)
         engine.apply(to: &run)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
         connections.apply(to: &run, transport, target: destination?.transport, target)
-        choosePlayers(&run, destination, initiator: initiator)
+        choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
         }
         Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
-            head(run, destination, found.origin, addresses)
+            head(run, destination, found.map(\.origin), addresses)
         }
         .carryOut()
     }
 
     /// With a target the answering parties are somebody else's, unless `--play` says so.
-    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Target?, initiator: String) {
+    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Target?, initiators: [String]) {
         let all = run.parties.map(\.name)
         if let plays = run.plays {
-            guard plays.contains(initiator) else {
+            if let initiator = initiators.first(where: { !plays.contains($0) }) {
                 stop(
                     .usage,
                     [
@@ -104,10 +116,18 @@ struct Run: ParsableCommand {
     }
 
     private func head(
-        _ run: ScenarioRun, _ destination: Target?, _ origin: String, _ addresses: [TransportAddress]
+        _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [TransportAddress]
     ) -> [(String, String)] {
-        let played = run.parties.map(\.name).filter { run.plays?.contains($0) ?? true }
-        var lines = [("scenario", "\(run.scenarioNames[0]) (\(origin))")]
+        var played: [String] = []
+        for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
+            played.append(name)
+        }
+        let total = run.weights.reduce(0, +)
+        let scenarios = zip(run.scenarioNames, origins).enumerated().map { number, one in
+            let share = total > 0 ? ", \(shareText(run.weights[number] / total)) of the load" : ""
+            return "\(one.0) (\(one.1)\(share))"
+        }
+        var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
         if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
         lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
@@ -116,6 +136,8 @@ struct Run: ParsableCommand {
         return lines
     }
 }
+
+private func shareText(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
 
 /// Lines of the head that `run` and `serve` share.
 enum Head {

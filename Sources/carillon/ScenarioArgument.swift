@@ -47,6 +47,27 @@ struct ScenarioArgument {
             ])
     }
 
+    /// `basic-call=7,register=2`: scenarios that share the load, with their weights; one scenario alone has none.
+    static func mix(_ text: String) -> [(argument: String, weight: Double)] {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count > 1 else { return [(text, 1)] }
+        return parts.map { part in
+            guard let sign = part.lastIndex(of: "="), sign > part.startIndex else {
+                stop(
+                    .usage,
+                    [
+                        "\"\(part)\" in \"\(text)\" has no weight: scenarios that share the load are written"
+                            + " basic-call=7,register=2"
+                    ])
+            }
+            let number = part[part.index(after: sign)...]
+            guard let weight = Double(number), weight > 0, weight <= 1e9 else {
+                stop(.usage, ["\"\(number)\" in \"\(part)\" is no weight: a number above 0"])
+            }
+            return (String(part[..<sign]), weight)
+        }
+    }
+
     /// The same; ends the program with a message where it cannot be had.
     static func resolve(_ text: String) -> ScenarioArgument {
         do throws(Unusable) {

@@ -49,6 +49,53 @@ extension CommandTests {
             }
         }
 
+        @Test("Scenarios share the load by weight, drawn from the seed: the same for any number of workers")
+        func mix() async throws {
+            var shares: [[String: Int]] = []
+            for workers in ["1", "2"] {
+                try await inFolder { folder in
+                    let run = try await Command(
+                        [
+                            "run", "basic-call=6,register=3,message=1", "--rate", "500/s", "--calls", "1000",
+                            "--workers",
+                            workers, "--seed", "5", "--out", "record",
+                        ], in: folder
+                    ).end()
+                    #expect(run.code == 0, "\(run.out)\(run.error)")
+                    #expect(run.out.contains("Scenarios   basic-call"))
+                    struct Record: Decodable {
+                        struct Scenario: Decodable { var name: String, started, succeeded, failed: Int }
+                        var scenarios: [Scenario]
+                    }
+                    let data = try Data(contentsOf: folder.appendingPathComponent("record/run.json"))
+                    let scenarios = try JSONDecoder().decode(Record.self, from: data).scenarios
+                    #expect(scenarios.allSatisfy { $0.failed == 0 && $0.succeeded == $0.started })
+                    shares.append(Dictionary(uniqueKeysWithValues: scenarios.map { ($0.name, $0.started) }))
+                }
+            }
+            #expect(shares[0] == shares[1])
+            // Five standard deviations of a binomial share of 1,000.
+            for (name, share) in [("basic-call", 600), ("register", 300), ("message", 100)] {
+                let started = try #require(shares[0][name])
+                #expect(abs(started - share) < 78, "\(name) \(started)")
+            }
+        }
+
+        @Test(
+            "A mix that makes no sense is a usage error",
+            arguments: [
+                ("basic-call=7,register", "\"register\" in \"basic-call=7,register\" has no weight"),
+                ("basic-call=7,register=0", "\"0\" in \"register=0\" is no weight"),
+                ("basic-call=7,basic-call=1", "basic-call stands twice"),
+            ])
+        func senselessMix(argument: String, words: String) async throws {
+            try await inFolder { folder in
+                let run = try await Command(["run", argument, "--no-report"], in: folder).end()
+                #expect(run.code == 64)
+                #expect(run.error.contains(words), "\(run.error)")
+            }
+        }
+
         @Test("A rate is meant over the time in which calls were due, not over the calls that last longer")
         func rate() async throws {
             let run = try await carillon([

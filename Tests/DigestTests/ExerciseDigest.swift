@@ -57,7 +57,7 @@ private func exerciseChallenge(
         do throws(DigestWriteFault) {
             let count = try hasher.writeCredentials(for: challenge, answer, request, into: room)
             let whole = OctetRange(offset: 0, length: UInt32(count))
-            let read = Credentials(UnsafeRawPointer(room.baseAddress!), whole)
+            let read = DigestCredentials(UnsafeRawPointer(room.baseAddress!), whole)
             if let fault = read.fault { return "credentials of our own: \(fault.description)" }
             if !read.isWellFormed { return "credentials of our own off the grammar" }
             for (ours, theirs) in [
@@ -93,7 +93,7 @@ private func exerciseCredentials(
     _ hasher: inout DigestHasher, _ base: UnsafeRawPointer, _ value: OctetRange
 ) -> String? {
     var findings = Findings(value)
-    let credentials = Credentials(base, value)
+    let credentials = DigestCredentials(base, value)
     findings.expect(
         [
             credentials.username, credentials.realm, credentials.nonce, credentials.uri, credentials.response,

@@ -24,7 +24,7 @@ final class Octets {
     }
 
     var challenge: Challenge { Challenge(base, whole) }
-    var credentials: Credentials { Credentials(base, whole) }
+    var credentials: DigestCredentials { DigestCredentials(base, whole) }
     var information: AuthenticationInfo { AuthenticationInfo(base, whole) }
 }
 

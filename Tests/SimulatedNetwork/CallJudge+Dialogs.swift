@@ -37,8 +37,17 @@ extension CallJudge {
             guard transaction.side == .caller else { continue }
             if !transaction.request.toTag.isEmpty { tags.insert(transaction.request.toTag) }
             guard transaction.method == "INVITE" else { continue }
-            for response in transaction.responses where !response.message.toTag.isEmpty {
-                tags.insert(response.message.toTag)
+            let given = Set(transaction.responses.map(\.message.toTag).filter { !$0.isEmpty })
+            // An INVITE that was refused outside a dialog has opened none: its tag is its own, and so is that of the next.
+            let isRefused =
+                transaction.request.toTag.isEmpty
+                && transaction.responses.contains {
+                    $0.message.isFinal && !$0.message.isSuccess
+                }
+            if isRefused {
+                if given.count > 1 { breaks("one INVITE is refused under the tags \(given.sorted()) (§12)") }
+            } else {
+                tags.formUnion(given)
             }
         }
         if tags.count > 1 { breaks("the callee has the tags \(tags.sorted()) (§12)") }

@@ -132,15 +132,35 @@ enum Kamailio {
     static func proxy(
         on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false
     ) async throws -> ChildProcess {
-        let way = overStreams ? "tcp" : "udp"
+        try await started(
+            "kamailio.cfg", on: port, at: host,
+            [
+                "CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\"",
+                overStreams ? "WITH_TCP" : "WITH_UDP",
+            ], overStreams: overStreams)
+    }
+
+    /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
+    ///
+    /// - Parameter seenAs: the port that it names in Via and Record-Route: a relay's.
+    static func registrar(
+        on port: UInt16, hash: String, nonceLives seconds: Int = 300, seenAs: UInt16? = nil
+    ) async throws -> ChildProcess {
+        try await started(
+            "kamailio-digest.cfg", on: port, at: .ipv4, ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"], seenAs: seenAs)
+    }
+
+    private static func started(
+        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String], seenAs: UInt16? = nil,
+        overStreams: Bool = false
+    ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture("kamailio.cfg"), "-DD", "-E", "-l",
-                "\(way):\(host.rawValue):\(port)",
-                "-A", overStreams ? "WITH_TCP" : "WITH_UDP", "-A",
-                "CALLEE_HOST=\"\(host.rawValue)\"", "-A", "CALLEE_PORT=\"\(callee)\"", "-Y", ".", "-w", ".",
-            ])
+                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
+                (overStreams ? "tcp" : "udp") + ":\(host.rawValue):\(port)"
+                    + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
+            ] + definitions.flatMap { ["-A", $0] })
         do {
             try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
                 if let status = process.exitStatus { throw InteropError("it ended with \(status)") }

@@ -105,6 +105,34 @@ struct UDPSocket {
         return count > 0 ? String(decoding: octets[..<count], as: UTF8.self) : nil
     }
 
+    /// A datagram that is here already, and the port it came from.
+    func take() -> (octets: [UInt8], from: UInt16)? {
+        var octets = [UInt8](repeating: 0, count: 65_536)
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let count = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                recvfrom(descriptor, &octets, octets.count, Int32(MSG_DONTWAIT), $0, &length)
+            }
+        }
+        return count >= 0 ? (Array(octets[..<count]), UInt16(bigEndian: address.sin_port)) : nil
+    }
+
+    func send(_ octets: [UInt8], to port: UInt16) {
+        var address = Self.loopback(port)
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(descriptor, octets, octets.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+
+    /// Until one of them has something to take.
+    static func wait(for sockets: [UDPSocket], milliseconds: Int32) {
+        var waiting = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+        _ = poll(&waiting, nfds_t(waiting.count), milliseconds)
+    }
+
     func close() { Glibc.close(descriptor) }
 
     private static func loopback(_ port: UInt16) -> sockaddr_in {

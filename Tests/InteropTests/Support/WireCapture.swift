@@ -95,7 +95,10 @@ struct SIPCapture {
     }
 
     /// Different Call-IDs.
-    func callIdentifiers() async throws -> Set<String> {
-        Set(try await tshark(["-Y", "sip", "-T", "fields", "-e", "sip.Call-ID"]).map(String.init))
+    func callIdentifiers() async throws -> Set<String> { try await values("sip.Call-ID") }
+
+    /// Different values of a field, as tshark names it.
+    func values(_ field: String) async throws -> Set<String> {
+        Set(try await tshark(["-Y", "sip", "-T", "fields", "-e", field]).map { $0.filter { $0 != "\"" } })
     }
 }

@@ -4,7 +4,7 @@ import SIPWire
 /// parts.
 ///
 /// Reads what it can. Where `fault` is set it cannot be verified; the ranges still lie inside the value.
-public struct Credentials: BitwiseCopyable {
+public struct DigestCredentials: BitwiseCopyable {
     /// How the user is named.
     public enum UsernameForm: UInt8, Sendable, BitwiseCopyable {
         /// The name itself.
