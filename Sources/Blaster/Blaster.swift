@@ -61,10 +61,13 @@ public enum Blaster {
         var addresses: [TransportAddress] = []
         for index in 0..<count {
             do throws(SocketError) {
-                let socket = try UDPSocket(binding: plan.address(ofWorker: index), options: plan.socket)
-                addresses.append(socket.localAddress)
-                slots.append(Slot(socket))
+                let sockets = try WorkerSockets(plan: plan, worker: index)
+                addresses.append(sockets.address)
+                slots.append(Slot(sockets))
             } catch { throw .socket(error) }
+        }
+        if plan.spreadsPublishedPort {
+            for slot in slots.dropFirst() { slot.publish(slots[0].listener) }
         }
 
         var threads: [WorkerThread] = []
@@ -106,10 +109,20 @@ public enum Blaster {
         // The kernel's default lets each sleep be 50 µs late.
         _ = clx_set_timer_slack(1)
         if plan.pinsWorkers { _ = clx_pin_thread(UInt32(index)) }
-        let socket = slot.takeSocket()
-        let engine = makeEngine(index, socket.localAddress)
+        var sockets = slot.takeSockets()
+        let address = sockets.address
+        let engine = makeEngine(index, address)
+        let streams: ConnectionTable
+        do {
+            streams = try ConnectionTable(
+                isOn: plan.speaksStreams, options: plan.streams, local: address, listener: sockets.listener,
+                published: sockets.published)
+        } catch {
+            preconditionFailure("no address space for \(error.octets) octets of parts of messages")
+        }
         var worker = Worker(
-            index: index, plan: plan, socket: socket, engine: engine, control: control, words: shared.words,
+            index: index, plan: plan, socket: sockets.takeSocket(), streams: streams, engine: engine, control: control,
+            words: shared.words,
             progress: shared.progress + index, rings: shared.rings, events: shared.events)
         shared.words.pointee.ready.wrappingAdd(1, ordering: .releasing)
         var start: Int64 = 0
@@ -127,11 +140,17 @@ public enum Blaster {
     /// Takes a socket to a worker's thread and its result back. Each side touches it while the other cannot: before the
     /// thread is created and after it is joined.
     private final class Slot: @unchecked Sendable {
-        private var socket: UDPSocket?
+        private var sockets: WorkerSockets?
+        let listener: Int32
         var result: WorkerResult?
 
-        init(_ socket: consuming UDPSocket) { self.socket = consume socket }
-        func takeSocket() -> UDPSocket { socket.take()! }
+        init(_ sockets: consuming WorkerSockets) {
+            listener = sockets.listener
+            self.sockets = consume sockets
+        }
+
+        func publish(_ listener: Int32) { sockets?.publish(listener) }
+        func takeSockets() -> WorkerSockets { sockets.take()! }
     }
 }
 

@@ -6,7 +6,7 @@ import SIPWire
 ///
 /// A worker is generic over it so that the loop is compiled against the concrete engine: no call of this protocol goes
 /// through a witness table in a run.
-public protocol LoadEngine: ~Copyable, SendableMetatype {
+protocol LoadEngine: ~Copyable, SendableMetatype {
     var liveRuns: Int { get }
     /// Runs that have ended, in any way.
     var endedRuns: UInt64 { get }
@@ -19,6 +19,9 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func receive(
         _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
         now: MonotonicInstant)
+    /// One message of a stream.
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant)
     mutating func advance(to now: MonotonicInstant)
     mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant)
     mutating func sendFailed(
@@ -29,6 +32,12 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func drain(_ count: Int, now: MonotonicInstant) -> Int
     func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int?
 
+    /// A message did not leave since the queue of its connection was full or the connection gone.
+    mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant)
+    mutating func countStreamFault(_ rule: StreamRule)
+    /// Whether the connection that this arrival would take has room for it.
+    mutating func mayStart(_ number: UInt64) -> Bool
+
     mutating func recordNotStarted(due: MonotonicInstant, now: MonotonicInstant)
     mutating func recordBlocked()
     var lacksRow: Bool { get }
@@ -38,6 +47,10 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func closeInterval(now: MonotonicInstant)
     mutating func countTransport(_ counters: TransportCounters)
 
+    /// Hands what the outbound log has for streams to their connections. The octets stay in the log until `flush(through:)`.
+    mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant)
+    /// Opens, pings and forgets connections that are due for it.
+    mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant)
     /// Sends the outbound log and empties it when all of it has left.
     mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome
     /// Gives up the outbound log.
@@ -46,8 +59,20 @@ public protocol LoadEngine: ~Copyable, SendableMetatype {
 
 /// Of an engine without feeds.
 extension LoadEngine where Self: ~Copyable {
-    public var lacksRow: Bool { false }
-    public mutating func recordWithoutRow() {}
+    var lacksRow: Bool { false }
+    mutating func recordWithoutRow() {}
+}
+
+/// Of engines that speak by datagrams alone.
+extension LoadEngine where Self: ~Copyable {
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant
+    ) {}
+    mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant) {}
+    mutating func countStreamFault(_ rule: StreamRule) {}
+    mutating func mayStart(_ number: UInt64) -> Bool { true }
+    mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {}
+    mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant) {}
 }
 
 extension CallEngine: FlowAddresses {}
@@ -57,6 +82,16 @@ extension CallEngine: LoadEngine {
 
     public mutating func recordReceived(_ messages: Int, latenessNanoseconds: Int64) {
         recorder.record(.receiveLateness, nanoseconds: latenessNanoseconds, count: messages)
+    }
+
+    mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {
+        guard outbound.hasStreams else { return }
+        let count = outbound.takeStreams(into: streams.entries)
+        streams.send(count, in: outbound.octets, to: self, now: now.nanoseconds)
+    }
+
+    mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant) {
+        streams.look(now: now.nanoseconds, to: self)
     }
 
     public mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome {

@@ -1,3 +1,4 @@
+import CallEngine
 import Measurement
 import SIPWire
 
@@ -29,6 +30,9 @@ public struct RunPlan: Sendable {
     /// Worker 0's port is published: it hands initial requests of other workers' runs to them.
     public var spreadsPublishedPort = false
     public var socket = UDPSocket.Options()
+    /// What the workers speak, each at one port for all of them.
+    public var transports = Transports.udp
+    public var streams = StreamOptions()
     public var wait = WaitPolicy.automatic
     /// Keeps worker k on the k-th CPU of the process.
     public var pinsWorkers = false

@@ -8,14 +8,15 @@ public struct SocketError: Error, Equatable, CustomStringConvertible {
     public var operation: Operation
     public var address: TransportAddress
     public var errno: Int32
+    public var transport = "UDP"
 
     public var description: String {
         let reason = String(cString: strerror(errno))
         switch operation {
-        case .open: return "cannot bind UDP \(address.text): \(reason)"
-        case .localAddress: return "cannot read the local address of UDP \(address.text): \(reason)"
-        case .buffers: return "cannot set the buffers of UDP \(address.text): \(reason)"
-        case .memory: return "no memory for the batches of UDP \(address.text)"
+        case .open: return "cannot bind \(transport) \(address.text): \(reason)"
+        case .localAddress: return "cannot read the local address of \(transport) \(address.text): \(reason)"
+        case .buffers: return "cannot set the buffers of \(transport) \(address.text): \(reason)"
+        case .memory: return "no memory for the batches of \(transport) \(address.text)"
         }
     }
 }

@@ -153,12 +153,30 @@ public struct UDPSocket: ~Copyable {
         counters.receiveBufferOctets = UInt64(receiveBuffer)
     }
 
+    /// In place of a socket, for a worker that speaks over streams alone: nothing is open, nothing comes, and nothing may be
+    /// sent.
+    init(absentAt local: TransportAddress) {
+        options = Options()
+        descriptor = -1
+        guard let receiver = clx_receiver_create(-1, 1), let sender = clx_sender_create(1, 1) else {
+            preconditionFailure("no memory for the headers of one datagram")
+        }
+        self.receiver = receiver
+        self.sender = sender
+        localAddress = local
+        burst = 1
+        largestSegment = 0
+        order = .allocate(capacity: 1)
+        headerMessages = .allocate(capacity: 1)
+        failures = .allocate(capacity: 1)
+    }
+
     deinit {
         clx_receiver_destroy(receiver)
         if let favouredReceiver { clx_receiver_destroy(favouredReceiver) }
         if favouredDescriptor >= 0 { clx_close(favouredDescriptor) }
         clx_sender_destroy(sender)
-        clx_close(descriptor)
+        if descriptor >= 0 { clx_close(descriptor) }
         order.deallocate()
         headerMessages.deallocate()
         failures.deallocate()
@@ -272,10 +290,11 @@ public struct UDPSocket: ~Copyable {
         }
     }
 
-    /// Waits until something has come, the event (-1: none) is signalled, or so many nanoseconds have passed.
+    /// Waits until something has come, here or on a stream of the watch (-1: none), the event (-1: none) is signalled, or so many
+    /// nanoseconds have passed.
     /// - Returns: a mask of CLX_READY_*.
-    func wait(event: Int32, atMost nanoseconds: Int64) -> Int32 {
-        clx_wait(descriptor, favouredDescriptor, event, nanoseconds)
+    func wait(watch: Int32, event: Int32, atMost nanoseconds: Int64) -> Int32 {
+        clx_wait(descriptor, favouredDescriptor, watch, event, nanoseconds)
     }
 
     // MARK: Errors

@@ -1,3 +1,5 @@
+import CLinuxSockets
+import CallEngine
 import Measurement
 import SIPWire
 
@@ -15,6 +17,7 @@ extension Worker where Engine: ~Copyable {
         lastTick = now
         stamps.refresh(now: now)
         favourLikelyPeer()
+        if streams.isOn { engine.look(after: &streams, now: now) }
         if now >= nextInterval {
             engine.closeInterval(now: now)
             // After a stall the missed intervals are one long one.
@@ -86,13 +89,16 @@ extension Worker where Engine: ~Copyable {
     mutating func judgeReachability(_ now: MonotonicInstant, isLast: Bool) {
         guard result.reachability == .unknown else { return }
         let counters = socket.counters
-        if counters.datagramsReceived > 0 || lastReceived != .zero {
+        if counters.datagramsReceived > 0 || lastReceived != .zero || streams.counters.connectionsOpened > 0 {
             result.reachability = .reachable
             return
         }
-        if firstSent == .zero && (counters.datagramsSent > 0 || counters.sendsFailed > 0) { firstSent = now }
+        let refused = streams.counters.connectionsRefused
+        if firstSent == .zero && (counters.datagramsSent > 0 || counters.sendsFailed > 0 || refused > 0) {
+            firstSent = now
+        }
         guard firstSent != .zero, isLast || now.nanoseconds(since: firstSent) >= Self.reachabilityLimit else { return }
-        if counters.refusals > 0 || counters.sendsFailed > 0 { result.reachability = .refused }
+        if counters.refusals > 0 || counters.sendsFailed > 0 || refused > 0 { result.reachability = .refused }
     }
 
     func publish(_ now: MonotonicInstant) {
@@ -114,5 +120,38 @@ extension Worker where Engine: ~Copyable {
         progress.pointee.phase.store(phase.rawValue, ordering: .relaxed)
         progress.pointee.reachability.store(result.reachability.rawValue, ordering: .relaxed)
         progress.pointee.lastReceived.store(lastReceived.nanoseconds, ordering: .relaxed)
+    }
+
+    // MARK: The end
+
+    mutating func finish() {
+        if streams.isOn { flushStreams(.now()) }
+        _ = engine.flush(through: &socket)
+        if streams.isOn { flushLast() }
+        let now = MonotonicInstant.now()
+        busy &+= now.nanoseconds(since: mark)
+        mark = now
+        socket.readOverflow()
+        result.counters = currentCounters(now)
+        result.abandonedRuns = engine.liveRuns
+        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
+        judgeReachability(now, isLast: true)
+        engine.closeInterval(now: now)
+        engine.countTransport(result.counters)
+        publish(now)
+    }
+
+    func currentCounters(_ now: MonotonicInstant) -> TransportCounters {
+        var counters = socket.counters
+        if streams.isOn { counters.add(streams.counters) }
+        counters.handedOver = handedOver
+        counters.handOverOverflow = handOverOverflow
+        counters.waits = waits
+        counters.busyNanoseconds = UInt64(max(0, busy))
+        counters.elapsedNanoseconds = UInt64(max(0, now.nanoseconds(since: start)))
+        counters.cpuNanoseconds = UInt64(max(0, clx_thread_cpu()))
+        counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
+        counters.clockSteps = stamps.steps
+        return counters
     }
 }

@@ -27,7 +27,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     let plan: RunPlan
     let cap: Int
     var socket: UDPSocket
+    var streams: ConnectionTable
     var engine: Engine
+    /// There is a datagram socket.
+    private let speaksDatagrams: Bool
     let words: UnsafeMutablePointer<RunWords>
     let progress: UnsafeMutablePointer<ProgressWords>
     let control: RunControl
@@ -69,7 +72,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var busy: Int64 = 0
     /// Something was done since `mark`; only spinning needs to know.
     private var hasWorked = false
-    private var waits: UInt64 = 0
+    var waits: UInt64 = 0
     /// The due time of the arrival that is waited for without sleeping.
     private var meeting = MonotonicInstant.zero
     /// An arrival is due now, and goes before what has come.
@@ -79,12 +82,15 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var likelyPeer = TransportAddress(ipv4: 0, port: 0)
     private var fromLikelyPeer = 0
     private var fromOthers = 0
-    private var handedOver: UInt64 = 0
-    private var handOverOverflow: UInt64 = 0
+    var handedOver: UInt64 = 0
+    var handOverOverflow: UInt64 = 0
     private var failure = clx_error()
+    /// When streams are looked at next though there is no connection.
+    var nextStreamLook = MonotonicInstant.zero
 
     init(
-        index: Int, plan: RunPlan, socket: consuming UDPSocket, engine: consuming Engine, control: RunControl,
+        index: Int, plan: RunPlan, socket: consuming UDPSocket, streams: consuming ConnectionTable,
+        engine: consuming Engine, control: RunControl,
         words: UnsafeMutablePointer<RunWords>, progress: UnsafeMutablePointer<ProgressWords>,
         rings: UnsafePointer<HandOverRing>, events: UnsafePointer<Int32>
     ) {
@@ -97,7 +103,9 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         cap = plan.concurrency(ofWorker: index)
         result = WorkerResult(index: index, localAddress: socket.localAddress)
         self.socket = socket
+        self.streams = streams
         self.engine = engine
+        speaksDatagrams = plan.speaksDatagrams
 
         let workers = plan.workersInUse
         switch plan.load {
@@ -133,26 +141,31 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         mark = now
         lastWake = now
         while true {
-            let buffers = isArrivalFirst ? 0 : socket.receiveBatch()
-            isArrivalFirst = false
+            let buffers = isArrivalFirst || !speaksDatagrams ? 0 : socket.receiveBatch()
             now = .now()
             var done = 0
             if buffers > 0 {
                 done = takeBatch(now)
                 now = .now()
             }
+            if streams.isOn && !isArrivalFirst {
+                done &+= takeStreams(now)
+                now = .now()
+            }
+            isArrivalFirst = false
             if consumer != nil { done &+= takeHandedOver(now) }
             advanceTimers(now)
             // What has come goes before what is due: an overloaded worker that starts new runs while answers to the old
             // ones wait would lose them, repeat them, and finish nothing. Arrivals that wait too long are dropped, and
             // counted.
-            let isBehind = buffers >= UDPSocket.batch && roundsBehind < Self.mostRoundsBehind
+            let isBehind =
+                (buffers >= UDPSocket.batch || streams.isBehind) && roundsBehind < Self.mostRoundsBehind
             roundsBehind = isBehind ? roundsBehind &+ 1 : 0
             if phase == .loading && !isBehind { done &+= startDue(now) }
-            let sent = socket.counters.datagramsSent
+            let sent = socket.counters.datagramsSent &+ streams.counters.streamWrites
             var isClear = flush(now)
             // What a timer sent is worth a look for its answer, as what was sent upon a message is.
-            let hasSent = socket.counters.datagramsSent != sent
+            let hasSent = socket.counters.datagramsSent &+ streams.counters.streamWrites != sent
             if socket.hasErrors || socket.failureCount > 0 {
                 tellFailures(now)
                 isClear = false
@@ -245,7 +258,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     /// How long what has come waited for us: one sample for all of it. What came before the start waited for a run that was not there
     /// yet.
-    private mutating func recordReceived(_ count: Int, oldest stamp: Int64, _ now: MonotonicInstant) {
+    mutating func recordReceived(_ count: Int, oldest stamp: Int64, _ now: MonotonicInstant) {
         guard count > 0 else { return }
         let came = max(stamps.instant(of: stamp, now: now), start)
         engine.recordReceived(count, latenessNanoseconds: now.nanoseconds(since: came))
@@ -297,7 +310,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private mutating func startDue(_ now: MonotonicInstant) -> Int {
         var started = 0
         if case .closed = plan.load {
-            while engine.liveRuns < cap, closedNumber < lastNumber, started < Self.arrivalsPerRound, !engine.wantsFlush
+            while engine.liveRuns < cap, closedNumber < lastNumber, started < Self.arrivalsPerRound,
+                !engine.wantsFlush, engine.mayStart(closedNumber)
             {
                 guard engine.startRun(number: closedNumber, due: now, now: now) else {
                     // Without a free row it waits for one, as it would for a run to end: a closed load has no due time.
@@ -334,6 +348,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     /// - Returns: everything has left.
     private mutating func flush(_ now: MonotonicInstant) -> Bool {
+        if streams.isOn { flushStreams(now) }
         switch engine.flush(through: &socket) {
         case .sent:
             blockedSince = .distantFuture
@@ -356,6 +371,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// rest of the batch, and what does not fit is refused and counted by the log.
     private mutating func makeRoom(_ now: MonotonicInstant) {
         while engine.wantsFlush {
+            if streams.isOn { engine.flush(into: &streams, now: now) }
             switch engine.flush(through: &socket) {
             case .sent, .burstSpent: continue
             case .blocked: return
@@ -458,9 +474,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         if consumer != nil && !consumer!.prepareToSleep() { return }
         busy &+= now.nanoseconds(since: mark)
         waits &+= 1
-        let ready = socket.wait(event: event, atMost: timeout)
+        let ready = socket.wait(watch: streams.watch, event: event, atMost: timeout)
         mark = .now()
         lastWake = mark
+        nextStreamLook = .zero
         if ready == 0 {
             governor.wokeLate(by: mark.nanoseconds &- now.nanoseconds &- timeout)
             if governor.isPrecise && nextDue.nanoseconds &- mark.nanoseconds <= 2 &* governor.lead { meeting = nextDue }
@@ -470,35 +487,5 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             consumer!.awake()
             if ready & Int32(CLX_READY_EVENT) != 0 { clx_event_clear(event) }
         }
-    }
-
-    // MARK: The end
-
-    private mutating func finish() {
-        _ = engine.flush(through: &socket)
-        let now = MonotonicInstant.now()
-        busy &+= now.nanoseconds(since: mark)
-        mark = now
-        socket.readOverflow()
-        result.counters = currentCounters(now)
-        result.abandonedRuns = engine.liveRuns
-        if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
-        judgeReachability(now, isLast: true)
-        engine.closeInterval(now: now)
-        engine.countTransport(result.counters)
-        publish(now)
-    }
-
-    func currentCounters(_ now: MonotonicInstant) -> TransportCounters {
-        var counters = socket.counters
-        counters.handedOver = handedOver
-        counters.handOverOverflow = handOverOverflow
-        counters.waits = waits
-        counters.busyNanoseconds = UInt64(max(0, busy))
-        counters.elapsedNanoseconds = UInt64(max(0, now.nanoseconds(since: start)))
-        counters.cpuNanoseconds = UInt64(max(0, clx_thread_cpu()))
-        counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
-        counters.clockSteps = stamps.steps
-        return counters
     }
 }

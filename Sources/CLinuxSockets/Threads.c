@@ -23,17 +23,19 @@ int64_t clx_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
 int64_t clx_realtime(void) { return read_clock(CLOCK_REALTIME); }
 int64_t clx_thread_cpu(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
-int clx_wait(int fd, int beside, int event, int64_t timeout) {
+int clx_wait(int fd, int beside, int watch, int event, int64_t timeout) {
   // Negative descriptors are passed over.
-  struct pollfd polled[3] = {
-      {.fd = fd, .events = POLLIN}, {.fd = beside, .events = POLLIN}, {.fd = event, .events = POLLIN}};
+  struct pollfd polled[4] = {{.fd = fd, .events = POLLIN},
+                             {.fd = beside, .events = POLLIN},
+                             {.fd = watch, .events = POLLIN},
+                             {.fd = event, .events = POLLIN}};
   if (timeout < 0) timeout = 0;
   struct timespec t = {timeout / SECOND, timeout % SECOND};
-  if (ppoll(polled, 3, &t, NULL) <= 0) return 0;
+  if (ppoll(polled, 4, &t, NULL) <= 0) return 0;
   int ready = 0;
-  if ((polled[0].revents | polled[1].revents) & POLLIN) ready |= CLX_READY_SOCKET;
+  if ((polled[0].revents | polled[1].revents | polled[2].revents) & POLLIN) ready |= CLX_READY_SOCKET;
   if ((polled[0].revents | polled[1].revents) & POLLERR) ready |= CLX_READY_ERROR;
-  if (polled[2].revents & POLLIN) ready |= CLX_READY_EVENT;
+  if (polled[3].revents & POLLIN) ready |= CLX_READY_EVENT;
   return ready;
 }
 

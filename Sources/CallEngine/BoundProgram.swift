@@ -137,6 +137,8 @@ struct BoundProgram: ~Copyable {
     /// For the `setting` node's text number: its value.
     let settingValues: UnsafeMutablePointer<OctetRange>
     let templateCount: Int
+    /// Templates for datagrams, then the same for streams: Via and Contact differ.
+    let variantCount: Int
     let partyCount: Int
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
@@ -153,6 +155,7 @@ struct BoundProgram: ~Copyable {
     let localHostPort: OctetRange
     /// How our Vias begin, up to the semicolon after sent-by and with it.
     let viaHead: OctetRange
+    let streamViaHead: OctetRange
     /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
     let furtherVias: Int
     let nonceDigits: OctetRange
@@ -199,6 +202,7 @@ struct BoundProgram: ~Copyable {
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
         viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
+        streamViaHead = text.add("SIP/2.0/TCP \(hostPortText);")
         furtherVias = settings.extraHeaders.reduce(0) { count, line in
             let parts = line.split(separator: ":", maxSplits: 1)
             let name = String(parts[0].filter { $0 != " " && $0 != "\t" })
@@ -231,8 +235,10 @@ struct BoundProgram: ~Copyable {
         let extra = settings.extraHeaders.map { $0 + "\r\n" }.joined()
         let extraRoutes = settings.extraHeaders.filter { $0.lowercased().hasPrefix("route:") }.map { $0 + "\r\n" }
             .joined()
-        func fill(_ field: BoundField) -> String {
+        func fill(_ field: BoundField, isStream: Bool) -> String {
             switch field {
+            case .transport: isStream ? "TCP" : "UDP"
+            case .contactTransport: isStream ? ";transport=tcp" : ""
             case .localHostPort: hostPortText
             case .localHost: hostText
             case .connectionAddress: connectionText
@@ -253,7 +259,9 @@ struct BoundProgram: ~Copyable {
         // Templates: bound fields become text, neighbouring texts one literal.
         var allPieces: [Piece] = []
         var allTemplates: [Template] = []
-        for source in program.templates {
+        // For datagrams, and where streams are spoken all of them again for those.
+        let kinds = settings.transports.contains(.tcp) ? [false, true] : [false]
+        for (isStream, source) in kinds.flatMap({ kind in program.templates.map { (kind, $0) } }) {
             let first = allPieces.count
             var pending: [UInt8] = []
             var literalOctets = 0
@@ -267,7 +275,7 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
-                case .bound(let field): pending += fill(field).utf8
+                case .bound(let field): pending += fill(field, isStream: isStream).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(
@@ -417,7 +425,8 @@ struct BoundProgram: ~Copyable {
         settingValues = Self.copy(settingRanges)
         partyURIs = Self.copy(uris)
         partyNames = Self.copy(names)
-        templateCount = allTemplates.count
+        templateCount = program.templates.count
+        variantCount = allTemplates.count
         partyCount = allParties.count
         recordOffset = program.stride
         stride = program.stride + (settings.callRecords == nil ? 0 : CallRecordNote.size)
@@ -478,6 +487,10 @@ struct BoundProgram: ~Copyable {
         }
         return wanted
     }
+
+    /// A template as messages over that flow are made of it.
+    @inline(__always)
+    func variant(of template: Int, over flow: Flow) -> Int { flow.isStream ? template &+ templateCount : template }
 
     /// A template as the trace rebuilds it.
     func traceSegments(_ template: Int) -> [TraceTemplateSegment] {

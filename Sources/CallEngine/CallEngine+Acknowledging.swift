@@ -27,7 +27,7 @@ extension CallEngine {
             Speaker(
                 slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
                 serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq),
-            flow: Flow(index: dialog.pointee.flow), again: true)
+            flow: flow(of: dialog, slot, header), again: true)
     }
 
     /// The transaction's own ACK to a final response that is no 2xx (RFC 3261 §17.1.1.3): the INVITE's branch and
@@ -41,13 +41,17 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        let dialog = self.dialog(header, Int(record.pointee.dialog))
         let to = scanner.index.to
         guard let base = hand, let invite = octets(of: record, slot, header) else { return false }
         let length = writeCompanion(
             "ACK", of: invite, to: UnsafeRawBufferPointer(start: base + Int(to.offset), count: Int(to.length)), place)
         guard length > 0 else { return false }
-        let flow = self.flow(of: dialog)
+        let flow = self.flow(ofRequest: record, slot, header)
+        if flow.isStream {
+            // Timer D is 0: the refusal does not come again.
+            commit(place, length, flow: flow, slot: slot, header, again: false)
+            return true
+        }
         var again = OctetWriter(textScratch)
         writeAckOfResponse(&again)
         let isPlain =
@@ -111,7 +115,9 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog(header, number), dialogNumber: number,
             serial: record.pointee.serial, cseq: record.pointee.cseq)
-        return render(Int(record.pointee.template), into: textScratch, speaker).map {
+        let template = bound.variant(
+            of: Int(record.pointee.template), over: flow(ofRequest: record, slot, header))
+        return render(template, into: textScratch, speaker).map {
             UnsafeRawBufferPointer(start: textScratch, count: $0)
         }
     }
@@ -258,7 +264,7 @@ extension CallEngine {
         guard let place = outbound.reserve() else { return }
         var out = OctetWriter(place)
         writeAckOfResponse(&out)
-        commit(place, out.count, flow: targetFlow, slot: .max, nil, again: true)
+        commit(place, out.count, flow: arrival.isStream ? arrival : targetFlow, slot: .max, nil, again: true)
     }
 
     /// The ACK to a refusal as far as the refusal tells it: the request URI is its To URI, for every INVITE that opens a dialog
@@ -310,11 +316,11 @@ extension CallEngine {
         let own = CallToken(call: callWord(slot, header), part: 1)
         let frozen = sendFromResponse("BYE", token: own, cseq: record.pointee.cseq, slot: slot, header)
         record.pointee.frozen = frozen
+        let flow = arrival.isStream ? arrival : flows.flow(to: source)
         var machine = ClientNonInviteTransaction()
-        machine.start(now: tick, reliable: false, timers: timers)
+        machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)
-        let target = dialog(header, 0)
-        target.pointee.flow = flows.flow(to: source).index
+        dialog(header, 0).pointee.flow = flow.index
         if frozen == 0 { freeSlot(slot, header) } else { settleTimers(slot) }
     }
 
@@ -339,11 +345,12 @@ extension CallEngine {
         }
         let index = scanner.index
         let path = learnPath(reversed: true)
+        let flow = self.flow(towards: path.next)
         var out = OctetWriter(place)
         out.write(method)
         out.write(" ")
         out.write(path.target.baseAddress, path.target.count)
-        out.write(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
+        out.write(flow.isStream ? " SIP/2.0\r\nVia: SIP/2.0/TCP " : " SIP/2.0\r\nVia: SIP/2.0/UDP ")
         out.write(bound.literals, bound.localHostPort)
         out.write(";branch=z9hG4bK")
         out.write(bound.literals, bound.nonceDigits)
@@ -361,7 +368,6 @@ extension CallEngine {
         out.write(" ")
         out.write(method)
         out.write("\r\nContent-Length: 0\r\n\r\n")
-        let flow = path.next.map { flows.flow(to: $0) } ?? flows.flow(to: source)
         commit(place, out.count, flow: flow, slot: slot, nil, again: false)
         return header == nil ? 0 : keep(UnsafeRawBufferPointer(start: place, count: out.count))
     }

@@ -150,7 +150,7 @@ extension CallEngine {
             return false
         }
         guard let made = writeAuthorized(request, place, token: token, cseq: cseq, header),
-            made.length <= OutboundLog.longestDatagram
+            made.length <= OutboundLog.longestDatagram || openingFlow(slot, header).isStream
         else { return false }
         let frozen = keep(UnsafeRawBufferPointer(start: place, count: made.length))
         guard frozen != 0 else {
@@ -173,7 +173,7 @@ extension CallEngine {
         record.pointee.provisionalSeen = false
         record.pointee.wasRepeated = false
         record.pointee.isActive = true
-        let flow = isOpening ? targetFlow : flow(of: dialog)
+        let flow = isOpening ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
         commit(place, made.length, flow: flow, slot: slot, header, again: false)
         if record.pointee.method == .invite {
             header.pointee.flags.remove(.cancelled)
@@ -181,11 +181,11 @@ extension CallEngine {
             dialog.pointee.ackSerial = 0
             keepForAck(place + made.lines.lowerBound, made.lines.count, header, dialogNumber)
             var machine = ClientInviteTransaction()
-            machine.start(now: tick, reliable: false, timers: timers)
+            machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         } else {
             var machine = ClientNonInviteTransaction()
-            machine.start(now: tick, reliable: false, timers: timers)
+            machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         }
         return true
@@ -217,7 +217,7 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(template, into: place, speaker) else { return false }
+        guard let length = render(bound.variant(of: template, over: flow), into: place, speaker) else { return false }
         memcpy(echoScratch, place, length)
         let request = UnsafeRawBufferPointer(start: echoScratch, count: length)
         let atHand = MessageAtHand(self)
@@ -230,7 +230,7 @@ extension CallEngine {
             cursor = challenge(cursor).pointee.next
         }
         guard let made = writeAuthorized(request, place, token: nil, cseq: nil, speaker.header) else { return false }
-        guard made.length <= OutboundLog.longestDatagram else {
+        guard made.length <= OutboundLog.longestDatagram || flow.isStream else {
             refusal = .transport(errno: EMSGSIZE)
             return false
         }
@@ -255,7 +255,7 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(template, into: place, speaker) else { return false }
+        guard let length = render(bound.variant(of: template, over: flow), into: place, speaker) else { return false }
         let lines = kept(credentials)
         // Before the empty line: the first one, whatever the body holds.
         let emptyLine: StaticString = "\r\n\r\n"
@@ -267,7 +267,7 @@ extension CallEngine {
         memmove(place + end + 2 + lines.count, place + end + 2, tail)
         memcpy(place + end + 2, from, lines.count)
         let total = length &+ lines.count
-        guard total <= OutboundLog.longestDatagram else {
+        guard total <= OutboundLog.longestDatagram || flow.isStream else {
             refusal = .transport(errno: EMSGSIZE)
             return false
         }

@@ -49,7 +49,7 @@ extension CallEngine {
         recorder.countStep(step, .failed)
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
         let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
-        let (rows, remote) = (rowsOfRun(run), flows.address(flow(of: dialog)))
+        let (rows, remote) = (rowsOfRun(run), flows.address(flow(of: dialog, slot, header)))
         withIdentity(slot, header, dialogNumber) { engine, callID, tag in
             engine.recorder.fail(
                 FailureReport(
@@ -172,10 +172,11 @@ extension CallEngine {
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
+        let flow = isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(slot, header)
         var machine = ClientNonInviteTransaction()
-        machine.start(now: tick, reliable: false, timers: timers)
+        machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)
-        commit(place, length, flow: isReinvite ? flow(of: dialog) : targetFlow, slot: slot, header, again: false)
+        commit(place, length, flow: flow, slot: slot, header, again: false)
     }
 
     private mutating func sendClosing(
@@ -332,6 +333,7 @@ extension CallEngine {
                 emptyInbox(header)
             }
         }
+        if lanes.isPerCall { closeConnection(slot, header) }
         header.pointee.phase = .free
         slots.free(slot)
     }

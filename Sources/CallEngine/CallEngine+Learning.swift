@@ -21,10 +21,12 @@ extension CallEngine {
             if Int(contact.length) == contactCount, memcmp(base + Int(contact.offset), contactText, contactCount) == 0 {
                 target = OctetRange(offset: contact.offset &+ contactTarget.offset, length: contactTarget.length)
                 next = contactAddress
+                pathTransport = contactTransport
             } else {
                 target = NameAddress(base, contact, inList: true).uri
                 let uri = URIView(base, target)
                 next = uri.address()
+                pathTransport = uri.transport
                 if !uri.isWellFormed || uri.scheme != .sip && uri.scheme != .sips {
                     pathFault = .contact
                     target = .none
@@ -33,6 +35,7 @@ extension CallEngine {
                     contactCount = Int(contact.length)
                     contactTarget = OctetRange(offset: target.offset &- contact.offset, length: target.length)
                     contactAddress = next
+                    contactTransport = pathTransport
                 }
             }
         }
@@ -40,6 +43,7 @@ extension CallEngine {
             // A peer without Contact: its identity is all there is, and a response came from where the request went.
             target = NameAddress(base, reversed ? scanner.index.to : scanner.index.from).uri
             next = reversed ? flows.address(targetFlow) : URIView(base, target).address()
+            pathTransport = nil
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
         guard scanner.index.has(.recordRoute) else { return (targetText, .init(start: nil, count: 0), next) }
@@ -63,6 +67,7 @@ extension CallEngine {
         let first = routeRanges[reversed ? count &- 1 : 0]
         let view = URIView(base, first)
         next = view.address()
+        if speaksStreams { pathTransport = view.transport }
         var out = OctetWriter(textScratch)
         func write(_ route: OctetRange, _ out: inout OctetWriter) {
             guard out.count &+ Int(route.length) < Self.longestRoutes else {
@@ -118,7 +123,7 @@ extension CallEngine {
         store(
             dialog, callID: callID, identity: identity, local: local, tag: tag, target: path.target,
             routes: path.routes)
-        dialog.pointee.flow = (path.next.map { flows.flow(to: $0) } ?? flows.flow(to: source)).index
+        dialog.pointee.flow = flow(towards: path.next).index
     }
 
     /// A 2xx to an INVITE came whose path is not what it should be: a Contact that leads nowhere and a route set that would be
@@ -225,6 +230,6 @@ extension CallEngine {
         block.storeBytes(of: learned, as: LearnedDialog.self)
         release(&dialog.pointee.learned)
         dialog.pointee.learned = handle.raw
-        if learned.routesLength == 0, let next { dialog.pointee.flow = flows.flow(to: next).index }
+        if learned.routesLength == 0, let next { dialog.pointee.flow = flow(towards: next).index }
     }
 }

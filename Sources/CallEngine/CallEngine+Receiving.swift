@@ -5,7 +5,7 @@ import SIPTransactions
 import SIPWire
 
 extension CallEngine {
-    /// One datagram, or one framed message of a stream.
+    /// One datagram.
     ///
     /// - Parameters:
     ///   - source: where it came from.
@@ -13,6 +13,25 @@ extension CallEngine {
     public mutating func receive(
         _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
         now: MonotonicInstant
+    ) {
+        arrival = .datagram
+        receive(message, source: source, received: received, now: now)
+    }
+
+    /// One message of a stream.
+    ///
+    /// - Parameter flow: the connection it came on.
+    public mutating func receive(
+        _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant
+    ) {
+        arrival = flow
+        receive(message, source: flows.address(flow), received: received, now: now)
+        arrival = .datagram
+    }
+
+    @inline(__always)
+    private mutating func receive(
+        _ message: UnsafeRawBufferPointer, source: TransportAddress, received: MonotonicInstant, now: MonotonicInstant
     ) {
         setTime(now)
         lastActivity = self.now
@@ -36,7 +55,9 @@ extension CallEngine {
         case .malformed(let fault, _):
             countMalformed(fault)
             if !traces.isOff {
-                traces.appendStray(.malformed, octets: message, from: source, to: settings.local, at: received)
+                traces.appendStray(
+                    .malformed, octets: message, from: source, to: settings.local, at: received,
+                    isStream: arrival.isStream)
             }
             answerMalformed(message, fault)
         }
@@ -69,14 +90,14 @@ extension CallEngine {
         handOrdinal = traces.appendReceived(
             &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
             octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: settings.local,
-            at: received)
+            at: received, isStream: arrival.isStream)
     }
 
     mutating func traceStray(_ reason: StrayReason) {
         guard !traces.isOff, let base = hand else { return }
         traces.appendStray(
             reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: settings.local,
-            at: received)
+            at: received, isStream: arrival.isStream)
     }
 
     // MARK: messages that come before the script waits for them
@@ -87,6 +108,7 @@ extension CallEngine {
         var length: UInt32
         var received: Int64
         var source: TransportAddress
+        var arrival: Flow
         var key: UInt64
         var status: UInt16
         var client: Int8
@@ -113,7 +135,8 @@ extension CallEngine {
         guard
             append(
                 InboxEntry(
-                    next: 0, length: 0, received: received.nanoseconds, source: source, key: key, status: 0, client: -1,
+                    next: 0, length: 0, received: received.nanoseconds, source: source, arrival: arrival, key: key,
+                    status: 0, client: -1,
                     dialog: UInt8(truncatingIfNeeded: dialogNumber), isResponse: false), header)
         else { return false }
         linger.insert(
@@ -135,7 +158,8 @@ extension CallEngine {
             }
             let kept = append(
                 InboxEntry(
-                    next: 0, length: 0, received: received.nanoseconds, source: source, key: 0, status: status,
+                    next: 0, length: 0, received: received.nanoseconds, source: source, arrival: arrival, key: 0,
+                    status: status,
                     client: Int8(clamping: client), dialog: UInt8(truncatingIfNeeded: dialog), isResponse: true), header
             )
             if !kept { recorder.count(.overflowRefusals) }
@@ -143,7 +167,8 @@ extension CallEngine {
             guard mayWant(.ack, header, dialog) else { return }
             let kept = append(
                 InboxEntry(
-                    next: 0, length: 0, received: received.nanoseconds, source: source, key: 0, status: 0, client: -1,
+                    next: 0, length: 0, received: received.nanoseconds, source: source, arrival: arrival, key: 0,
+                    status: 0, client: -1,
                     dialog: UInt8(truncatingIfNeeded: dialog), isResponse: false), header)
             if !kept { recorder.count(.overflowRefusals) }
         default: break
@@ -220,6 +245,7 @@ extension CallEngine {
         var ordinal: UInt32
         var isQueued: Bool
         var source: TransportAddress
+        var arrival: Flow
         var received: MonotonicInstant
 
         init(_ engine: borrowing CallEngine) {
@@ -228,6 +254,7 @@ extension CallEngine {
             ordinal = engine.handOrdinal
             isQueued = engine.handIsQueued
             source = engine.source
+            arrival = engine.arrival
             received = engine.received
         }
     }
@@ -238,6 +265,7 @@ extension CallEngine {
         handOrdinal = message.ordinal
         handIsQueued = message.isQueued
         source = message.source
+        arrival = message.arrival
         received = message.received
         echoIsMade = false
         if let base = hand { _ = scanner.scan(UnsafeRawBufferPointer(start: base, count: handCount)) }
@@ -289,6 +317,7 @@ extension CallEngine {
         echoIsMade = false
         handIsQueued = true
         source = entry.source
+        arrival = entry.arrival
         received = MonotonicInstant(nanoseconds: entry.received)
     }
 

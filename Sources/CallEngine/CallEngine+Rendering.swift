@@ -294,8 +294,9 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
+        let template = bound.variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
-        guard length <= OutboundLog.longestDatagram else {
+        guard length <= OutboundLog.longestDatagram || flow.isStream else {
             // The kernel would refuse it, and with it the flow and every call on it.
             refusal = .transport(errno: EMSGSIZE)
             return false
@@ -311,7 +312,7 @@ extension CallEngine {
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
                 values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: settings.local,
-                to: flows.address(flow), at: now, isRetransmission: again)
+                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
     }
@@ -362,7 +363,7 @@ extension CallEngine {
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
                 octets: UnsafeRawBufferPointer(start: place, count: length), from: settings.local,
-                to: flows.address(flow), at: now, isRetransmission: again)
+                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }
 

@@ -125,7 +125,7 @@ extension CallEngine {
         }
         _ = base
         makeEcho()
-        let plan = bound.templates[Int(template)]
+        let plan = bound.templates[bound.variant(of: Int(template), over: responseFlow())]
         // No value of the call is left: only a template of literals and the request's own headers can be made again.
         var out = OctetWriter(place)
         for number in 0..<Int(plan.pieceCount) {
@@ -322,15 +322,17 @@ extension CallEngine {
         record.pointee.frozen = 0
         record.pointee.awaitsAck = false
         record.pointee.isActive = true
-        record.pointee.flow = responseFlow().index
-        record.pointee.keptUntil = tick.after(renewal)
+        let flow = responseFlow()
+        record.pointee.flow = flow.index
+        let isShort = isRememberedShortly(record)
+        record.pointee.keptUntil = tick.after(isShort ? streamRenewal : renewal)
         if method == .invite {
             var machine = ServerInviteTransaction()
-            machine.start(reliable: false)
+            machine.start(reliable: flow.isStream)
             store(machine, record)
         } else {
             var machine = ServerNonInviteTransaction()
-            machine.start(reliable: false)
+            machine.start(reliable: flow.isStream)
             store(machine, record)
         }
         linger.insert(
@@ -338,16 +340,23 @@ extension CallEngine {
             serverPayload(
                 callWord(slot, header), dialog: dialogNumber, server: number, template: 0xFFFF,
                 incarnation: dialog(header, dialogNumber).pointee.incarnation, party: header.pointee.party),
-            queue: pendingQueue, now: tick)
+            queue: isShort ? streamQueue : pendingQueue, now: tick)
+    }
+
+    /// Timer J is 0 over a stream (RFC 3261 §17.2.2): nothing repeats the request. Timer L of an INVITE is not (RFC 6026 §7.1).
+    @inline(__always)
+    private func isRememberedShortly(_ record: UnsafeMutablePointer<ServerRecord>) -> Bool {
+        Flow(index: record.pointee.flow).isStream && record.pointee.method != .invite
     }
 
     /// A request may wait for its answer, and a 2xx for its ACK, longer than an entry lingers: the CANCEL and the repeats must
     /// still find the transaction.
     mutating func renewPending(_ record: UnsafeMutablePointer<ServerRecord>) {
-        record.pointee.keptUntil = tick.after(renewal)
+        let isShort = isRememberedShortly(record)
+        record.pointee.keptUntil = tick.after(isShort ? streamRenewal : renewal)
         guard let entry = linger.find(record.pointee.key) else { return }
         let payload = entry.pointee
-        linger.insert(record.pointee.key, payload, queue: pendingQueue, now: tick)
+        linger.insert(record.pointee.key, payload, queue: isShort ? streamQueue : pendingQueue, now: tick)
     }
 
     /// The transaction needs its record no more; what repeats of its request come is the linger table's.

@@ -5,9 +5,9 @@ import SIPWire
 
 // What we answer: where a response goes, what it repeats of its request, and the responses that no template of the script makes.
 extension CallEngine {
-    /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4).
+    /// Where the response to the request at hand goes (RFC 3261 §18.2.2, RFC 3581 §4): over the connection it came on, where there is one.
     @inline(__always)
-    mutating func responseFlow() -> Flow { viaPath().flow }
+    mutating func responseFlow() -> Flow { arrival.isStream ? arrival : viaPath().flow }
 
     /// What the topmost Via at hand asks for. A peer sends the same Via again and again but for its branch: the answer for
     /// the last one is kept.
@@ -40,7 +40,9 @@ extension CallEngine {
         var address = source
         // The packet's own address, at the port of sent-by: what `received` would say.
         if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
-        return ViaPath(flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs))
+        return ViaPath(
+            flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
+            isSameHost: !differs, port: via.port == 0 ? 5060 : via.port)
     }
 
     /// Makes `RequestEcho` of the request at hand, once.
@@ -293,4 +295,7 @@ struct ViaPath {
     var flow: Flow
     /// Nothing is to be added: no `received`, no `rport`.
     var isPlain: Bool
+    /// The host of sent-by is the one it came from, and its port.
+    var isSameHost = false
+    var port: UInt16 = 0
 }

@@ -30,7 +30,7 @@ extension CallEngine {
             return
         }
         let via = scanner.index.topmostVia
-        let head = bound.viaHead
+        let head = arrival.isStream ? bound.streamViaHead : bound.viaHead
         if scanner.index.hasSeveralVias || via.length < head.length
             || memcmp(base + Int(via.offset), bound.literals + Int(head.offset), Int(head.length)) != 0,
             let fault = viaFault(base, via)
@@ -443,8 +443,4 @@ extension CallEngine {
         UnsafeMutableRawPointer(record).storeBytes(of: machine, as: Machine.self)
     }
 
-    @inline(__always)
-    func flow(of dialog: UnsafeMutablePointer<DialogRecord>) -> Flow {
-        dialog.pointee.learned == 0 ? targetFlow : Flow(index: dialog.pointee.flow)
-    }
 }

@@ -41,7 +41,7 @@ extension CallEngine {
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
         let cancelsOpening = plan.method == .cancel && !plan.isInDialog
-        let flow = cancelsOpening || opens ? targetFlow : self.flow(of: dialog)
+        let flow = cancelsOpening || opens ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
         let sent: Bool
         if plan.mayBeAuthorized, security(header).pointee.challenges != 0 {
             sent = transmitAuthorized(template, speaker, flow: flow, keeping: frozenField(record))
@@ -63,13 +63,13 @@ extension CallEngine {
                 countSessionAttempt(dialog)
             }
             var machine = ClientInviteTransaction()
-            machine.start(now: tick, reliable: false, timers: timers)
+            machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         } else {
             if plan.method == .register { recorder.count(.registrationAttempts) }
             if plan.method == .bye { measureSessionEnd(header) }
             var machine = ClientNonInviteTransaction()
-            machine.start(now: tick, reliable: false, timers: timers)
+            machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         }
         return true
@@ -126,7 +126,7 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber,
             serial: dialog.pointee.ackSerial, cseq: dialog.pointee.inviteCSeq)
-        let flow = Flow(index: dialog.pointee.flow)
+        let flow = self.flow(of: dialog, slot, header)
         // RFC 6026 Timer M: a 2xx repeated after the call's end still gets this ACK.
         let part = UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog.pointee.inviteSerial & 0xFFF)
         let credentials = inviteCredentials(ofAck: template, header, dialogNumber)
@@ -242,7 +242,7 @@ extension CallEngine {
     /// A response that cannot be made again from its request alone waits for repeats of it in a slot of its own
     /// (Timer J), so that the call is not held up.
     private mutating func keepForRepeats(_ record: UnsafeMutablePointer<ServerRecord>) {
-        let wait = timers.j(reliable: false)
+        let wait = timers.j(reliable: Flow(index: record.pointee.flow).isStream)
         guard wait > 0, let entry = linger.find(record.pointee.key) else { return }
         guard let slot = allocateSlot(party: 0, run: 0, due: now) else {
             recorder.count(.overflowRefusals)
@@ -270,7 +270,7 @@ extension CallEngine {
         let plan = bound.templates[template]
         let dialog = self.dialog(header, dialogNumber)
         var echo: UnsafeRawPointer?
-        var flow = self.flow(of: dialog)
+        var flow = self.flow(of: dialog, slot, header)
         if plan.status != 0 {
             for candidate in 0..<Int(party(header).pointee.servers) {
                 let record = server(header, candidate)

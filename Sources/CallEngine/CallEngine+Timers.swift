@@ -19,6 +19,7 @@ extension CallEngine {
             left -= 1
         }
         _ = linger.expire(now: over, atMost: 4096)
+        if lossesDue <= over { findLosses() }
     }
 
     /// The earliest of a slot's deadlines stands in the wheel. An entry that is too early is left there: it fires, finds
@@ -163,16 +164,7 @@ extension CallEngine {
     ) {
         let dialogNumber = Int(record.pointee.dialog)
         let dialog = self.dialog(header, dialogNumber)
-        let toTarget =
-            switch record.pointee.method {
-            case .cancel:
-                record.pointee.template == ClientRecord.cancelsInvite
-                    || record.pointee.template != ClientRecord.cancelsReinvite
-                        && !bound.templates[Int(record.pointee.template)].isInDialog
-            case .invite: dialog.pointee.state != .confirmed
-            default: false
-            }
-        let flow = toTarget ? targetFlow : self.flow(of: dialog)
+        let flow = self.flow(ofRequest: record, slot, header)
         if record.pointee.frozen != 0 {
             transmitAgain(record.pointee.frozen, flow: flow, slot: slot, header)
             return
@@ -281,11 +273,11 @@ extension CallEngine {
     public mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant) {
         setTime(now)
         hand = nil
-        switch event {
-        case .refused(let errno):
+        if flow.isStream {
+            stream(flow, did: event)
+        } else if case .refused(let errno) = event {
             recorder.count(.icmpErrors)
             refuse(flow, errno: errno)
-        case .opened, .closed, .writable, .queueFull: break
         }
     }
 
@@ -326,8 +318,7 @@ extension CallEngine {
             for number in 0..<clientCount(header) {
                 let record = client(header, number)
                 guard record.pointee.isActive else { continue }
-                let dialog = self.dialog(header, Int(record.pointee.dialog))
-                if self.flow(of: dialog) == flow {
+                if self.flow(ofRequest: record, slot, header) == flow {
                     refuse(slot, header, errno: errno)
                     break
                 }

@@ -7,13 +7,18 @@ import SIPWire
 
 /// What happened to a flow, told to the engine by its transport.
 public enum FlowEvent: Sendable {
-    /// A stream connection is open and may be written.
-    case opened
+    /// A connection of ours stands, so long after it was begun.
+    case opened(nanoseconds: Int64)
+    /// A peer has opened a connection.
+    case accepted(from: TransportAddress)
     /// The peer refused: ICMP port unreachable for a datagram (RFC 3261 §18.4), connection refused for a stream.
     case refused(errno: Int32)
-    case closed
+    /// A connection has ended, and with it what was under way on it; 0: the peer has closed it, as it may.
+    case closed(errno: Int32)
+    /// After `queueFull`: new calls may be begun on it again.
     case writable
-    /// The transport's send queue is full: what was asked to be sent was dropped and counted.
+    /// Of datagrams: what was asked to be sent was dropped and counted. Of a connection: its queue is half full, no new calls are to be
+    /// begun on it.
     case queueFull
 }
 
@@ -53,6 +58,10 @@ public struct CallEngine: ~Copyable {
     var texts: TextDictionary
     var scanner: MessageScanner
     let targetFlow: Flow
+    /// Where the target's connections are more than one: how a call finds its own.
+    let lanes: LaneChoice
+    /// There are streams: where a request goes depends on what its next hop asks for.
+    let speaksStreams: Bool
     let acceptedQueue: Int
     let completedQueue: Int
     let repeatedQueue: Int
@@ -60,6 +69,9 @@ public struct CallEngine: ~Copyable {
     /// many milliseconds, whatever `--linger` says; the queue for that is not so short that renewing would be all we do.
     let renewal: Tick
     let pendingQueue: Int
+    /// The same for requests over a stream, which do not come twice: no longer than a CANCEL or an answer may need.
+    let streamQueue: Int
+    let streamRenewal: Tick
 
     /// Runs in progress: from the first request to the last dialog's final answer. Lingering transactions do not count.
     public internal(set) var liveRuns = 0
@@ -82,6 +94,8 @@ public struct CallEngine: ~Copyable {
     /// When the message at hand came.
     var received: MonotonicInstant
     var source = TransportAddress(ipv4: 0, port: 0)
+    /// The connection on which the message at hand came; `.datagram` where it came on none.
+    var arrival = Flow.datagram
 
     /// The message at hand; nil between messages. Scanned last, so `scanner` speaks of it.
     var hand: UnsafeRawPointer?
@@ -118,6 +132,13 @@ public struct CallEngine: ~Copyable {
     var contactCount = -1
     var contactTarget = OctetRange.none
     var contactAddress: TransportAddress?
+    var contactTransport: TransportProtocol?
+    /// The transport that the next hop read last asks for; nil where it asks for none.
+    var pathTransport: TransportProtocol?
+    /// Lanes whose queue is half full: no call begins on them.
+    var fullLanes: Set<Int> = []
+    /// When calls are looked through for connections that have ended; `Tick.never`: none has.
+    var lossesDue = Tick.never
     /// Record-Route URIs of the message at hand.
     let routeRanges: UnsafeMutablePointer<OctetRange>
     static let mostRoutes = 64
@@ -160,8 +181,12 @@ public struct CallEngine: ~Copyable {
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
         let feeds = try FeedDesk(program, settings)
-        var flows = FlowTable()
-        targetFlow = flows.flow(to: settings.target)
+        var flows = FlowTable(target: settings.target, streams: settings.transports.contains(.tcp))
+        lanes = LaneChoice(settings)
+        speaksStreams = settings.transports.contains(.tcp)
+        targetFlow =
+            settings.opensStreams
+            ? flows.addLanes(to: settings.target, lanes.count) : flows.flow(to: settings.target)
         timers = settings.timers
         tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
@@ -169,10 +194,14 @@ public struct CallEngine: ~Copyable {
         let repeats = max(timers.j(reliable: false), 1)
         repeatedQueue = linger.queue(lasting: repeats) ?? 0
         let pending = max(repeats, 2000)
-        pendingQueue = linger.queue(lasting: pending) ?? 0
+        let pendingNumber = linger.queue(lasting: pending) ?? 0
+        pendingQueue = pendingNumber
         renewal = pending - 500
+        // No property of this engine may stand behind `??`: a closure over half an engine ends it.
+        streamQueue = linger.queue(lasting: 2000) ?? pendingNumber
+        streamRenewal = 1500
         if !traces.isOff {
-            for template in 0..<bound.templateCount {
+            for template in 0..<bound.variantCount {
                 traces.registerTemplate(id: UInt16(template), segments: bound.traceSegments(template))
             }
         }
@@ -227,7 +256,7 @@ public struct CallEngine: ~Copyable {
 
     /// When `advance` must be called next; `.distantFuture` when no timer runs.
     public var nextDeadline: MonotonicInstant {
-        let earliest = min(wheel.earliest, linger.nextExpiry)
+        let earliest = min(min(wheel.earliest, linger.nextExpiry), lossesDue)
         if earliest == .never { return .distantFuture }
         return epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
     }
@@ -247,11 +276,17 @@ public struct CallEngine: ~Copyable {
     /// - Parameters:
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
-    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), or no row of a feed: then `lacksRow` is true
-    ///   and nothing is counted, see `recordWithoutRow`.
+    /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), the queue of its connection is half full
+    ///   (`runsWithoutConnection`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
+    ///   `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
         lacksRow = false
+        guard mayStart(number) else {
+            recorder.count(.arrivalsDue)
+            recorder.count(.runsWithoutConnection)
+            return false
+        }
         guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {
             recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutSlot)

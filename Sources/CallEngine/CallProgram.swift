@@ -302,6 +302,10 @@ package enum BoundField: Sendable, Equatable {
     /// Address and port of the worker's socket, as in the Via's sent-by.
     case localHostPort
     case localHost
+    /// `UDP` or `TCP`, as a Via names what the message goes over.
+    case transport
+    /// `;transport=tcp` of a Contact where the message goes over TCP.
+    case contactTransport
     /// The same as SDP names it: `IP4 192.0.2.1`, `IP6 2001:db8::1` (RFC 8866 §5.7).
     case connectionAddress
     case localPort

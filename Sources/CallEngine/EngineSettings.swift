@@ -9,6 +9,12 @@ public struct EngineSettings: Sendable {
     public var worker: UInt8 = 0
     /// Address and port of this worker's socket.
     public var local: TransportAddress
+    /// What this worker speaks. With streams alone, or with `tcp` and no `udp`, initial requests go over TCP.
+    public var transports: Transports = .udp
+    /// Connections for initial requests over a stream.
+    public var connections = ConnectionUse.shared(1)
+    /// Workers of the run: arrivals are dealt out to them in turn.
+    public var workers = 1
     /// Host written into Via, Contact and SDP instead of `local`'s address (`--advertise`).
     public var advertisedHost: String?
     /// Where initial requests go.
@@ -26,9 +32,8 @@ public struct EngineSettings: Sendable {
     public var weights: [Double] = []
     /// `--set name=value`.
     public var settings: [String: String] = [:]
-    /// Of this program, opened; the rows are shared out among so many workers.
+    /// Of this program, opened; the rows are shared out among `workers`.
     public var feeds = OpenFeeds()
-    public var workers = 1
     /// Where call records go; nil: none are kept.
     public var callRecords: CallRecordOutlet?
     /// Parties that this process plays (`--play`); nil: all.

@@ -133,7 +133,8 @@ extension CallProgram {
                     file: $0.at.file, line: $0.at.line, text: $0.text)
             },
             expectations: ExpectationPlan(self).list, outcomes: outcomes, scenarios: scenarioNames,
-            faults: WireFault.allCases.map { $0.description.description }, firstRequest: first)
+            faults: WireFault.allCases.map { $0.description.description }
+                + StreamRule.allCases.map { "stream, \($0): \($0.expected) (\($0.section))" }, firstRequest: first)
     }
 
     private func firstRequest(_ party: Int) -> FirstRequest {

@@ -1,6 +1,7 @@
+import Glibc
 import SIPWire
 
-/// Remote addresses that this worker talks to, each with a number: what the engine sends on.
+/// Remote addresses that this worker talks to, each with a number, and where its streams lead: what the engine sends on.
 ///
 /// Grows with the number of different peers, never with calls. One thread.
 struct FlowTable: ~Copyable {
@@ -10,6 +11,41 @@ struct FlowTable: ~Copyable {
     private var lastFlow: UInt32 = .max
     /// A table of more peers than this is a sign of spoofed sources; beyond it the last entry is shared.
     static let most = 1 << 20
+
+    // Streams: lanes by number, and what peers have opened by its place in the transport's table.
+    private var lanes: [TransportAddress] = []
+    private var laneOfAddress: [TransportAddress: UInt32] = [:]
+    private let accepted: UnsafeMutablePointer<Accepted>?
+    /// Where the connections of single calls lead.
+    private let target: TransportAddress
+
+    /// A connection that a peer has opened.
+    private struct Accepted {
+        var peer: TransportAddress
+        var generation: UInt16
+        var isOpen: Bool
+        /// Why it is not open any more; 0: the peer has closed it.
+        var errno: Int32
+    }
+
+    private static var acceptedOctets: Int { Flow.mostConnections * MemoryLayout<Accepted>.stride }
+
+    init(target: TransportAddress, streams: Bool) {
+        self.target = target
+        guard streams else {
+            accepted = nil
+            return
+        }
+        let region = mmap(
+            nil, Self.acceptedOctets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        precondition(region != MAP_FAILED, "no address space for the table of accepted connections")
+        // Fresh pages are zero: nothing is open.
+        accepted = region!.bindMemory(to: Accepted.self, capacity: Flow.mostConnections)
+    }
+
+    deinit {
+        if let accepted { munmap(accepted, Self.acceptedOctets) }
+    }
 
     @inline(__always)
     mutating func flow(to address: TransportAddress) -> Flow {
@@ -35,6 +71,64 @@ struct FlowTable: ~Copyable {
         return Flow(index: number)
     }
 
-    func address(_ flow: Flow) -> TransportAddress { addresses[Int(flow.index)] }
+    @inline(__always)
+    func address(_ flow: Flow) -> TransportAddress {
+        flow.isStream ? streamAddress(flow) : addresses[Int(flow.index)]
+    }
+
+    // MARK: Streams
+
+    /// So many lanes in a row to one address.
+    /// - Returns: the first.
+    mutating func addLanes(to address: TransportAddress, _ count: Int) -> Flow {
+        let first = UInt32(lanes.count)
+        lanes += [TransportAddress](repeating: address, count: count)
+        if laneOfAddress[address] == nil { laneOfAddress[address] = first }
+        return .lane(first)
+    }
+
+    /// The lane to an address: the first, where there are several.
+    mutating func lane(to address: TransportAddress) -> Flow {
+        if let known = laneOfAddress[address] { return .lane(known) }
+        guard lanes.count < Self.most else {
+            lanes[lanes.count - 1] = address
+            return .lane(UInt32(lanes.count - 1))
+        }
+        return addLanes(to: address, 1)
+    }
+
+    private func streamAddress(_ flow: Flow) -> TransportAddress {
+        if flow.isLane { return flow.lane < lanes.count ? lanes[flow.lane] : target }
+        guard flow.isAccepted, let accepted, flow.connection < Flow.mostConnections else { return target }
+        return accepted[flow.connection].peer
+    }
+
+    /// A peer has opened a connection.
+    func open(_ flow: Flow, from peer: TransportAddress) {
+        guard flow.isAccepted, let accepted, flow.connection < Flow.mostConnections else { return }
+        accepted[flow.connection] = Accepted(
+            peer: peer, generation: UInt16(flow.connectionGeneration), isOpen: true, errno: 0)
+    }
+
+    func close(_ flow: Flow, errno: Int32) {
+        guard isOpen(flow), let accepted else { return }
+        accepted[flow.connection].isOpen = false
+        accepted[flow.connection].errno = errno
+    }
+
+    /// Of a connection that a peer has opened: whether it can still be sent on.
+    func isOpen(_ flow: Flow) -> Bool {
+        guard let accepted, flow.connection < Flow.mostConnections else { return false }
+        let connection = accepted[flow.connection]
+        return connection.isOpen && UInt32(connection.generation) == flow.connectionGeneration
+    }
+
+    /// Why a connection that a peer had opened is not open any more.
+    func closingError(_ flow: Flow) -> Int32 {
+        guard let accepted, flow.connection < Flow.mostConnections else { return 0 }
+        let connection = accepted[flow.connection]
+        return UInt32(connection.generation) == flow.connectionGeneration ? connection.errno : 0
+    }
+
     var count: Int { addresses.count }
 }

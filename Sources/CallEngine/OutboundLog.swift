@@ -22,12 +22,16 @@ public struct OutboundLog: ~Copyable {
     /// What UDP over IPv4 carries at most (RFC 768, RFC 791): 65,535 octets without the two headers.
     public static let longestDatagram = 65_507
     static let capacity = 32 << 20
-    static let mostEntries = 32_768
+    public static let mostEntries = 32_768
 
     public let octets: UnsafeMutableRawPointer
     let entryStorage: UnsafeMutablePointer<Entry>
     public private(set) var count = 0
     private(set) var used = 0
+    /// Of the entries from `separated` on, how many are for streams.
+    private(set) var streams = 0
+    /// Entries before this one are datagrams: what was for streams has been taken out of them.
+    private var separated = 0
     /// Messages that found the log full. Each is a send that did not happen: counted as a dropped send.
     public private(set) var refused: UInt64 = 0
 
@@ -66,10 +70,46 @@ public struct OutboundLog: ~Copyable {
         entryStorage[count] = Entry(offset: used, length: length, flow: flow, owner: owner)
         count += 1
         used += length
+        streams += Int(flow.index &>> 31)
+    }
+
+    /// Something is for streams: `takeStreams` gives it.
+    public var hasStreams: Bool { streams > 0 }
+
+    /// Takes the entries for streams out of the log, in order. Their octets stay where they are until `removeAll`.
+    /// - Parameter taken: room for `mostEntries`.
+    /// - Returns: how many.
+    public mutating func takeStreams(into taken: UnsafeMutablePointer<Entry>) -> Int {
+        var number = 0
+        var kept = separated
+        for place in separated..<count {
+            let entry = entryStorage[place]
+            if entry.flow.isStream {
+                taken[number] = entry
+                number += 1
+            } else {
+                if kept != place { entryStorage[kept] = entry }
+                kept += 1
+            }
+        }
+        count = kept
+        separated = kept
+        streams = 0
+        return number
+    }
+
+    /// Messages for this stream that have not been taken lead nowhere any more: the connection they were made for has ended.
+    mutating func abandon(_ flow: Flow) {
+        guard streams > 0 else { return }
+        for place in separated..<count where entryStorage[place].flow == flow {
+            entryStorage[place].flow = Flow(index: .max)
+        }
     }
 
     public mutating func removeAll() {
         count = 0
         used = 0
+        streams = 0
+        separated = 0
     }
 }

@@ -125,6 +125,8 @@ package enum ProgramListing {
         switch field {
         case .localHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
+        case .transport: "‹UDP or TCP›"
+        case .contactTransport: "‹;transport= unless UDP›"
         case .connectionAddress: "‹IP4 or IP6 and local address›"
         case .localPort: "‹local port›"
         case .nonce: "‹run›"

@@ -275,7 +275,9 @@ extension ScenarioCompiler {
 
         var fixed: [(name: HeaderName, value: TemplateBuilder)] = []
         var via = TemplateBuilder()
-        via.text("SIP/2.0/UDP ")
+        via.text("SIP/2.0/")
+        via.bound(.transport)
+        via.text(" ")
         via.bound(.localHostPort)
         via.text(";branch=z9hG4bK")
         via.bound(.nonce)
@@ -328,6 +330,7 @@ extension ScenarioCompiler {
             contact.bound(.user(party.name))
             contact.text("@")
             contact.bound(.localHostPort)
+            contact.bound(.contactTransport)
             contact.text(">")
             fixed.append((.contact, contact))
         }
@@ -380,6 +383,7 @@ extension ScenarioCompiler {
             contact.bound(.user(party.name))
             contact.text("@")
             contact.bound(.localHostPort)
+            contact.bound(.contactTransport)
             contact.text(">")
             fixed.append((.contact, contact))
         }

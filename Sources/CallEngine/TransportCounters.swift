@@ -34,6 +34,26 @@ public struct TransportCounters: Sendable, Equatable {
     /// Those that found the owner's ring full and were dropped.
     public var handOverOverflow: UInt64 = 0
 
+    /// Streams. Connections that we opened, that peers opened, that could not be opened.
+    public var connectionsOpened: UInt64 = 0
+    public var connectionsAccepted: UInt64 = 0
+    public var connectionsRefused: UInt64 = 0
+    /// Ended as they may; broken.
+    public var connectionsClosed: UInt64 = 0
+    public var connectionsReset: UInt64 = 0
+    /// The most connections at once.
+    public var mostConnections: UInt64 = 0
+    public var portsExhausted: UInt64 = 0
+    public var descriptorsExhausted: UInt64 = 0
+    public var streamWrites: UInt64 = 0
+    public var streamWritesShort: UInt64 = 0
+    public var streamMessagesReceived: UInt64 = 0
+    public var pingsReceived: UInt64 = 0
+    public var pongsReceived: UInt64 = 0
+    /// The most octets at once in send queues, and of messages that had come in part.
+    public var mostQueuedOctets: UInt64 = 0
+    public var mostPartOctets: UInt64 = 0
+
     /// Times the worker slept.
     public var waits: UInt64 = 0
     /// Wall time spent working, from the end of a wait to the start of the next one.
@@ -72,6 +92,21 @@ public struct TransportCounters: Sendable, Equatable {
         refusals += other.refusals
         handedOver += other.handedOver
         handOverOverflow += other.handOverOverflow
+        connectionsOpened += other.connectionsOpened
+        connectionsAccepted += other.connectionsAccepted
+        connectionsRefused += other.connectionsRefused
+        connectionsClosed += other.connectionsClosed
+        connectionsReset += other.connectionsReset
+        mostConnections += other.mostConnections
+        portsExhausted += other.portsExhausted
+        descriptorsExhausted += other.descriptorsExhausted
+        streamWrites += other.streamWrites
+        streamWritesShort += other.streamWritesShort
+        streamMessagesReceived += other.streamMessagesReceived
+        pingsReceived += other.pingsReceived
+        pongsReceived += other.pongsReceived
+        mostQueuedOctets += other.mostQueuedOctets
+        mostPartOctets += other.mostPartOctets
         waits += other.waits
         busyNanoseconds += other.busyNanoseconds
         elapsedNanoseconds += other.elapsedNanoseconds

@@ -14,13 +14,15 @@ struct CaptureFile: ~Copyable {
     private var output: CaptureOutput
     private var report = CaptureFileReport()
     private var identification: UInt16 = 0
+    private var sequences = StreamSequences()
+
     init(options: CaptureFileOptions, limits: TraceLimits, descriptor: Int32, name: String) {
         self.options = options
         self.limits = limits
         self.name = name
         output = CaptureOutput(descriptor: descriptor)
         output.writeSectionHeader(
-            comment: "IP and UDP headers synthesised, not a wire capture. Scenario: \(options.scenario). "
+            comment: "IP, UDP and TCP headers synthesised, not a wire capture. Scenario: \(options.scenario). "
                 + "Command: \(options.commandLine). Seed: \(options.seed).",
             application: "Carillon")
         output.writeInterface(name: "carillon")
@@ -118,13 +120,20 @@ struct CaptureFile: ~Copyable {
         var comment = text
         let isSent = message.flags & RecordHead.sent != 0
         if message.flags & RecordHead.retransmission != 0 { comment.add("retransmission") }
-        var payload = octets
         if message.flags & RecordHead.damaged != 0 {
             comment.add(
                 octets.isEmpty
                     ? "octets lost: the values kept do not fit the template"
                     : "cut: only the first \(octets.count) octets were kept")
         }
+        let wall = UInt64(max(0, message.at &+ options.wallClockOffsetNanoseconds))
+        let source = isSent ? message.local : message.remote
+        let destination = isSent ? message.remote : message.local
+        if message.flags & RecordHead.stream != 0 {
+            writeSegments(octets, from: source, to: destination, wall, isSent, comment)
+            return
+        }
+        var payload = octets
         let longest = SynthesizedDatagram.longestPayload(isIPv6: message.local.isIPv6 || message.remote.isIPv6)
         if payload.count > longest {
             report.messagesCut += 1
@@ -132,13 +141,33 @@ struct CaptureFile: ~Copyable {
             payload = UnsafeRawBufferPointer(rebasing: payload[..<longest])
         }
         identification &+= 1
-        let wall = message.at &+ options.wallClockOffsetNanoseconds
         output.writePacket(
             SynthesizedDatagram(
-                source: isSent ? message.local : message.remote, destination: isSent ? message.remote : message.local,
-                payload: payload, identification: identification),
-            wallNanoseconds: UInt64(max(0, wall)), isSent: isSent, comment: comment.text)
+                source: source, destination: destination, payload: payload, identification: identification),
+            wallNanoseconds: wall, isSent: isSent, comment: comment.text)
         output.inBuffer.packets += 1
+    }
+
+    /// One message of a stream, as one packet or, where that is too short, as several. The remarks stand at the first.
+    private mutating func writeSegments(
+        _ octets: UnsafeRawBufferPointer, from source: TransportAddress, to destination: TransportAddress,
+        _ wall: UInt64, _ isSent: Bool, _ comment: Comment
+    ) {
+        var offset = 0
+        repeat {
+            let part = min(octets.count - offset, SynthesizedSegment.longestPayload)
+            let numbers = sequences.take(from: source, to: destination, part)
+            identification &+= 1
+            output.writePacket(
+                SynthesizedSegment(
+                    source: source, destination: destination,
+                    payload: UnsafeRawBufferPointer(rebasing: octets[offset..<offset + part]),
+                    sequence: numbers.sequence, acknowledgement: numbers.acknowledgement,
+                    identification: identification),
+                wallNanoseconds: wall, isSent: isSent, comment: offset == 0 ? comment.text : "")
+            output.inBuffer.packets += 1
+            offset += part
+        } while offset < octets.count
     }
 
     private mutating func keepExample(_ head: RunImage, _ image: UnsafeRawPointer) {

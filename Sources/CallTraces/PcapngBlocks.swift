@@ -41,10 +41,10 @@ extension CaptureOutput {
     ///   - wallNanoseconds: since 1970-01-01 UTC.
     ///   - comment: none where empty.
     mutating func writePacket(
-        _ datagram: SynthesizedDatagram, wallNanoseconds: UInt64, isSent: Bool, comment: String
+        _ packet: some SynthesizedPacket, wallNanoseconds: UInt64, isSent: Bool, comment: String
     ) {
         let comment = Self.fitting(comment)
-        let octets = datagram.octets
+        let octets = packet.octets
         guard let place = reserve(96 + octets + comment.count) else { return }
         var block = BlockWriter(place, type: 6)
         block.append(UInt32(0))
@@ -52,7 +52,7 @@ extension CaptureOutput {
         block.append(UInt32(truncatingIfNeeded: wallNanoseconds))
         block.append(UInt32(octets))
         block.append(UInt32(octets))
-        datagram.write(to: block.end)
+        packet.write(to: block.end)
         block.skip(octets)
         block.appendOption(1, comment)
         // epb_flags: direction in the lowest two bits, 1 inbound, 2 outbound.

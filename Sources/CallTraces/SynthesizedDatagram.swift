@@ -24,33 +24,57 @@ struct SynthesizedDatagram {
     /// Writes the datagram: `octets` octets.
     func write(to place: UnsafeMutableRawPointer) {
         assert(payload.count <= Self.longestPayload(isIPv6: isIPv6))
-        if isIPv6 { writeIPv6(place) } else { writeIPv4(place) }
+        Self.writeNetworkHeader(
+            place, from: source, to: destination, carrying: Self.udp, udpLength, identification: identification)
         let udp = place + ipOctets
         udp.storeBigEndian(source.port, at: 0)
         udp.storeBigEndian(destination.port, at: 2)
         udp.storeBigEndian(UInt16(udpLength), at: 4)
         udp.storeBigEndian(UInt16(0), at: 6)
         if let octets = payload.baseAddress { (udp + 8).copyMemory(from: octets, byteCount: payload.count) }
-        // The pseudo header: both addresses, the protocol, the UDP length (RFC 768; RFC 8200 §8.1).
-        let addresses =
-            isIPv6
-            ? InternetChecksum.sum(UnsafeRawBufferPointer(start: place + 8, count: 32))
-            : InternetChecksum.sum(UnsafeRawBufferPointer(start: place + 12, count: 8))
-        let rest = UInt64(UInt16(Self.udp).bigEndian) + UInt64(UInt16(udpLength).bigEndian)
-        let sum = InternetChecksum.sum(UnsafeRawBufferPointer(start: udp, count: udpLength))
-        let checksum = InternetChecksum.folded(addresses + rest + sum)
+        let checksum = Self.checksum(place, isIPv6: isIPv6, carrying: Self.udp, udp, udpLength)
         // Zero would mean "no checksum".
         (udp + 6).storeBytes(of: checksum == 0 ? 0xFFFF : checksum, as: UInt16.self)
     }
 
-    private func writeIPv4(_ place: UnsafeMutableRawPointer) {
+    /// The checksum of a datagram or segment whose own is still 0: over it and the pseudo header, which is both addresses, the protocol
+    /// and the length (RFC 768, RFC 9293 §3.1, RFC 8200 §8.1).
+    static func checksum(
+        _ place: UnsafeMutableRawPointer, isIPv6: Bool, carrying number: UInt8, _ datagram: UnsafeMutableRawPointer,
+        _ length: Int
+    ) -> UInt16 {
+        let addresses =
+            isIPv6
+            ? InternetChecksum.sum(UnsafeRawBufferPointer(start: place + 8, count: 32))
+            : InternetChecksum.sum(UnsafeRawBufferPointer(start: place + 12, count: 8))
+        let rest = UInt64(UInt16(number).bigEndian) + UInt64(UInt16(length).bigEndian)
+        let sum = InternetChecksum.sum(UnsafeRawBufferPointer(start: datagram, count: length))
+        return InternetChecksum.folded(addresses + rest + sum)
+    }
+
+    /// The IP header of a packet that carries so many octets of that protocol.
+    static func writeNetworkHeader(
+        _ place: UnsafeMutableRawPointer, from source: TransportAddress, to destination: TransportAddress,
+        carrying number: UInt8, _ length: Int, identification: UInt16
+    ) {
+        if source.isIPv6 || destination.isIPv6 {
+            writeIPv6(place, source, destination, number, length)
+        } else {
+            writeIPv4(place, source, destination, number, length, identification)
+        }
+    }
+
+    private static func writeIPv4(
+        _ place: UnsafeMutableRawPointer, _ source: TransportAddress, _ destination: TransportAddress, _ number: UInt8,
+        _ length: Int, _ identification: UInt16
+    ) {
         place.storeBytes(of: 0x45, as: UInt8.self)
         place.storeBytes(of: 0, toByteOffset: 1, as: UInt8.self)
-        place.storeBigEndian(UInt16(octets), at: 2)
+        place.storeBigEndian(UInt16(20 + length), at: 2)
         place.storeBigEndian(identification, at: 4)
         place.storeBigEndian(UInt16(0x4000), at: 6)
         place.storeBytes(of: Self.hopLimit, toByteOffset: 8, as: UInt8.self)
-        place.storeBytes(of: Self.udp, toByteOffset: 9, as: UInt8.self)
+        place.storeBytes(of: number, toByteOffset: 9, as: UInt8.self)
         place.storeBigEndian(UInt16(0), at: 10)
         place.storeBigEndian(source.ipv4, at: 12)
         place.storeBigEndian(destination.ipv4, at: 16)
@@ -58,10 +82,13 @@ struct SynthesizedDatagram {
         (place + 10).storeBytes(of: InternetChecksum.folded(sum), as: UInt16.self)
     }
 
-    private func writeIPv6(_ place: UnsafeMutableRawPointer) {
+    private static func writeIPv6(
+        _ place: UnsafeMutableRawPointer, _ source: TransportAddress, _ destination: TransportAddress, _ number: UInt8,
+        _ length: Int
+    ) {
         place.storeBigEndian(UInt32(0x6000_0000), at: 0)
-        place.storeBigEndian(UInt16(udpLength), at: 4)
-        place.storeBytes(of: Self.udp, toByteOffset: 6, as: UInt8.self)
+        place.storeBigEndian(UInt16(length), at: 4)
+        place.storeBytes(of: number, toByteOffset: 6, as: UInt8.self)
         place.storeBytes(of: Self.hopLimit, toByteOffset: 7, as: UInt8.self)
         place.storeBigEndian(source.high, at: 8)
         place.storeBigEndian(source.low, at: 16)

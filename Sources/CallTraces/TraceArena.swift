@@ -102,10 +102,11 @@ public struct TraceArena: ~Copyable {
     public mutating func appendReceived(
         _ chain: inout TraceChain, run: UInt64, party: UInt8, octets: UnsafeRawBufferPointer,
         from remote: TransportAddress,
-        to local: TransportAddress, at: MonotonicInstant
+        to local: TransportAddress, at: MonotonicInstant, isStream: Bool = false
     ) -> UInt32 {
         append(
-            &chain, run, party, RecordHead.noTemplate, 0, octets.baseAddress, octets.count, local, remote,
+            &chain, run, party, RecordHead.noTemplate, isStream ? RecordHead.stream : 0, octets.baseAddress,
+            octets.count, local, remote,
             at.nanoseconds)
         return isRecorded(chain) ? state(chain.head).pointee.messages : 0
     }
@@ -115,11 +116,12 @@ public struct TraceArena: ~Copyable {
     /// - Parameter values: the template's fixed and variable segments back to back, see `TraceTemplateSegment`.
     public mutating func appendSent(
         _ chain: inout TraceChain, run: UInt64, party: UInt8, template: UInt16, values: UnsafeRawBufferPointer,
-        from local: TransportAddress, to remote: TransportAddress, at: MonotonicInstant, isRetransmission: Bool
+        from local: TransportAddress, to remote: TransportAddress, at: MonotonicInstant, isRetransmission: Bool,
+        isStream: Bool = false
     ) {
         append(
             &chain, run, party, template,
-            isRetransmission ? RecordHead.sent | RecordHead.retransmission : RecordHead.sent,
+            Self.flags(isRetransmission, isStream),
             values.baseAddress, values.count, local, remote, at.nanoseconds)
     }
 
@@ -127,12 +129,17 @@ public struct TraceArena: ~Copyable {
     public mutating func appendSentOctets(
         _ chain: inout TraceChain, run: UInt64, party: UInt8, octets: UnsafeRawBufferPointer,
         from local: TransportAddress,
-        to remote: TransportAddress, at: MonotonicInstant, isRetransmission: Bool
+        to remote: TransportAddress, at: MonotonicInstant, isRetransmission: Bool, isStream: Bool = false
     ) {
         append(
             &chain, run, party, RecordHead.noTemplate,
-            isRetransmission ? RecordHead.sent | RecordHead.retransmission : RecordHead.sent,
+            Self.flags(isRetransmission, isStream),
             octets.baseAddress, octets.count, local, remote, at.nanoseconds)
+    }
+
+    @inline(__always)
+    private static func flags(_ isRetransmission: Bool, _ isStream: Bool) -> UInt8 {
+        RecordHead.sent | (isRetransmission ? RecordHead.retransmission : 0) | (isStream ? RecordHead.stream : 0)
     }
 
     /// Marks the message at which the run failed: one received, since when others may have been sent (the ACK to a

@@ -47,13 +47,13 @@ extension TraceArena {
     public mutating func appendStray(
         _ reason: StrayReason, octets: UnsafeRawBufferPointer, from remote: TransportAddress,
         to local: TransportAddress,
-        at: MonotonicInstant
+        at: MonotonicInstant, isStream: Bool = false
     ) {
         if isOff { return }
         counts.strayMessages &+= 1
         let message = MessageImage(
-            at: at.nanoseconds, length: octets.count, ordinal: 0, local: local, remote: remote, party: 0, flags: 0,
-            reason: reason.rawValue)
+            at: at.nanoseconds, length: octets.count, ordinal: 0, local: local, remote: remote, party: 0,
+            flags: isStream ? RecordHead.stream : 0, reason: reason.rawValue)
         counts.strayMessagesForgotten &+= strays.append(message, octets: octets.baseAddress)
     }
 

@@ -132,4 +132,6 @@ struct RecordHead {
     static let retransmission: UInt8 = 2
     /// The message was longer than a record may be, or its values do not fit its template.
     static let damaged: UInt8 = 4
+    /// It went over a stream.
+    static let stream: UInt8 = 8
 }

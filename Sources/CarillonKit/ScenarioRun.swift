@@ -32,6 +32,14 @@ public struct ScenarioRun: Sendable {
     public var local = TransportAddress(ipv4: 0x7F00_0001, port: 0)
     public var ports: ClosedRange<UInt16>?
     public var advertisedHost: String?
+    /// What messages go over. Calls begin over UDP where it is among them.
+    public var transports = Transports.udp
+    /// Over TCP, how many connections the calls of one worker take.
+    public var connections = ConnectionUse.shared(1)
+    /// Pings on connections of ours that carried nothing for so long. Nanoseconds; nil: none.
+    public var keepAlive: Int64?
+    /// What may wait to be sent on one connection, in octets.
+    public var sendQueue = StreamOptions().sendQueue
     public var domain: String?
     public var callerURI: String?
     public var calleeURI: String?
@@ -175,6 +183,9 @@ public struct ScenarioRun: Sendable {
         plan.workers = workers
         plan.ports = ports
         plan.socket.segmentation = segmentation
+        plan.transports = transports
+        plan.streams.keepAlive = keepAlive
+        plan.streams.sendQueue = sendQueue
         plan.wait = wait
         plan.drainRate = drainRate
         plan.settleLimit = settleLimit ?? program.longestRun(settings: settings)
@@ -261,6 +272,9 @@ public struct ScenarioRun: Sendable {
         var engine = EngineSettings(
             local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
         engine.worker = UInt8(truncatingIfNeeded: worker)
+        engine.workers = workersInUse
+        engine.transports = transports
+        engine.connections = connections
         engine.advertisedHost = advertisedHost
         engine.domain = domain
         engine.callerURI = callerURI
@@ -271,7 +285,6 @@ public struct ScenarioRun: Sendable {
         engine.plays = plays
         engine.callRecords = callRecords
         engine.feeds = feeds ?? OpenFeeds()
-        engine.workers = workersInUse
         engine.timers = timers
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
@@ -311,7 +324,8 @@ public struct ScenarioRun: Sendable {
         planned.catchUpLimitNanoseconds = plan.catchUpLimit
         planned.workers = plan.workersInUse
         planned.target = target.map { targetText ?? $0.text }
-        planned.segmentedSends = segmentation
+        planned.segmentedSends = segmentation && transports.contains(.udp)
+        planned.transport = transports.text.lowercased()
         planned.traces = traces.text
         return planned
     }

@@ -2,7 +2,8 @@
 ///
 /// The name of the case is the key in `run.json`.
 @frozen public enum Counter: Int, Sendable, CaseIterable {
-    // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow.
+    // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow
+    // + runsWithoutConnection.
     /// Arrivals whose due time has come.
     case arrivalsDue
     case runsStarted
@@ -14,6 +15,8 @@
     case runsWithoutSlot
     /// Dropped: no row of a feed was free, or none was left.
     case runsWithoutRow
+    /// Dropped: the send queue of the connection it would have taken was half full.
+    case runsWithoutConnection
 
     // Runs that ended. runsStarted = the sum of these four + runs still live.
     case runsSucceeded
@@ -67,6 +70,20 @@
     case receiveOverflows
     case icmpErrors
     case portsExhausted, descriptorsExhausted
+
+    // Streams.
+    /// Connections that we opened, and that peers did.
+    case connectionsOpened, connectionsAccepted
+    /// Connections that could not be opened: refused, timed out, no route.
+    case connectionsRefused
+    /// Connections that ended as they may, on either side, and those that broke: reset, timed out, not readable as SIP.
+    case connectionsClosed, connectionsReset
+    /// Parties of calls that lost a transaction with their connection.
+    case transactionsLost
+    /// Write calls, and those that took only a part.
+    case streamWrites, streamWritesShort
+    /// CRLF keep-alives that peers sent, and the answers to ours (RFC 5626 §4.4.1).
+    case pingsReceived, pongsReceived
 
     // The generator's own tables.
     case lingerEvictions

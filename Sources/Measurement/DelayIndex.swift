@@ -41,7 +41,10 @@
     /// counted for all of them: an upper bound for the others.
     @inlinable public static var receiveLateness: DelayIndex { DelayIndex(rawValue: 12) }
 
-    @inlinable public static var builtInCount: Int { 13 }
+    /// From the moment a connection was begun to the moment it stood, as the worker saw it.
+    @inlinable public static var connectionSetup: DelayIndex { DelayIndex(rawValue: 13) }
+
+    @inlinable public static var builtInCount: Int { 14 }
 
     /// The `index`th mark of the layout.
     @inlinable public static func mark(_ index: Int) -> DelayIndex { DelayIndex(rawValue: builtInCount &+ index) }
@@ -51,6 +54,6 @@
         "sessionRequestDelay", "sessionRequestDelayFromDue", "sessionRequestDelayFailed", "sessionDisconnectDelay",
         "sessionDisconnectDelayFailed", "sessionDuration", "registrationRequestDelay",
         "registrationRequestDelayFromDue", "transactionDelay", "transactionDelayFromDue", "startLateness",
-        "timerLateness", "receiveLateness",
+        "timerLateness", "receiveLateness", "connectionSetup",
     ]
 }

@@ -112,6 +112,9 @@ extension FailureEvidence {
         case .request(let method): method.reportName
         case .timeout: "nothing"
         case .transport(EMSGSIZE): "a message too long to be sent: a datagram holds 65,507 octets"
+        case .transport(0): "the connection closed by the peer"
+        case .transport(EPROTO): "a connection that had to be closed: what came on it cannot be read as SIP"
+        case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
         case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
         case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
         case .absent: detail.isEmpty ? "no value" : detail

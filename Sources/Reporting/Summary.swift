@@ -143,6 +143,7 @@ public struct Summary {
         let drops = [
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
             (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
+            (record[.runsWithoutConnection], "dropped since the queue of their connection was full"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -237,6 +238,7 @@ public struct Summary {
         "startLateness": "start lateness (ours)",
         "timerLateness": "timer lateness (ours)",
         "receiveLateness": "receive lateness (ours)",
+        "connectionSetup": "connection setup",
     ]
 
     private var stepTable: [String] {
@@ -329,7 +331,28 @@ public struct Summary {
         let messages =
             "\(grouped(record[.messagesSent])) sent (\(counted(resent, "retransmission"))),"
             + " \(grouped(record[.messagesReceived])) received (\(counted(again, "retransmission")))"
-        return wrapped("Messages", messages) + (list(items).map { wrapped("Unusual", $0) } ?? [])
+        return wrapped("Messages", messages) + streams + (list(items).map { wrapped("Unusual", $0) } ?? [])
+    }
+
+    /// Connections, where there were any.
+    private var streams: [String] {
+        let named: [(Counter, String)] = [
+            (.connectionsOpened, "opened"), (.connectionsAccepted, "accepted"), (.connectionsClosed, "closed"),
+            (.connectionsReset, "broken"), (.connectionsRefused, "not set up"),
+        ]
+        guard named.contains(where: { record[$0.0] > 0 }) else { return [] }
+        var items = [
+            "connections: "
+                + named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }.joined(separator: ", ")
+        ]
+        items += counts([
+            (
+                .transactionsLost, "party lost a transaction with its connection",
+                "parties lost transactions with their connection"
+            ),
+            (.pingsReceived, "ping", "pings"), (.pongsReceived, "pong", "pongs"),
+        ])
+        return wrapped("Streams", items.joined(separator: " · "))
     }
 
     private var generator: [String] {

@@ -39,8 +39,8 @@ func judgeStartLine(_ base: UnsafeRawPointer, from: Int, to: Int) -> StartLineJu
     return .wrong(StreamFault(.startLine, UnsafeRawBufferPointer(start: base, count: line.count)))
 }
 
-/// The value of a Content-Length line in the usual form, with not more than nine digits: its long name, a colon, a
-/// space or none, digits, line end. -1 for any other, which may still be right.
+/// The value of a Content-Length line in the usual form, with not more than nine digits: its long name, a colon, any
+/// number of spaces, digits, line end. -1 for any other, which may still be right.
 /// - Parameter end: one past the empty line, so that octets stand behind every line.
 @inline(always)
 func usualLength(_ base: UnsafeRawPointer, _ line: Int, to end: Int) -> Int {
@@ -48,7 +48,8 @@ func usualLength(_ base: UnsafeRawPointer, _ line: Int, to end: Int) -> Int {
         begins(base.word64(line &+ 8), packed("l", "e", "n", "g", "t", "h", ":"))
     else { return -1 }
     var place = base + (line &+ 15)
-    if place.octet(0) == Octet.space { place += 1 }
+    // The empty line is no space: this ends before it.
+    while place.octet(0) == Octet.space { place += 1 }
     let first = place
     var value: UInt32 = 0
     while true {

@@ -186,3 +186,15 @@ public struct URIParameterList {
         return nil
     }
 }
+
+extension URIView {
+    /// What the transport parameter asks for (RFC 3261 §19.1.1), TLS for sips; nil where it asks for nothing we know.
+    public var transport: TransportProtocol? {
+        if scheme == .sips { return .tls }
+        guard let value = parameter("transport"), value.count == 3 else { return nil }
+        let text = message + value.first
+        if isInAnyCase(text, "udp") { return .udp }
+        if isInAnyCase(text, "tcp") { return .tcp }
+        return isInAnyCase(text, "tls") ? .tls : nil
+    }
+}

@@ -10,6 +10,8 @@ struct Target {
     var text: String
     /// User part, where a SIP URI was given: who is called.
     var user: String?
+    /// What the URI's transport parameter asks for.
+    var transport: TransportName?
 
     /// `host`, `host:port`, `[IPv6]:port`, `sip:user@host:port`. Ends the program with a message where it is none of these.
     ///
@@ -21,7 +23,7 @@ struct Target {
         if scheme.hasPrefix("sips:") {
             stop(
                 .usage,
-                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP"])
+                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP and TCP"])
         }
         if scheme.hasPrefix("tel:") {
             stop(
@@ -32,13 +34,12 @@ struct Target {
         if let query = rest.firstIndex(of: "?") {
             stop(.usage, ["\(argument): headers in a URI (\(rest[query...])) are not sent; --header gives them"])
         }
+        var transport: TransportName?
         if let semicolon = rest.firstIndex(of: ";") {
             for parameter in rest[semicolon...].split(separator: ";") {
                 let text = parameter.lowercased()
-                if text.hasPrefix("transport="), text != "transport=udp" {
-                    let name = text.dropFirst(10).uppercased()
-                    stop(.usage, ["\(argument): \(name) comes with a later release; this one speaks UDP"])
-                }
+                guard text.hasPrefix("transport=") else { continue }
+                transport = .parse(parameter: String(text.dropFirst(10)), argument: argument)
             }
             rest = rest[..<semicolon]
         }
@@ -52,7 +53,8 @@ struct Target {
         let place = HostAndPort(String(rest), argument: argument)
         var address = place.resolve(argument: argument, prefersIPv6: prefersIPv6)
         address.port = place.portNumber(argument: argument, otherwise: 5060)
-        return Target(address: address, text: "\(place.uriHost):\(address.port)", user: user)
+        return Target(
+            address: address, text: "\(place.uriHost):\(address.port)", user: user, transport: transport)
     }
 
     /// RFC 1918, RFC 4193, loopback and link-local.

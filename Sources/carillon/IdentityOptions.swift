@@ -49,7 +49,9 @@ struct IdentityOptions: ParsableArguments {
             let next = Target.parse(proxy, prefersIPv6: prefersIPv6)
             if let wanted = destination {
                 run.domain = domain ?? wanted.text
-                destination = Target(address: next.address, text: next.text, user: wanted.user)
+                destination = Target(
+                    address: next.address, text: next.text, user: wanted.user,
+                    transport: next.transport ?? wanted.transport)
             } else {
                 destination = next
             }

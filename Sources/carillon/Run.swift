@@ -13,7 +13,8 @@ struct Run: ParsableCommand {
         abstract: "Runs a scenario against a target, or against itself.",
         discussion: """
             SCENARIO is a name of the catalogue (carillon list), a .swift file or a saved .json program. TARGET is \
-            host[:port] or a SIP URI; without it both sides run in this process.
+            host[:port] or a SIP URI; without it both sides run in this process. Messages go over UDP unless --transport or \
+            the URI's transport parameter says tcp.
 
               carillon run basic-call
                   one call, both sides here
@@ -25,6 +26,8 @@ struct Run: ParsableCommand {
                   a scenario of your own
               carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
                   a row of a file for each call, a line for each call
+              carillon run basic-call 'sip:10.0.0.5;transport=tcp' --connections per-call
+                  calls over TCP, each on a connection of its own
             """)
 
     @Argument(help: "Catalogue name, .swift file or saved .json program; several as a=7,b=3.")
@@ -36,6 +39,8 @@ struct Run: ParsableCommand {
 
     @OptionGroup(title: "Load") var load: LoadOptions
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
+    @OptionGroup(title: "Transport") var transport: TransportOptions
+    @OptionGroup(title: "Transport") var connections: ConnectionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
@@ -73,6 +78,7 @@ struct Run: ParsableCommand {
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
+        connections.apply(to: &run, transport, target: destination?.transport, target)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         run.openFeedsOrStop(program)
@@ -108,6 +114,11 @@ struct Run: ParsableCommand {
         }
     }
 
+    private func way(_ run: ScenarioRun) -> String {
+        run.transports.text + (run.transports == .tcp ? ", \(run.connections.text)" : "")
+            + (run.transports == .tcp && run.workers > 1 && run.connections != .perCall ? " of each worker" : "")
+    }
+
     private func head(
         _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [TransportAddress]
     ) -> [(String, String)] {
@@ -122,7 +133,7 @@ struct Run: ParsableCommand {
         }
         var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
-        if let destination { lines.append(("target", "\(destination.text) over UDP" + destination.resolution)) }
+        if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
         lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
         lines.append(("load", load.text(run)))
         lines += Head.common(run, engine)

@@ -12,7 +12,8 @@ struct Serve: ParsableCommand {
         abstract: "Plays the answering parties of scenarios.",
         discussion: """
             An initial request goes to the party whose name is the user of its request URI, else to the first whose script \
-            begins with its method. What no party takes is answered sensibly: 200 to OPTIONS, 405, 481, 501.
+            begins with its method. What no party takes is answered sensibly: 200 to OPTIONS, 405, 481, 501. Without \
+            --transport it listens for datagrams and for connections, at the same port (RFC 3261 §18.2.1).
 
               carillon serve basic-call --listen 127.0.0.1:5070
               carillon serve basic-call register message --listen 10.0.0.4 --calls 1000
@@ -35,6 +36,7 @@ struct Serve: ParsableCommand {
         transform: HostText.parse)
     var domain: String?
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
+    @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -67,6 +69,9 @@ struct Serve: ParsableCommand {
         report.apply(to: &run)
         run.feedLocations = values.feeds.locations(arguments, program)
         run.domain = domain
+        // RFC 3261 §18.2.1: who listens for datagrams listens for connections at the same port, and the other way round.
+        run.transports = transport.transport?.transports ?? [.udp, .tcp]
+        run.keepAlive = transport.keepAlive?.nanoseconds
         run.load = .none
         run.servedRuns = calls
         run.idleLimit = untilIdle?.nanoseconds
@@ -97,7 +102,11 @@ struct Serve: ParsableCommand {
             var lines = [
                 ("scenarios", origins.listed), ("parties", answering.filter { run.plays!.contains($0) }.listed),
             ]
-            lines.append(("listening", Head.addresses(addresses, advertised: run.advertisedHost) + " over UDP"))
+            lines.append(
+                (
+                    "listening",
+                    Head.addresses(addresses, advertised: run.advertisedHost) + " over \(run.transports.text)"
+                ))
             lines.append(("ends", end))
             return lines + Head.common(run, engine)
         }

@@ -9,7 +9,7 @@ final class EventDescriptor: Sendable {
 
     /// - Returns: false when nobody signalled in time.
     func wait(nanoseconds: Int64) -> Bool {
-        let ready = clx_wait(-1, -1, descriptor, nanoseconds)
+        let ready = clx_wait(-1, -1, -1, descriptor, nanoseconds)
         clx_event_clear(descriptor)
         return ready != 0
     }

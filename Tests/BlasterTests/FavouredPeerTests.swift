@@ -107,7 +107,7 @@ import Testing
         var mixed = log(0..<20, flows: 2)
         sendAll(&socket, &mixed, to: table)
         #expect(drain(&other, count: 10).count == 10)
-        _ = socket.wait(event: -1, atMost: 1_000_000_000)
+        _ = socket.wait(watch: -1, event: -1, atMost: 1_000_000_000)
         _ = socket.receiveBatch()
         var error = clx_error()
         var refused = 0

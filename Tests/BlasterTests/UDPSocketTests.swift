@@ -18,7 +18,7 @@ func drain(_ socket: inout UDPSocket, count: Int) -> [Received] {
     var all: [Received] = []
     let limit = MonotonicInstant.now().advanced(byNanoseconds: 2_000_000_000)
     while all.count < count && MonotonicInstant.now() < limit {
-        if socket.receiveBatch() == 0 { _ = clx_wait(socket.descriptor, socket.favouredDescriptor, -1, 10_000_000) }
+        if socket.receiveBatch() == 0 { _ = clx_wait(socket.descriptor, socket.favouredDescriptor, -1, -1, 10_000_000) }
         while let message = socket.nextMessage() {
             all.append(Received(octets: Array(message.octets), source: message.source, stamp: message.stamp))
         }
@@ -263,7 +263,7 @@ func sendAll(_ socket: inout UDPSocket, _ log: inout OutboundLog, to table: borr
         #expect(drain(&open, count: 10).count == 10)
         #expect(a.counters.sendsFailed == 0)
         #expect(a.counters.datagramsSent == 20)
-        _ = clx_wait(a.descriptor, -1, -1, 1_000_000_000)
+        _ = clx_wait(a.descriptor, -1, -1, -1, 1_000_000_000)
         _ = a.receiveBatch()
         var error = clx_error()
         var refused = 0

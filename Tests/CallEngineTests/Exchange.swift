@@ -62,6 +62,7 @@ final class Exchange {
         let hasStarted = engine.startRun(number: number, due: now, now: now)
         try #require(hasStarted)
     }
+    func mayStart(_ number: UInt64) -> Bool { engine.mayStart(number) }
     func count(_ counter: Counter) -> UInt64 { engine.recorder.value(of: counter) }
     var liveRuns: Int { engine.liveRuns }
     var liveSlots: Int { engine.liveSlots }
@@ -74,7 +75,9 @@ final class Exchange {
             let entry = engine.outbound[index]
             let octets = UnsafeRawBufferPointer(start: engine.outbound.octets + entry.offset, count: entry.length)
             messages.append(
-                SentMessage(text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow)))
+                SentMessage(
+                    text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow), flow: entry.flow)
+            )
         }
         engine.outbound.removeAll()
         return messages
@@ -93,6 +96,15 @@ final class Exchange {
         Array(message.utf8).withUnsafeBytes { engine.receive($0, from: source, received: now, now: now) }
     }
 
+    /// The engine receives a message on a connection.
+    func hear(_ message: String, on flow: Flow) {
+        now = now.advanced(byNanoseconds: 10_000)
+        Array(message.utf8).withUnsafeBytes { engine.receive($0, on: flow, received: now, now: now) }
+    }
+
+    /// The transport says what became of a flow.
+    func tell(_ flow: Flow, _ event: FlowEvent) { engine.flow(flow, did: event, now: now) }
+
     /// Time goes by and timers fire. What is sent meanwhile is for the next `take`.
     func pass(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
@@ -110,6 +122,7 @@ final class Exchange {
 struct SentMessage {
     var text: String
     var to: TransportAddress
+    var flow: Flow
 
     /// "INVITE" or "200".
     var start: String {

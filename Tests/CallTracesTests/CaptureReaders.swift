@@ -31,7 +31,10 @@ enum Tshark {
     /// One row per packet that passes the filter, one column per field; of a field that occurs several times, the
     /// first.
     static func rows(_ file: String, _ fields: [String], filter: String = "") throws -> [[String]] {
-        var arguments = ["-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
+        var arguments = [
+            "-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o",
+            "tcp.check_checksum:TRUE",
+        ]
         if !filter.isEmpty { arguments += ["-Y", filter] }
         arguments += ["-T", "fields", "-E", "separator=/t", "-E", "occurrence=f"] + fields.flatMap { ["-e", $0] }
         let process = Process()

@@ -117,6 +117,50 @@ typedef struct clx_error {
 /// Returns 1 and an entry, 0 when the queue is empty, or -errno.
 int clx_udp_read_error(int fd, clx_error *error);
 
+// ---- Streams (Streams.c) ----
+
+/// A non-blocking, close-on-exec TCP socket that listens at `local` (port 0: the kernel chooses). Returns the descriptor or -errno.
+int clx_stream_listen(const clx_address *local);
+/// Takes the next connection of a listener, non-blocking and close-on-exec, without delay of short writes. Returns the
+/// descriptor or -errno.
+int clx_stream_accept(int listener, clx_address *peer);
+/// Begins a connection from `local`'s host (any port) to `remote`. `timeout` milliseconds without an acknowledgement end
+/// it (TCP_USER_TIMEOUT). Returns the descriptor, which is writable when the outcome is known, or -errno.
+int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout);
+/// The same time limit for a connection that was accepted.
+void clx_stream_limit(int fd, unsigned timeout);
+/// What became of a connection that was begun: 0 it stands, else -errno.
+int clx_stream_outcome(int fd);
+/// Reads without waiting. Returns how many octets, 0 at the end of the stream, or -errno.
+int64_t clx_stream_read(int fd, void *octets, size_t room);
+/// One piece of what is written, as writev(2) takes it.
+typedef struct clx_piece {
+  const void *octets;
+  size_t length;
+} clx_piece;
+enum { CLX_MOST_PIECES = 1024 };
+/// Writes without waiting and without SIGPIPE, up to CLX_MOST_PIECES pieces. Returns how many octets, or -errno.
+int64_t clx_stream_write(int fd, const clx_piece *pieces, unsigned count);
+
+/// What a descriptor of a watch is ready for.
+enum { CLX_READABLE = 1, CLX_WRITABLE = 2, CLX_BROKEN = 4 };
+typedef struct clx_readiness {
+  uint32_t mark;
+  uint32_t ready;
+} clx_readiness;
+
+/// An epoll instance. Returns its descriptor or -errno.
+int clx_watch_create(void);
+/// Watches a descriptor for CLX_READABLE, CLX_WRITABLE or both; `mark` names it. `is_shared`: another thread's watch has it
+/// too, and one of them is woken. Returns 0 or -errno.
+int clx_watch_add(int watch, int fd, uint32_t mark, uint32_t interest, int is_shared);
+int clx_watch_change(int watch, int fd, uint32_t mark, uint32_t interest);
+void clx_watch_remove(int watch, int fd);
+/// What is ready now, without waiting. Returns how many were written to `found`.
+int clx_watch_look(int watch, clx_readiness *found, unsigned room);
+/// How many descriptors the process may have open; raises the limit as far as it goes.
+unsigned clx_raise_descriptor_limit(void);
+
 // ---- Clocks, waiting, threads (Threads.c) ----
 
 /// CLOCK_MONOTONIC, CLOCK_REALTIME and the calling thread's CPU time, in nanoseconds.
@@ -125,9 +169,9 @@ int64_t clx_realtime(void);
 int64_t clx_thread_cpu(void);
 
 enum { CLX_READY_SOCKET = 1, CLX_READY_ERROR = 2, CLX_READY_EVENT = 4 };
-/// Waits until one of two sockets (`beside` -1: one) has something or the event (-1: none) is signalled, at most `timeout`
-/// nanoseconds. Returns a mask of CLX_READY_*, 0 on time-out or signal.
-int clx_wait(int fd, int beside, int event, int64_t timeout);
+/// Waits until one of two sockets or a watch has something or the event is signalled (-1: none of its kind), at most
+/// `timeout` nanoseconds. Returns a mask of CLX_READY_*, 0 on time-out or signal.
+int clx_wait(int fd, int beside, int watch, int event, int64_t timeout);
 /// Sleeps until CLOCK_MONOTONIC reads `deadline`, or a signal comes.
 void clx_sleep_until(int64_t deadline);
 /// One turn of a waiting loop that does not sleep.

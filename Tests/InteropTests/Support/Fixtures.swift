@@ -77,26 +77,29 @@ enum SIPp {
         "errors.log",
     ]
 
-    static func caller(to port: UInt16, calls: Int, rate: Int = 200, routed: Bool = false, at host: Loopback = .ipv4)
-        throws -> ChildProcess
-    {
+    /// - Parameter transport: SIPp's `-t`: `u1` one UDP socket, `t1` one TCP connection, `tn` one for each call.
+    static func caller(
+        to port: UInt16, calls: Int, rate: Int = 200, routed: Bool = false, at host: Loopback = .ipv4,
+        transport: String = "u1"
+    ) throws -> ChildProcess {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uac-routed.xml")] : ["-sn", "uac", "-d", "0"]
         let ours = try UDPPorts.free()
         return try ChildProcess(
             "sipp-caller",
             ["sipp"] + scenario + [
                 "\(host.rawValue):\(port)", "-p", "\(ours)", "-m", "\(calls)", "-r", "\(rate)", "-l", "\(calls)",
+                "-t", transport, "-max_socket", "\(calls + 100)",
             ]
                 + common(host))
     }
 
-    static func callee(on port: UInt16, calls: Int, routed: Bool = false, at host: Loopback = .ipv4) async throws
-        -> ChildProcess
-    {
+    static func callee(
+        on port: UInt16, calls: Int, routed: Bool = false, at host: Loopback = .ipv4, transport: String = "u1"
+    ) async throws -> ChildProcess {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uas-routed.xml")] : ["-sn", "uas"]
         let process = try ChildProcess(
-            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)"] + common(host))
-        return try await listening(process, on: port)
+            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)", "-t", transport] + common(host))
+        return try await listening(process, on: port, forStreams: transport.hasPrefix("t"))
     }
 
     /// What the last line of SIPp's statistics says.
@@ -126,9 +129,15 @@ enum SIPp {
 
 /// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
 enum Kamailio {
-    static func proxy(on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4) async throws -> ChildProcess {
+    static func proxy(
+        on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false
+    ) async throws -> ChildProcess {
         try await started(
-            "kamailio.cfg", on: port, at: host, ["CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\""])
+            "kamailio.cfg", on: port, at: host,
+            [
+                "CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\"",
+                overStreams ? "WITH_TCP" : "WITH_UDP",
+            ], overStreams: overStreams)
     }
 
     /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
@@ -142,17 +151,20 @@ enum Kamailio {
     }
 
     private static func started(
-        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String], seenAs: UInt16? = nil
+        _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String], seenAs: UInt16? = nil,
+        overStreams: Bool = false
     ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
                 "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
-                "udp:\(host.rawValue):\(port)" + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
+                (overStreams ? "tcp" : "udp") + ":\(host.rawValue):\(port)"
+                    + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
         do {
             try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
                 if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
+                if overStreams { return UDPPorts.isListening(port) }
                 return host == .ipv4 ? UDPPorts.answersOptions(port) : UDPPorts.isBound(port)
             }
         } catch {
@@ -165,11 +177,11 @@ enum Kamailio {
 }
 
 /// The process once it has bound the port.
-func listening(_ process: ChildProcess, on port: UInt16) async throws -> ChildProcess {
+func listening(_ process: ChildProcess, on port: UInt16, forStreams: Bool = false) async throws -> ChildProcess {
     do {
-        try await wait(for: "\(process.name) to bind UDP \(port)", within: .seconds(20)) {
+        try await wait(for: "\(process.name) to bind \(forStreams ? "TCP" : "UDP") \(port)", within: .seconds(20)) {
             if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
-            return UDPPorts.isBound(port)
+            return forStreams ? UDPPorts.isListening(port) : UDPPorts.isBound(port)
         }
     } catch {
         let words = process.lastWords

@@ -22,12 +22,22 @@ enum UDPPorts {
 
     /// Whether some process has bound the port. No message is sent, so that no counter moves.
     static func isBound(_ port: UInt16) -> Bool {
+        isListed(port, in: ["/proc/net/udp", "/proc/net/udp6"])
+    }
+
+    /// Whether some process listens for connections at the port.
+    static func isListening(_ port: UInt16) -> Bool {
+        isListed(port, in: ["/proc/net/tcp", "/proc/net/tcp6"], state: "0A")
+    }
+
+    private static func isListed(_ port: UInt16, in files: [String], state: Substring? = nil) -> Bool {
         let hexadecimal = String(port, radix: 16, uppercase: true)
         let wanted = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal
-        return ["/proc/net/udp", "/proc/net/udp6"].contains { file in
+        return files.contains { file in
             guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
             return table.split(separator: "\n").dropFirst().contains { line in
-                line.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
+                let fields = line.split(separator: " ")
+                return fields.count > 3 && fields[1].hasSuffix(wanted) && (state == nil || fields[3] == state!)
             }
         }
     }

@@ -11,13 +11,13 @@ struct WireCapture {
     /// Whether tshark is here and may capture.
     static var isPossible: Bool { isInstalled("tshark") && geteuid() == 0 }
 
-    /// Captures UDP from and to the ports until `stop`; the file lives as long as `processes`.
+    /// Captures UDP and TCP from and to the ports until `stop`; the file lives as long as `processes`.
     init(ports: [UInt16], _ processes: ProcessSet) async throws {
         self.ports = ports
         markerPort = try UDPPorts.free()
         guard let marker = UDPSocket(port: 0) else { throw InteropError("no socket for the capture's marker") }
         self.marker = marker
-        let filter = (ports + [markerPort]).map { "udp port \($0)" }.joined(separator: " or ")
+        let filter = (ports + [markerPort]).map { "port \($0)" }.joined(separator: " or ")
         process = processes(
             try ChildProcess(
                 "tshark", ["tshark", "-q", "-i", "lo", "-B", "64", "-s", "0", "-f", filter, "-w", "capture.pcapng"]))
@@ -50,11 +50,11 @@ struct WireCapture {
 /// A capture file as tshark reads it.
 struct SIPCapture {
     let file: URL
-    /// Ports whose UDP is SIP.
+    /// Ports where UDP and TCP are SIP.
     let ports: [UInt16]
 
     private func tshark(_ arguments: [String]) async throws -> [Substring] {
-        let decodeAs = ports.flatMap { ["-d", "udp.port==\($0),sip"] }
+        let decodeAs = ports.flatMap { ["-d", "udp.port==\($0),sip", "-d", "tcp.port==\($0),sip"] }
         return try await outputOf(["tshark", "-n", "-r", file.path] + decodeAs + arguments, within: .seconds(120))
             .split(separator: "\n")
     }
@@ -71,6 +71,17 @@ struct SIPCapture {
             let fields = line.split(separator: ",", omittingEmptySubsequences: false)
             guard fields.count == 3 else { throw InteropError("unexpected line of tshark: \(line)") }
             counts[fields[1].isEmpty ? String(fields[0]) : "\(fields[1]) \(fields[2])", default: 0] += 1
+        }
+        return counts
+    }
+
+    /// Messages of streams, several of which may stand in one frame: requests by method, responses by status.
+    func streamCounts() async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for field in ["sip.Method", "sip.Status-Code"] {
+            for line in try await tshark(["-Y", "sip && tcp", "-T", "fields", "-E", "aggregator=,", "-e", field]) {
+                for value in line.split(separator: ",") { counts[String(value), default: 0] += 1 }
+            }
         }
         return counts
     }

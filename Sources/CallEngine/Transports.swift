@@ -1,0 +1,28 @@
+import SIPWire
+
+/// The transports that a worker speaks (RFC 3261 §18).
+public struct Transports: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let udp = Transports(rawValue: 1)
+    public static let tcp = Transports(rawValue: 2)
+
+    /// As a Via names them: `UDP and TCP`.
+    public var text: String {
+        [contains(.udp) ? "UDP" : nil, contains(.tcp) ? "TCP" : nil].compactMap { $0 }.joined(separator: " and ")
+    }
+}
+
+/// How many connections the initial requests of one worker take.
+public enum ConnectionUse: Sendable, Hashable {
+    /// So many, one after the other; each carries many calls.
+    case shared(Int)
+    /// One for each call, closed when the call is over.
+    case perCall
+}
+
+extension EngineSettings {
+    /// Initial requests go over a stream. A worker that speaks both sends them as datagrams (RFC 3263 §4.1 for a numeric
+    /// address without a transport).
+    var opensStreams: Bool { !transports.contains(.udp) }
+}

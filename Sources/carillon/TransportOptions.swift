@@ -1,0 +1,91 @@
+import ArgumentParser
+import CallEngine
+import CarillonKit
+import SIPWire
+
+/// What `--transport` names.
+enum TransportName: String, ExpressibleByArgument, CaseIterable {
+    case udp, tcp
+
+    var transports: Transports { self == .udp ? .udp : .tcp }
+
+    /// What a URI's transport parameter asks for; ends the program where that is spoken by a later release or by none.
+    static func parse(parameter value: String, argument: String) -> TransportName {
+        if let known = TransportName(rawValue: value) { return known }
+        stop(.usage, ["\(argument): \(value.uppercased()) comes with a later release; this one speaks UDP and TCP"])
+    }
+}
+
+/// What `run` and `serve` send messages over.
+struct TransportOptions: ParsableArguments {
+    @Option(name: .customLong("transport"), help: "What messages go over: udp or tcp. Default: run udp, serve both.")
+    var transport: TransportName?
+    @Option(
+        name: .customLong("keep-alive"),
+        help: "Pings on connections of ours that carried nothing for so long: 30s (RFC 5626 §4.4.1). Default: none.",
+        transform: TimeAmount.parse)
+    var keepAlive: TimeAmount?
+
+    func validate() throws {
+        if let keepAlive, keepAlive.nanoseconds < 1_000_000_000 {
+            throw ValidationError("--keep-alive: no shorter than 1s")
+        }
+        if keepAlive != nil, transport == .udp {
+            throw ValidationError("--keep-alive is for connections, and --transport udp has none")
+        }
+    }
+}
+
+/// How many connections the calls of a run take.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        name: .customLong("connections"),
+        help: "With TCP, of each worker to the target: one, a number, or per-call. Default: one.",
+        transform: ConnectionUse.parse)
+    var connections: ConnectionUse?
+
+    /// Fills in what messages go over.
+    ///
+    /// - Parameter wanted: what the target's URI asks for.
+    func apply(
+        to run: inout ScenarioRun, _ options: TransportOptions, target wanted: TransportName?, _ argument: String?
+    ) {
+        if let given = options.transport, let wanted, given != wanted {
+            stop(
+                .usage,
+                ["--transport \(given.rawValue) and \(argument ?? "the target") contradict each other: one is enough"])
+        }
+        let chosen = options.transport ?? wanted ?? .udp
+        run.transports = chosen.transports
+        run.keepAlive = options.keepAlive?.nanoseconds
+        guard chosen == .udp else {
+            run.connections = connections ?? .shared(1)
+            return
+        }
+        if connections != nil { stop(.usage, ["--connections is for TCP: add --transport tcp"]) }
+        if options.keepAlive != nil { stop(.usage, ["--keep-alive is for connections: add --transport tcp"]) }
+    }
+}
+
+extension ConnectionUse {
+    static func parse(_ argument: String) throws -> ConnectionUse {
+        switch argument {
+        case "one": return .shared(1)
+        case "per-call": return .perCall
+        default:
+            guard let number = Int(argument), (1...100_000).contains(number) else {
+                throw ArgumentProblem("write one, a number from 1 to 100000, or per-call")
+            }
+            return .shared(number)
+        }
+    }
+
+    /// For the head of a run.
+    var text: String {
+        switch self {
+        case .shared(1): "one connection"
+        case .shared(let number): "\(number) connections"
+        case .perCall: "a connection for each call"
+        }
+    }
+}

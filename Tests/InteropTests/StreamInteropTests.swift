@@ -1,0 +1,142 @@
+import Foundation
+import Testing
+
+private let canRun = CarillonCommand.runs && isInstalled("sipp") && isInstalled("kamailio")
+
+/// Carillon over TCP against software nobody here wrote.
+@Suite(.serialized, .enabled(if: canRun, "needs carillon run, sipp and kamailio"), .timeLimit(.minutes(5)))
+struct StreamInteropTests {
+    private func expectAllSucceeded(_ process: ChildProcess, _ calls: Int) throws {
+        let record = try CarillonCommand.Record(of: process)
+        #expect(try record.total("runsSucceeded") == calls)
+        #expect(try record.total("runsFailed") == 0)
+        for again in ["invite", "request", "ack"] {
+            #expect(try record.total("\(again)RetransmissionsSent") == 0)
+        }
+    }
+
+    @Test(arguments: [("one", 1), ("8", 8), ("per-call", 500)])
+    func ourCallersAgainstSIPpsCallee(connections: String, opened: Int) async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await SIPp.callee(on: port, calls: 500, transport: "t1"))
+            let caller = start(
+                try CarillonCommand.caller(
+                    to: port, from: ours, calls: 500, ["--transport", "tcp", "--connections", connections]))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            try expectAllSucceeded(caller, 500)
+            let record = try CarillonCommand.Record(of: caller)
+            #expect(try record.total("connectionsOpened") == opened)
+            #expect(record.delays.first { $0.name == "connectionSetup" }?.samples == opened)
+            // SIPp's own account says nothing: it keeps a call for 4 s after its BYE, and counts it failed when its connection
+            // closes in that time. Each of ours ended with SIPp's 200 to its BYE.
+            #expect(try record.total("responses2xx") == 1000)
+        }
+    }
+
+    @Test(arguments: [("t1", 1), ("tn", 500)])
+    func sippsCallersAgainstOurCallee(transport: String, accepted: Int) async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free()
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 500))
+            let caller = start(try SIPp.caller(to: port, calls: 500, rate: 250, transport: transport))
+            #expect(try await caller.exit(within: .seconds(60)) == 0)
+            let account = try SIPp.account(of: caller)
+            #expect(account.successful == 500 && account.failed == 0)
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(callee, 500)
+            #expect(try CarillonCommand.Record(of: callee).total("connectionsAccepted") == accepted)
+        }
+    }
+
+    @Test(.enabled(if: Loopback.hasIPv6, "needs ::1"))
+    func bothWaysWithSIPpOverIPv6() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await SIPp.callee(on: port, calls: 100, at: .ipv6, transport: "t1"))
+            let caller = start(
+                try CarillonCommand.caller(to: port, from: ours, calls: 100, at: .ipv6, ["--transport", "tcp"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            try expectAllSucceeded(caller, 100)
+        }
+        try await withProcesses { start in
+            let port = try UDPPorts.free()
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 100, at: .ipv6))
+            let caller = start(try SIPp.caller(to: port, calls: 100, at: .ipv6, transport: "t1"))
+            #expect(try await caller.exit(within: .seconds(60)) == 0)
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(callee, 100)
+        }
+    }
+
+    /// The proxy refuses an ACK or BYE without its route set, so a completed call proves that the route set was followed, and it
+    /// speaks nothing but TCP.
+    @Test func throughARecordRoutingProxyInTwoProcesses() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: port, overStreams: true))
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 500))
+            let caller = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 500, rate: 100,
+                    ["--domain", "example.test", "--transport", "tcp"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            try expectAllSucceeded(caller, 500)
+            try expectAllSucceeded(callee, 500)
+        }
+    }
+
+    @Test func throughARecordRoutingProxyWithBothSidesInOneProcess() async throws {
+        try await withProcesses { start in
+            let proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: ours, overStreams: true))
+            let both = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 500, rate: 100,
+                    ["--domain", "example.test", "--play", "alice,bob", "--transport", "tcp", "--connections", "4"]))
+            #expect(try await both.exit(within: .seconds(60)) == 0, "\(both.lastWords)")
+            try expectAllSucceeded(both, 500)
+            #expect(try CarillonCommand.Record(of: both).total("legsUnjoined") == 0)
+        }
+    }
+
+    @Test(.enabled(if: WireCapture.isPossible, "needs tshark and root"))
+    func tsharkSeesEachMessageOnce() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let capture = try await WireCapture(ports: [port, ours], start)
+            let callee = start(try await CarillonCommand.callee(on: port, calls: 300))
+            let caller = start(
+                try CarillonCommand.caller(
+                    to: port, from: ours, calls: 300, ["--transport", "tcp", "--connections", "3"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+            let seen = try await capture.stop()
+            #expect(try await seen.malformed().isEmpty)
+            #expect(
+                try await seen.streamCounts() == ["INVITE": 300, "ACK": 300, "BYE": 300, "180": 300, "200": 600])
+        }
+    }
+
+    @Test(.enabled(if: isInstalled("tshark"), "needs tshark"))
+    func tsharkReadsTheTracesOfFailedCalls() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: port, overStreams: true))
+            let caller = start(
+                try CarillonCommand.caller(
+                    to: proxyPort, from: ours, calls: 50,
+                    ["--to", "sip:nobody@127.0.0.1:\(proxyPort)", "--transport", "tcp"]))
+            #expect(try await caller.exit(within: .seconds(60)) == 1, "\(caller.lastWords)")
+            let record = try CarillonCommand.Record(of: caller)
+            #expect(try record.total("runsFailed") == 50)
+            let traces = SIPCapture(
+                file: record.folder.appendingPathComponent("failed.pcapng"), ports: [proxyPort, ours])
+            #expect(try await traces.malformed().isEmpty)
+            let counts = try await traces.streamCounts()
+            #expect(counts["INVITE"] == 50 && counts["404"] == 50 && counts["ACK"] == 50)
+            #expect(try await traces.callIdentifiers().count == 50)
+        }
+    }
+}
