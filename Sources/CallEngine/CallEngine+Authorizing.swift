@@ -149,9 +149,12 @@ extension CallEngine {
             noteTrouble(.init(reason: .exhausted))
             return false
         }
-        guard let made = writeAuthorized(request, place, token: token, cseq: cseq, header),
-            made.length <= OutboundLog.longestDatagram || openingFlow(slot, header).isStream
-        else { return false }
+        let flow = isOpening ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
+        guard let made = writeAuthorized(request, place, token: token, cseq: cseq, header) else { return false }
+        guard mayLeave(made.length, flow, isRequest: true) else {
+            noteTrouble(.init(reason: .tooLarge))
+            return false
+        }
         let frozen = keep(UnsafeRawBufferPointer(start: place, count: made.length))
         guard frozen != 0 else {
             noteTrouble(.init(reason: .exhausted))
@@ -173,7 +176,6 @@ extension CallEngine {
         record.pointee.provisionalSeen = false
         record.pointee.wasRepeated = false
         record.pointee.isActive = true
-        let flow = isOpening ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
         commit(place, made.length, flow: flow, slot: slot, header, again: false)
         if record.pointee.method == .invite {
             header.pointee.flags.remove(.cancelled)
@@ -230,10 +232,7 @@ extension CallEngine {
             cursor = challenge(cursor).pointee.next
         }
         guard let made = writeAuthorized(request, place, token: nil, cseq: nil, speaker.header) else { return false }
-        guard made.length <= OutboundLog.longestDatagram || flow.isStream else {
-            refusal = .transport(errno: EMSGSIZE)
-            return false
-        }
+        guard mayLeave(made.length, flow, isRequest: true) else { return false }
         frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: made.length))
         guard frozen.pointee != 0 else { return false }
         commit(place, made.length, flow: flow, slot: speaker.slot, speaker.header, again: false)
@@ -267,10 +266,7 @@ extension CallEngine {
         memmove(place + end + 2 + lines.count, place + end + 2, tail)
         memcpy(place + end + 2, from, lines.count)
         let total = length &+ lines.count
-        guard total <= OutboundLog.longestDatagram || flow.isStream else {
-            refusal = .transport(errno: EMSGSIZE)
-            return false
-        }
+        guard mayLeave(total, flow, isRequest: true) else { return false }
         frozen = keep(UnsafeRawBufferPointer(start: place, count: total))
         commit(place, total, flow: flow, slot: speaker.slot, speaker.header, again: false)
         return true
@@ -349,6 +345,7 @@ extension CallEngine {
                     out.write(", got ")
                     quoted(about)
                 }
+            case .tooLarge: out.write(": with credentials the request is too large for UDP (RFC 3261 §18.1.1)")
             case .exhausted: out.write(": no room to answer its challenge")
             }
         } ?? reason

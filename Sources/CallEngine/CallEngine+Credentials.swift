@@ -84,6 +84,8 @@ struct ChallengeTrouble {
         /// The server calls every nonce stale.
         case alwaysStale
         case unanswerable(DigestFault)
+        /// With credentials the request is too large for the transport.
+        case tooLarge
         /// No room for it.
         case exhausted
     }

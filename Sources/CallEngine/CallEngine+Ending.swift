@@ -77,7 +77,7 @@ extension CallEngine {
             case .endless: .rest
             case .contact: .contact
             case .routes: .routes
-            case .value, .absent, .malformed, .declared, .exhausted, .missing: .progress
+            case .value, .absent, .malformed, .declared, .exhausted, .missing, .tooLarge: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
     }

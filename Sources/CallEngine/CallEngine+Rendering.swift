@@ -296,11 +296,10 @@ extension CallEngine {
         }
         let template = bound.variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
-        guard length <= OutboundLog.longestDatagram || flow.isStream else {
-            // The kernel would refuse it, and with it the flow and every call on it.
-            refusal = .transport(errno: EMSGSIZE)
-            return false
-        }
+        guard
+            length <= Self.largestOverUDP
+                || mayLeave(length, flow, isRequest: bound.templates[template].status == 0 && !again)
+        else { return false }
         if let frozen { frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length)) }
         outbound.commit(length: length, flow: flow, owner: speaker.slot)
         recorder.count(.messagesSent)
@@ -314,6 +313,27 @@ extension CallEngine {
                 values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: settings.local,
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
+        return true
+    }
+
+    /// A request above it goes over a transport that knows congestion, where the path's MTU is not known (RFC 3261 §18.1.1).
+    static let largestOverUDP = 1_300
+
+    /// Whether so long a message may go over this flow; `refusal` says why not.
+    @inline(never)
+    mutating func mayLeave(_ length: Int, _ flow: Flow, isRequest: Bool) -> Bool {
+        guard !flow.isStream, length > Self.largestOverUDP else { return true }
+        guard length <= OutboundLog.longestDatagram else {
+            // The kernel would refuse it, and with it the flow and every call on it.
+            refusal = .transport(errno: EMSGSIZE)
+            return false
+        }
+        guard isRequest else { return true }
+        guard !settings.refusesLargeRequests else {
+            refusal = .tooLarge(octets: UInt32(clamping: length))
+            return false
+        }
+        recorder.count(.requestsTooLargeForUDP)
         return true
     }
 

@@ -11,6 +11,8 @@ public struct EngineSettings: Sendable {
     public var local: TransportAddress
     /// What this worker speaks. With streams alone, or with `tcp` and no `udp`, initial requests go over TCP.
     public var transports: Transports = .udp
+    /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.
+    public var refusesLargeRequests = false
     /// Connections for initial requests over a stream.
     public var connections = ConnectionUse.shared(1)
     /// Workers of the run: arrivals are dealt out to them in turn.

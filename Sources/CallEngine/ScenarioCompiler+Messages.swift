@@ -350,6 +350,16 @@ extension ScenarioCompiler {
         if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
         if method == "INVITE" && !inDialog && hasRoute { invitesWithRoute.insert(dialog) }
 
+        let fixedOctets = message.segments.reduce(0) { sum, segment in
+            if case .text(let octets) = segment { sum + octets.count } else { sum }
+        }
+        if fixedOctets > CallEngine.largestOverUDP {
+            warn(
+                at,
+                "this \(method) has more than \(fixedOctets) octets, and above \(CallEngine.largestOverUDP) a request goes over"
+                    + " TCP (RFC 3261 §18.1.1). Run it with --transport tcp; over UDP such requests are counted, with"
+                    + " --large fail not sent")
+        }
         let constant = [tree.from, tree.to, tree.requestURI].compactMap { $0 }.allSatisfy(\.isConstant)
         let isPlain = tree.content.isEmpty && tree.from == nil && tree.to == nil && tree.requestURI == nil
         return add(

@@ -34,6 +34,8 @@ public struct ScenarioRun: Sendable {
     public var advertisedHost: String?
     /// What messages go over. Calls begin over UDP where it is among them.
     public var transports = Transports.udp
+    /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
+    public var refusesLargeRequests = false
     /// Over TCP, how many connections the calls of one worker take.
     public var connections = ConnectionUse.shared(1)
     /// Pings on connections of ours that carried nothing for so long. Nanoseconds; nil: none.
@@ -274,6 +276,7 @@ public struct ScenarioRun: Sendable {
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
+        engine.refusesLargeRequests = refusesLargeRequests
         engine.connections = connections
         engine.advertisedHost = advertisedHost
         engine.domain = domain

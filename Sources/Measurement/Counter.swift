@@ -46,6 +46,8 @@
     case legsJoined, legsUnjoined
     /// 2xx responses of a further fork, answered with ACK and BYE.
     case forkedAnswers
+    /// Requests above 1,300 octets over UDP, repeats not counted: RFC 3261 §18.1.1 wants them over TCP.
+    case requestsTooLargeForUDP
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
     case challengesAnswered
     /// Of these, those for a nonce that had been used before.

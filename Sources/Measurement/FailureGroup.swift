@@ -124,6 +124,8 @@ extension FailureEvidence {
         case .routes(let status): "a \(status) with a longer Record-Route"
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"
+        case .tooLarge(let octets):
+            "a request of \(grouped(UInt64(octets))) octets: above 1,300 it goes over TCP (RFC 3261 §18.1.1)"
         case .missing: "no value for a part that it is made of"
         case .endless(let steps): "the limit of \(grouped(UInt64(steps))) steps without a wait"
         }

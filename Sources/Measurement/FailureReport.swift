@@ -26,6 +26,8 @@ import SIPWire
     case exhausted
     /// A message of ours could not be made: a value that it is made of was not there.
     case missing
+    /// A request of ours was too large for a datagram (RFC 3261 §18.1.1), and the run does not send such.
+    case tooLarge(octets: UInt32)
     /// The script took so many steps without a wait or a pause: our limit.
     case endless(steps: UInt32)
 
@@ -45,11 +47,13 @@ import SIPWire
         case .endless(let steps): 8_000 &+ steps
         case .contact(let status): Self.firstContactCode + UInt32(status)
         case .routes(let status): Self.firstRoutesCode + UInt32(status)
+        case .tooLarge(let octets): Self.firstLargeCode + min(octets, 0xFFFF_FFFF - Self.firstLargeCode)
         }
     }
 
     private static let firstContactCode: UInt32 = 0x4000_0000
     private static let firstRoutesCode: UInt32 = 0x4001_0000
+    private static let firstLargeCode: UInt32 = 0x4002_0000
 
     /// What `code` gave.
     public init(code: UInt32) {
@@ -66,7 +70,8 @@ import SIPWire
         case ..<8_000: self = .missing
         case ..<Self.firstContactCode: self = .endless(steps: code - 8_000)
         case ..<Self.firstRoutesCode: self = .contact(status: UInt16(truncatingIfNeeded: code))
-        default: self = .routes(status: UInt16(truncatingIfNeeded: code))
+        case ..<Self.firstLargeCode: self = .routes(status: UInt16(truncatingIfNeeded: code))
+        default: self = .tooLarge(octets: code - Self.firstLargeCode)
         }
     }
 }

@@ -319,6 +319,10 @@ public struct Summary {
             (.keepAlives, "keep-alive", "keep-alives"), (.legsUnjoined, "leg not joined", "legs not joined"),
             (.overflowRefusals, "refused for lack of records", "refused for lack of records"),
             (.icmpErrors, "ICMP error", "ICMP errors"),
+            (
+                .requestsTooLargeForUDP, "request above 1,300 octets over UDP (RFC 3261 §18.1.1: TCP)",
+                "requests above 1,300 octets over UDP (RFC 3261 §18.1.1: TCP)"
+            ),
         ]
         var items = counts(named)
         items += record.malformed.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" }

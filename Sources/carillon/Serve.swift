@@ -72,6 +72,7 @@ struct Serve: ParsableCommand {
         // RFC 3261 §18.2.1: who listens for datagrams listens for connections at the same port, and the other way round.
         run.transports = transport.transport?.transports ?? [.udp, .tcp]
         run.keepAlive = transport.keepAlive?.nanoseconds
+        run.refusesLargeRequests = transport.large == .fail
         run.load = .none
         run.servedRuns = calls
         run.idleLimit = untilIdle?.nanoseconds

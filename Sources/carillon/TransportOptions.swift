@@ -16,6 +16,11 @@ enum TransportName: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
+/// What `--large` says of requests that are too large for UDP.
+enum LargeRequests: String, ExpressibleByArgument, CaseIterable {
+    case udp, fail
+}
+
 /// What `run` and `serve` send messages over.
 struct TransportOptions: ParsableArguments {
     @Option(name: .customLong("transport"), help: "What messages go over: udp or tcp. Default: run udp, serve both.")
@@ -25,6 +30,13 @@ struct TransportOptions: ParsableArguments {
         help: "Pings on connections of ours that carried nothing for so long: 30s (RFC 5626 §4.4.1). Default: none.",
         transform: TimeAmount.parse)
     var keepAlive: TimeAmount?
+
+    @Option(
+        name: .customLong("large"),
+        help:
+            "A request above 1,300 octets over UDP: udp sends and counts it, fail fails its call (RFC 3261 §18.1.1). Default: udp."
+    )
+    var large = LargeRequests.udp
 
     func validate() throws {
         if let keepAlive, keepAlive.nanoseconds < 1_000_000_000 {
@@ -58,6 +70,7 @@ struct ConnectionOptions: ParsableArguments {
         let chosen = options.transport ?? wanted ?? .udp
         run.transports = chosen.transports
         run.keepAlive = options.keepAlive?.nanoseconds
+        run.refusesLargeRequests = options.large == .fail
         guard chosen == .udp else {
             run.connections = connections ?? .shared(1)
             return
