@@ -112,3 +112,22 @@ def digest(calls, rounds):
     return Result(
         f"Registrations with digest (MD5, one challenge each), closed loop of {WINDOW}, {calls} registrations",
         "us CPU per registration", samples, bars, void, complete, "" if carillon_runs() else NOT_YET)
+
+
+def streams(calls, rounds):
+    """Callers over one TCP connection against the C callee."""
+    floor = "C, one connection"
+    makers = {floor: lambda: CPeer(tcp=True), "SIPp uac, t1": lambda: SIPp(transport="t1")}
+    if carillon_runs():
+        makers["carillon, one connection"] = lambda: Carillon(connections="one")
+    contenders = {
+        name: (lambda name=name, make=make: {name: exchange(make(), CPeer(tcp=True), calls, WINDOW)[0]})
+        for name, make in makers.items()}
+    samples, void, complete = interleave(contenders, rounds)
+    ours = median_of(samples, "carillon, one connection")
+    bars = [
+        Bar("carillon / C floor", ratio(ours, median_of(samples, floor)), 2.0),
+        Bar("SIPp / carillon", ratio(median_of(samples, "SIPp uac, t1"), ours), 15.0, at_most=False)]
+    return Result(
+        f"Caller over one TCP connection, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples, bars, void, complete,
+        "" if carillon_runs() else NOT_YET)

@@ -57,15 +57,16 @@ class Party:
     name = "?"
     process = None
     calls = 0
+    tcp = False
 
     def launch(self, role, arguments, cpu):
         self.process = Process(f"{self.name}-{role}", arguments, cpu)
         return self
 
     def ready(self, port, probe=False):
-        reached = answers_options(port) if probe else is_bound(port)
+        reached = answers_options(port) if probe else is_bound(port, tcp=self.tcp)
         if not reached:
-            raise Void(f"{self.process.name} did not listen on UDP {port} within 10 s: {self.process.last_words()}")
+            raise Void(f"{self.process.name} did not listen on {'TCP' if self.tcp else 'UDP'} {port} within 10 s: {self.process.last_words()}")
         return self
 
     def fail(self, text):
@@ -80,8 +81,9 @@ class Party:
 class CPeer(Party):
     name = "c"
 
-    def __init__(self, gso=False):
-        self.extra = ["--gso"] if gso else []
+    def __init__(self, gso=False, tcp=False):
+        self.tcp = tcp
+        self.extra = (["--gso"] if gso else []) + (["--tcp"] if tcp else [])
 
     def call(self, port, calls, window, cpu=CALLER_CPU):
         return self.launch(
@@ -115,7 +117,9 @@ class SIPp(Party):
     name = "sipp"
     common = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4194304", "-fd", "1", "-trace_stat", "-stf", "statistics.csv"]
 
-    def __init__(self, scenario=None):
+    def __init__(self, scenario=None, transport=None):
+        self.common = SIPp.common + (["-t", transport] if transport else [])
+        self.tcp = transport is not None
         self.scenario = ["-sf", os.path.join(REPOSITORY, "Benchmarks", "scenarios", scenario)] if scenario else ["-sn", "uac"]
 
     def call(self, port, calls, window, cpu=CALLER_CPU, rate=200000, hold_ms=0):
@@ -155,9 +159,12 @@ class SIPp(Party):
 class Carillon(Party):
     name = "carillon"
 
-    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call"):
+    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call", connections=None):
         self.scenario = scenario
+        self.tcp = connections is not None
         self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
+        if connections:
+            self.extra += ["--transport", "tcp", "--connections", connections]
         self.seed = seed
         self._record = None
 

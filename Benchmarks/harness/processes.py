@@ -55,12 +55,12 @@ def answers_options(port, seconds=10.0):
     return False
 
 
-def is_bound(port, seconds=10.0):
-    """Whether a process binds UDP `port` within `seconds` (no message is sent, so no counter of the process moves)."""
+def is_bound(port, seconds=10.0, tcp=False):
+    """Whether a process binds UDP `port`, or listens at TCP `port`, within `seconds` (no message is sent, so no counter of the process moves)."""
     deadline = time.monotonic() + seconds
     wanted = f":{port:04X}"
     while time.monotonic() < deadline:
-        with open("/proc/net/udp") as table:
+        with open("/proc/net/tcp" if tcp else "/proc/net/udp") as table:
             if any(line.split()[1].endswith(wanted) for line in table.readlines()[1:]):
                 return True
         time.sleep(0.01)

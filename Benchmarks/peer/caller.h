@@ -28,7 +28,8 @@ static void prepare_requests(void) {
     put_hex(run_id, mixed >> 20, RUN_DIGITS);
     int port = ntohs(options.local.sin_port);
     within_dialog.via_length = snprintf(within_dialog.via, sizeof within_dialog.via,
-                                        " SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s", address, port, run_id);
+                                        " SIP/2.0\r\nVia: SIP/2.0/%s %s:%d;branch=z9hG4bK%s",
+                                        options.tcp ? "TCP" : "UDP", address, port, run_id);
     within_dialog.from_length = snprintf(within_dialog.from, sizeof within_dialog.from,
                                          "From: <sip:peer@%s>;tag=%s0000000000\r\n", domain, run_id);
     within_dialog.tag_at = within_dialog.from_length - 2 - CALL_DIGITS;

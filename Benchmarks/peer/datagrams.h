@@ -18,6 +18,10 @@ static struct {
 } lane[LANES];
 
 static void flush(void) {
+    if (options.tcp) {
+        stream_flush();
+        return;
+    }
     for (int sent = 0; sent < out.used;) {
         int n = sendmmsg(udp, out.header + sent, (unsigned)(out.used - sent), 0);
         if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOBUFS)) continue;
@@ -50,6 +54,7 @@ static void flush(void) {
 
 // Where the next message is written; `send_written` then hands it over. Nothing else may be begun in between.
 static inline char *begin(enum lane_name k, const struct sockaddr_in *to) {
+    if (options.tcp) return stream_begin();
     if (options.gso) {
         bool full = lane[k].used + LARGEST_MESSAGE > LANE_BYTES || lane[k].segments == LANE_SEGMENTS;
         bool elsewhere = lane[k].to.sin_port != to->sin_port || lane[k].to.sin_addr.s_addr != to->sin_addr.s_addr;
@@ -64,6 +69,10 @@ static inline char *begin(enum lane_name k, const struct sockaddr_in *to) {
 
 static inline void send_written(enum lane_name k, char *start, char *end) {
     int length = (int)(end - start);
+    if (options.tcp) {
+        stream.to_send += length;
+        return;
+    }
     if (!options.gso) {
         out.vector[out.used++].iov_len = (size_t)length;
         return;
@@ -86,11 +95,9 @@ static struct {
     int slot, batch;
 } in;
 
-static void answer(const char *octets, int length, const struct sockaddr_in *from);  // callee.h
-static void follow(const char *octets, int length);                                   // caller.h
-
 // Handles what is there (waiting for the socket's time-out unless MSG_DONTWAIT) and returns the number of messages.
 static int receive(int flags) {
+    if (options.tcp) return stream_receive(flags);
     if (options.gso)
         for (int i = 0; i < in.batch; i++) in.header[i].msg_hdr.msg_controllen = sizeof in.control[i];
     int n = recvmmsg(udp, in.header, (unsigned)in.batch, MSG_WAITFORONE | flags, NULL), messages = 0;
@@ -123,6 +130,10 @@ static void ask_for_buffer(int force, int polite) {
 }
 
 static void open_socket(void) {
+    if (options.tcp) {
+        stream_open();
+        return;
+    }
     udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (udp < 0) die("socket");
     int one = 1;
@@ -156,6 +167,7 @@ static void open_socket(void) {
 }
 
 static long dropped_by_socket(void) {
+    if (options.tcp) return 0;
     uint32_t info[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof info;
     return getsockopt(udp, SOL_SOCKET, SO_MEMINFO, info, &length) ? -1 : (long)info[SK_MEMINFO_DROPS];
@@ -174,7 +186,7 @@ static void prepare_texts(void) {
     n = snprintf(session, sizeof session, "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", n,
                  description);
     own_session = (struct text){session, n};
-    n = snprintf(contact, sizeof contact, "Contact: <sip:%s@%s:%d>\r\n", options.uas ? options.user : "peer", address,
-                 ntohs(options.local.sin_port));
+    n = snprintf(contact, sizeof contact, "Contact: <sip:%s@%s:%d%s>\r\n", options.uas ? options.user : "peer", address,
+                 ntohs(options.local.sin_port), options.tcp ? ";transport=tcp" : "");
     own_contact = (struct text){contact, n};
 }

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <math.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
@@ -49,7 +50,7 @@ enum { MOST_VIAS = 8, MOST_ROUTES = 8, SOCKET_BUFFER = 16 << 20, RUN_DIGITS = 8,
 static const uint64_t SECOND = 1000000000ull;
 
 static struct {
-    bool uas, gso, poisson;
+    bool uas, gso, poisson, tcp;
     const char *user, *domain;
     long calls, window;
     double rate, seconds, until_idle;
@@ -74,6 +75,8 @@ static uint64_t now(void) {
 }
 
 #include "message.h"
+
+#include "stream.h"
 
 #include "datagrams.h"
 
@@ -235,7 +238,7 @@ wrong:
 
 static int usage(void) {
     fprintf(stderr, "usage: peer uac|pace|uas ADDR:PORT [--calls N] [--window W] [--rate R] [--seconds S]\n"
-                    "            [--until-idle S] [--local ADDR:PORT] [--user NAME] [--domain NAME] [--gso]\n");
+                    "            [--until-idle S] [--local ADDR:PORT] [--user NAME] [--domain NAME] [--gso] [--tcp]\n");
     return 2;
 }
 
@@ -250,6 +253,10 @@ int main(int argc, char **argv) {
         const char *name = argv[i];
         if (!strcmp(name, "--gso")) {
             options.gso = true;
+            continue;
+        }
+        if (!strcmp(name, "--tcp")) {
+            options.tcp = true;
             continue;
         }
         if (++i == argc) return usage();
