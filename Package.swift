@@ -51,6 +51,13 @@ let package = Package(
         .executableTarget(
             name: "DigestCost", dependencies: ["Digest", "SIPWire"], path: "Benchmarks/DigestCost",
             swiftSettings: strict),
+        .target(
+            name: "CTLSSessions", dependencies: ["COpenSSL"],
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        room("TLSSessions", "CTLSSessions"),
+        tests("TLSSessionsTests", "TLSSessions"),
+        .executableTarget(
+            name: "TLSCost", dependencies: ["TLSSessions"], path: "Benchmarks/TLSCost", swiftSettings: strict),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
         room("CallTraces", "SIPWire", "Measurement"),
