@@ -65,7 +65,7 @@ let package = Package(
             "CallEngine", "CLinuxSockets", "Feeds", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest",
             "Measurement",
             "CallTraces"),
-        room("Blaster", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
+        room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
@@ -79,7 +79,7 @@ let package = Package(
             name: "carillon",
             dependencies: [
                 "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "Reporting", "ScenarioDSL",
-                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", argumentParser,
+                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions", argumentParser,
             ],
             swiftSettings: strict),
 

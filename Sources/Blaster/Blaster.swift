@@ -3,6 +3,7 @@ import CallEngine
 import Glibc
 import Measurement
 import SIPWire
+import TLSSessions
 
 /// Why a run could not start.
 public enum BlasterError: Error, CustomStringConvertible {
@@ -34,9 +35,9 @@ public enum Blaster {
     ///   - progressInterval: nanoseconds between two calls of `onProgress`, on the calling thread; at least 50 ms.
     public static func run(
         _ plan: RunPlan, control: RunControl,
-        makeEngine: @escaping @Sendable (_ worker: Int, _ local: TransportAddress) -> CallEngine,
+        makeEngine: @escaping @Sendable (_ worker: Int, _ address: WorkerAddress) -> CallEngine,
         finishEngine: @escaping @Sendable (_ worker: Int, _ engine: inout CallEngine) -> Void,
-        onReady: ([TransportAddress]) -> Void = { _ in },
+        onReady: ([WorkerAddress]) -> Void = { _ in },
         progressInterval: Int64 = 1_000_000_000, onProgress: (RunProgress) -> Void = { _ in }
     ) throws(BlasterError) -> RunResult {
         try carryOut(
@@ -47,9 +48,9 @@ public enum Blaster {
     /// The same for any engine.
     static func carryOut<Engine: LoadEngine & ~Copyable>(
         _ plan: RunPlan, control: RunControl,
-        makeEngine: @escaping @Sendable (Int, TransportAddress) -> Engine,
+        makeEngine: @escaping @Sendable (Int, WorkerAddress) -> Engine,
         finishEngine: @escaping @Sendable (Int, inout Engine) -> Void,
-        onReady: ([TransportAddress]) -> Void = { _ in },
+        onReady: ([WorkerAddress]) -> Void = { _ in },
         progressInterval: Int64, onProgress: (RunProgress) -> Void
     ) throws(BlasterError) -> RunResult {
         let count = plan.workersInUse
@@ -58,7 +59,7 @@ public enum Blaster {
         defer { shared.destroy() }
 
         var slots: [Slot] = []
-        var addresses: [TransportAddress] = []
+        var addresses: [WorkerAddress] = []
         for index in 0..<count {
             do throws(SocketError) {
                 let sockets = try WorkerSockets(plan: plan, worker: index)
@@ -67,7 +68,7 @@ public enum Blaster {
             } catch { throw .socket(error) }
         }
         if plan.spreadsPublishedPort {
-            for slot in slots.dropFirst() { slot.publish(slots[0].listener) }
+            for slot in slots.dropFirst() { slot.publish(slots[0].listener, secure: slots[0].secureListener) }
         }
 
         var threads: [WorkerThread] = []
@@ -103,7 +104,7 @@ public enum Blaster {
     /// A worker thread from first to last.
     private static func work<Engine: LoadEngine & ~Copyable>(
         _ index: Int, plan: RunPlan, slot: Slot, shared: SharedMemory, control: RunControl,
-        makeEngine: @Sendable (Int, TransportAddress) -> Engine,
+        makeEngine: @Sendable (Int, WorkerAddress) -> Engine,
         finishEngine: @Sendable (Int, inout Engine) -> Void
     ) {
         // The kernel's default lets each sleep be 50 µs late.
@@ -115,8 +116,8 @@ public enum Blaster {
         let streams: ConnectionTable
         do {
             streams = try ConnectionTable(
-                isOn: plan.speaksStreams, options: plan.streams, local: address, listener: sockets.listener,
-                published: sockets.published)
+                isOn: plan.speaksStreams, options: plan.streams, local: address.local, sockets: sockets,
+                tls: Self.desk(plan))
         } catch {
             preconditionFailure("no address space for \(error.octets) octets of parts of messages")
         }
@@ -137,19 +138,29 @@ public enum Blaster {
         slot.result = worker.result
     }
 
+    private static func desk(_ plan: RunPlan) -> TLSDesk? {
+        guard plan.transports.contains(.tls), let options = plan.streams.tls else { return nil }
+        do throws(TLSSettingsFault) { return try TLSDesk.make(options) } catch {
+            // They were good when the run was asked for: a file has changed since.
+            preconditionFailure("\(error)")
+        }
+    }
+
     /// Takes a socket to a worker's thread and its result back. Each side touches it while the other cannot: before the
     /// thread is created and after it is joined.
     private final class Slot: @unchecked Sendable {
         private var sockets: WorkerSockets?
         let listener: Int32
+        let secureListener: Int32
         var result: WorkerResult?
 
         init(_ sockets: consuming WorkerSockets) {
             listener = sockets.listener
+            secureListener = sockets.secureListener
             self.sockets = consume sockets
         }
 
-        func publish(_ listener: Int32) { sockets?.publish(listener) }
+        func publish(_ listener: Int32, secure: Int32) { sockets?.publish(listener, secure: secure) }
         func takeSockets() -> WorkerSockets { sockets.take()! }
     }
 }

@@ -1,6 +1,7 @@
 import CallEngine
 import Glibc
 import SIPWire
+import TLSSessions
 
 /// One connection, or what is known of one that is to be opened again.
 struct Connection: ~Copyable {
@@ -8,6 +9,8 @@ struct Connection: ~Copyable {
         case free
         /// Begun, and its outcome not known.
         case connecting
+        /// The TCP connection stands, and TLS is being agreed on.
+        case handshaking
         case open
         /// Of ours, not open: to be opened when there is something to send, or at `retry` when something waits.
         case idle
@@ -15,6 +18,8 @@ struct Connection: ~Copyable {
 
     var framer = StreamFramer()
     var queue = SendQueue()
+    /// What stands between it and its descriptor; its own.
+    var tls: UnsafeMutablePointer<TLSSession>?
     var flow = Flow(index: .max)
     var descriptor: Int32 = -1
     var state = State.free
@@ -32,7 +37,9 @@ struct Connection: ~Copyable {
     var failures: UInt8 = 0
     /// Reused places have another generation.
     var generation: UInt16 = 0
-    /// When it was begun; of an idle one, when it may be begun again.
+    /// How long the TCP connection below TLS took.
+    var setup: Int64 = 0
+    /// When it was begun, or its handshake was; of an idle one, when it may be begun again.
     var began: Int64 = 0
     /// When something was last sent, for keep-alives, and when it was last open.
     var lastUsed: Int64 = 0
@@ -43,12 +50,20 @@ struct Connection: ~Copyable {
     static let none = UInt32.max
 
     init() {}
+
+    @inline(__always)
+    var isSecure: Bool { flow.isSecure }
 }
 
 /// A connection's change that the engine has to hear of.
 struct ConnectionNotice {
     var flow: Flow
     var event: FlowEvent
+    /// How long its TLS handshake took; 0: it had none.
+    var setup: Int64 = 0
+    /// What is to be said of an errno that is more than the network's.
+    var errno: Int32 = 0
+    var words: String?
 }
 
 /// A message that was dropped, and whose.

@@ -16,8 +16,8 @@ extension ConnectionTable {
         var messages = 0
         for number in 0..<count {
             let found = readiness[number]
-            if found.mark >= Self.publishedMark {
-                acceptAll(found.mark == Self.listenerMark ? listener : published, into: &engine, now)
+            if found.mark >= Self.firstListenerMark {
+                acceptAll(found.mark, into: &engine, now)
                 continue
             }
             let place = found.mark
@@ -26,6 +26,14 @@ extension ConnectionTable {
             if connections[Int(place)].state == .connecting {
                 conclude(place, now)
                 guard connections[Int(place)].state == .open else { continue }
+            } else if connections[Int(place)].state == .handshaking {
+                shake(place, now.nanoseconds)
+                guard connections[Int(place)].state == .open else { continue }
+                // Of a peer's own the engine hears before its first message; and what came with the end of the handshake has left
+                // the descriptor.
+                tellAccepted(into: &engine, now)
+                messages &+= read(place, into: &engine, now)
+                continue
             } else if found.ready & UInt32(CLX_WRITABLE) != 0 {
                 drain(place, now: now.nanoseconds)
                 guard connections[Int(place)].state == .open else { continue }
@@ -38,13 +46,19 @@ extension ConnectionTable {
     }
 
     private mutating func acceptAll<Engine: LoadEngine & ~Copyable>(
-        _ listener: Int32, into engine: inout Engine, _ now: MonotonicInstant
+        _ mark: UInt32, into engine: inout Engine, _ now: MonotonicInstant
     ) {
+        let descriptors = [
+            Self.listenerMark: listener, Self.publishedMark: published, Self.secureListenerMark: secureListener,
+            Self.securePublishedMark: securePublished,
+        ]
+        guard let listener = descriptors[mark] else { return }
+        let isSecure = listensSecurely || mark == Self.secureListenerMark || mark == Self.securePublishedMark
         for _ in 0..<Self.acceptsPerRound {
             var peer = clx_address()
             let descriptor = clx_stream_accept(listener, &peer)
             if descriptor >= 0 {
-                guard let flow = accept(descriptor, now: now.nanoseconds) else { continue }
+                guard let flow = accept(descriptor, tls: isSecure, now: now.nanoseconds), !isSecure else { continue }
                 engine.flow(flow, did: .accepted(from: TransportAddress(peer)), now: now)
                 continue
             }
@@ -66,9 +80,16 @@ extension ConnectionTable {
             abandon(place, errno: -outcome, now: now.nanoseconds)
             return
         }
+        if connection.pointee.isSecure {
+            connection.pointee.setup = now.nanoseconds &- connection.pointee.began
+            var peer = clx_address()
+            _ = clx_remote_address(connection.pointee.descriptor, &peer)
+            beginHandshake(place, to: TransportAddress(peer), now.nanoseconds)
+            return
+        }
+        counters.connectionsOpened &+= 1
         connection.pointee.state = .open
         connection.pointee.lastUsed = now.nanoseconds
-        counters.connectionsOpened &+= 1
         notices.append(
             ConnectionNotice(
                 flow: connection.pointee.flow,
@@ -76,11 +97,33 @@ extension ConnectionTable {
         drain(place, now: now.nanoseconds)
     }
 
+    /// Tells of peers' connections whose handshake is done.
+    private mutating func tellAccepted<Engine: LoadEngine & ~Copyable>(
+        into engine: inout Engine, _ now: MonotonicInstant
+    ) {
+        guard let last = notices.last, case .accepted = last.event else { return }
+        if last.setup > 0 { engine.recordHandshake(last.setup) }
+        engine.flow(last.flow, did: last.event, now: now)
+        notices.removeLast()
+    }
+
     private mutating func read<Engine: LoadEngine & ~Copyable>(
         _ place: UInt32, into engine: inout Engine, _ now: MonotonicInstant
     ) -> Int {
+        let flow = connections[Int(place)].flow
+        var messages = readOnce(place, into: &engine, now)
+        // What a session has taken from its descriptor does not make that readable again.
+        while hasMore(place), connections[Int(place)].flow == flow {
+            messages &+= readOnce(place, into: &engine, now)
+        }
+        return messages
+    }
+
+    private mutating func readOnce<Engine: LoadEngine & ~Copyable>(
+        _ place: UInt32, into engine: inout Engine, _ now: MonotonicInstant
+    ) -> Int {
         let connection = connections + Int(place)
-        let count = Int(clx_stream_read(connection.pointee.descriptor, input, Self.readOctets))
+        let count = take(place)
         guard count > 0 else {
             if count == -Int(EAGAIN) { return 0 }
             tellEnd(place, into: &engine)

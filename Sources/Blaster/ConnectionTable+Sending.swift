@@ -71,6 +71,7 @@ extension ConnectionTable {
         connection.pointee.firstEntry = Connection.none
         connection.pointee.lastEntry = Connection.none
         if connection.pointee.state == .open { connection.pointee.lastUsed = now }
+        let isSecure = connection.pointee.isSecure
         while number != Connection.none, connection.pointee.state == .open, connection.pointee.queue.isEmpty,
             !connection.pointee.isClosing
         {
@@ -85,7 +86,9 @@ extension ConnectionTable {
                 if count > 0, pieces[count &- 1].octets + pieces[count &- 1].length == start {
                     pieces[count &- 1].length &+= entry.length
                 } else {
-                    guard count < Int(CLX_MOST_PIECES) else { break }
+                    guard count < Int(CLX_MOST_PIECES), !isSecure || length &+ entry.length <= TLSDesk.gathered else {
+                        break
+                    }
                     pieces[count] = clx_piece(octets: start, length: entry.length)
                     count &+= 1
                 }
@@ -93,7 +96,7 @@ extension ConnectionTable {
                 end = nextEntry[Int(end)]
             }
             guard count > 0 else { break }
-            var written = Int(clx_stream_write(connection.pointee.descriptor, pieces, UInt32(count)))
+            var written = put(place, count, length)
             counters.streamWrites &+= 1
             if written < 0 {
                 guard written == -Int(EAGAIN) else {
@@ -109,6 +112,15 @@ extension ConnectionTable {
                 continue
             }
             if written > 0 { counters.streamWritesShort &+= 1 }
+            if isSecure {
+                // A record is made of what was not taken, and it cannot be unmade: all of it waits first.
+                guard queue(place, count, beyond: written) else {
+                    close(place, errno: ENOBUFS, now: now)
+                    return
+                }
+                number = end
+                break
+            }
             // The message that left in part, then the others.
             while written >= entries[Int(number)].length {
                 written &-= entries[Int(number)].length
@@ -128,11 +140,30 @@ extension ConnectionTable {
             break
         }
         keep(number, of: place, octets)
-        if connection.pointee.isClosing, connection.pointee.queue.isEmpty, connection.pointee.state != .connecting {
+        if connection.pointee.isClosing, connection.pointee.queue.isEmpty, connection.pointee.state != .connecting,
+            connection.pointee.state != .handshaking
+        {
             close(place, errno: 0, tells: false, now: now)
             return
         }
         watchWriting(place)
+    }
+
+    /// Puts what is left of `pieces` into the queue of their connection, as far as nothing may be dropped of it.
+    private mutating func queue(_ place: UInt32, _ count: Int, beyond written: Int) -> Bool {
+        var left = written
+        for number in 0..<count {
+            let piece = pieces[number]
+            if left >= piece.length {
+                left &-= piece.length
+                continue
+            }
+            guard
+                queues.append(piece.octets + left, piece.length &- left, to: &connections[Int(place)].queue)
+            else { return false }
+            left = 0
+        }
+        return true
     }
 
     /// Puts entries into the queue of their connection, as far as there is room.
@@ -174,8 +205,12 @@ extension ConnectionTable {
     mutating func drain(_ place: UInt32, now: Int64) {
         let connection = connections + Int(place)
         while !connection.pointee.queue.isEmpty {
-            let count = queues.pieces(of: connection.pointee.queue, into: pieces, room: Int(CLX_MOST_PIECES))
-            let written = Int(clx_stream_write(connection.pointee.descriptor, pieces, UInt32(count)))
+            let count = queues.pieces(
+                of: connection.pointee.queue, into: pieces,
+                room: connection.pointee.isSecure ? TLSDesk.gathered / SendQueues.blockOctets : Int(CLX_MOST_PIECES))
+            var length = 0
+            for number in 0..<count { length &+= pieces[number].length }
+            let written = put(place, count, length)
             counters.streamWrites &+= 1
             if written < 0 {
                 if written == -Int(EAGAIN) {

@@ -1,7 +1,9 @@
 import CLinuxSockets
 import CallEngine
 import Glibc
+import Measurement
 import SIPWire
+import TLSSessions
 
 /// All connections of one worker: those that it opens for the engine's flows, and those that peers open.
 ///
@@ -12,6 +14,9 @@ struct ConnectionTable: ~Copyable {
     /// Marks of the watch that are no connection.
     static let listenerMark = UInt32.max
     static let publishedMark = UInt32.max - 1
+    static let secureListenerMark = UInt32.max - 2
+    static let securePublishedMark = UInt32.max - 3
+    static let firstListenerMark = securePublishedMark
     /// Places are first given out in turn, and those that are free again wait for their turn behind so many others: a flow
     /// whose connection has ended names nobody else's for long.
     static let firstPlaces: UInt32 = 4096
@@ -30,6 +35,14 @@ struct ConnectionTable: ~Copyable {
     let listener: Int32
     /// Worker 0's listener, which every worker takes connections from; -1: none.
     let published: Int32
+    /// The same for TLS, where it has a port of its own.
+    let secureListener: Int32
+    let securePublished: Int32
+    /// The one listener is for TLS.
+    let listensSecurely: Bool
+    let tls: UnsafeMutablePointer<TLSDesk>?
+    /// Of a session that has just broken.
+    var brokenWords: String?
     let most: Int
     let connections: UnsafeMutablePointer<Connection>
     let input: UnsafeMutableRawPointer
@@ -70,13 +83,24 @@ struct ConnectionTable: ~Copyable {
     ///   - local: where connections come from, but for the port.
     ///   - listener: from `clx_stream_listen`; closed with the table. -1: none.
     init(
-        isOn: Bool, options: StreamOptions, local: TransportAddress, listener: Int32, published: Int32
+        isOn: Bool, options: StreamOptions, local: TransportAddress, sockets: borrowing WorkerSockets,
+        tls: consuming TLSDesk?
     ) throws(StreamBufferPool.Unavailable) {
         self.isOn = isOn
         self.options = options
         self.local = local
-        self.listener = listener
-        self.published = published
+        listener = sockets.listener
+        published = sockets.published
+        secureListener = sockets.secureListener
+        securePublished = sockets.securePublished
+        listensSecurely = sockets.listensSecurely
+        if let tls {
+            let place = UnsafeMutablePointer<TLSDesk>.allocate(capacity: 1)
+            place.initialize(to: tls)
+            self.tls = place
+        } else {
+            self.tls = nil
+        }
         let small = !isOn
         pool = try StreamBufferPool(
             capacity: small ? 1 : options.receivedParts, reserve: small ? 0 : options.receivedParts / 4,
@@ -99,17 +123,27 @@ struct ConnectionTable: ~Copyable {
         watch = isOn ? clx_watch_create() : -1
         guard isOn else { return }
         precondition(watch >= 0, "no epoll instance: \(String(cString: strerror(-watch)))")
-        if listener >= 0 { _ = clx_watch_add(watch, listener, Self.listenerMark, UInt32(CLX_READABLE), 0) }
-        if published >= 0 { _ = clx_watch_add(watch, published, Self.publishedMark, UInt32(CLX_READABLE), 1) }
+        watchListeners()
+    }
+
+    private func watchListeners() {
+        let readable = UInt32(CLX_READABLE)
+        if listener >= 0 { _ = clx_watch_add(watch, listener, Self.listenerMark, readable, 0) }
+        if published >= 0 { _ = clx_watch_add(watch, published, Self.publishedMark, readable, 1) }
+        if secureListener >= 0 { _ = clx_watch_add(watch, secureListener, Self.secureListenerMark, readable, 0) }
+        if securePublished >= 0 { _ = clx_watch_add(watch, securePublished, Self.securePublishedMark, readable, 1) }
     }
 
     deinit {
-        for place in 0..<Int(touched) where connections[place].descriptor >= 0 {
-            clx_close(connections[place].descriptor)
+        for place in 0..<Int(touched) {
+            if connections[place].descriptor >= 0 { clx_close(connections[place].descriptor) }
+            connections[place].endSession()
         }
-        if watch >= 0 { clx_close(watch) }
-        if listener >= 0 { clx_close(listener) }
-        if published >= 0 { clx_close(published) }
+        tls?.deinitialize(count: 1)
+        tls?.deallocate()
+        for descriptor in [watch, listener, published, secureListener, securePublished] where descriptor >= 0 {
+            clx_close(descriptor)
+        }
         munmap(connections, most * MemoryLayout<Connection>.stride)
         let logged = isOn ? OutboundLog.mostEntries : 1
         munmap(entries, logged * MemoryLayout<OutboundLog.Entry>.stride)
@@ -158,7 +192,7 @@ struct ConnectionTable: ~Copyable {
     }
 
     private mutating func givePlace(_ place: UInt32) {
-        let generation = (connections[Int(place)].generation &+ 1) & 0xFFF
+        let generation = (connections[Int(place)].generation &+ 1) & 0x7FF
         connections[Int(place)] = Connection()
         connections[Int(place)].generation = generation
         freePlaces.append(place)
@@ -257,21 +291,22 @@ struct ConnectionTable: ~Copyable {
     }
 
     /// A connection that was begun has come to nothing.
-    mutating func abandon(_ place: UInt32, errno: Int32, now: Int64) {
+    mutating func abandon(_ place: UInt32, errno: Int32, words: String? = nil, now: Int64) {
+        connections[Int(place)].endSession()
         clx_close(connections[Int(place)].descriptor)
         connections[Int(place)].descriptor = -1
         live -= 1
-        failToOpen(place, errno: errno, now: now)
+        failToOpen(place, errno: errno, words: words, now: now)
     }
 
     /// A connection could not be opened: what waits for it has failed, and the next attempt waits.
-    mutating func failToOpen(_ place: UInt32, errno: Int32, now: Int64) {
+    mutating func failToOpen(_ place: UInt32, errno: Int32, words: String? = nil, now: Int64) {
         counters.connectionsRefused &+= 1
         if errno == EADDRNOTAVAIL { counters.portsExhausted &+= 1 }
         if errno == EMFILE || errno == ENFILE { counters.descriptorsExhausted &+= 1 }
         let connection = connections + Int(place)
         let flow = connection.pointee.flow
-        notices.append(ConnectionNotice(flow: flow, event: .refused(errno: errno)))
+        notices.append(ConnectionNotice(flow: flow, event: .refused(errno: errno), errno: errno, words: words))
         if flow.isLane { retire(place, now: now) } else { forget(place) }
     }
 
@@ -294,7 +329,7 @@ struct ConnectionTable: ~Copyable {
     mutating func dropQueued(_ flow: Flow) {
         guard let place = place(of: flow) else { return }
         let connection = connections + Int(place)
-        guard connection.pointee.state == .idle || connection.pointee.state == .connecting else { return }
+        guard connection.pointee.state != .open, connection.pointee.state != .free else { return }
         queues.clear(&connection.pointee.queue)
         connection.pointee.isFull = false
     }
@@ -304,17 +339,18 @@ struct ConnectionTable: ~Copyable {
 
     /// A peer's connection.
     /// - Returns: nil where there is no place for it: it is closed, counted.
-    mutating func accept(_ descriptor: Int32, now: Int64) -> Flow? {
+    mutating func accept(_ descriptor: Int32, tls isSecure: Bool, now: Int64) -> Flow? {
         guard let place = takePlace() else {
             clx_close(descriptor)
             counters.descriptorsExhausted &+= 1
             return nil
         }
         let connection = connections + Int(place)
-        let flow = Flow.accepted(connection: place, generation: UInt32(connection.pointee.generation))
+        let flow = Flow.accepted(connection: place, generation: UInt32(connection.pointee.generation)).over(
+            tls: isSecure)
         connection.pointee.flow = flow
         connection.pointee.descriptor = descriptor
-        connection.pointee.state = .open
+        connection.pointee.state = isSecure ? .handshaking : .open
         connection.pointee.began = now
         connection.pointee.lastUsed = now
         clx_stream_limit(descriptor, options.patience)
@@ -325,13 +361,26 @@ struct ConnectionTable: ~Copyable {
         }
         counters.connectionsAccepted &+= 1
         countLive()
+        guard isSecure else { return flow }
+        guard let session = tls?.pointee.answer(descriptor) else {
+            counters.tlsHandshakesFailed &+= 1
+            notices.append(
+                ConnectionNotice(
+                    flow: .datagram, event: .writable, errno: FailureReport.firstTLSError,
+                    words: "TLS: a peer opened a connection to us, and there is no certificate to answer with: "
+                        + "--tls-cert FILE and --tls-key FILE"))
+            close(place, errno: ECONNABORTED, tells: false, now: now)
+            return nil
+        }
+        connection.pointee.tls = session
         return flow
     }
 
     mutating func cannotAccept(now: Int64) {
         counters.descriptorsExhausted &+= 1
-        clx_watch_remove(watch, listener)
-        if published >= 0 { clx_watch_remove(watch, published) }
+        for one in [listener, published, secureListener, securePublished] where one >= 0 {
+            clx_watch_remove(watch, one)
+        }
         acceptsAgain = now &+ 100_000_000
     }
 
@@ -346,6 +395,11 @@ struct ConnectionTable: ~Copyable {
         guard connection.pointee.state != .free else { return }
         let flow = connection.pointee.flow
         if connection.pointee.descriptor >= 0 {
+            if errno == 0, connection.pointee.state == .open, connection.pointee.isSecure {
+                // A farewell that finds no room is no loss.
+                _ = connection.pointee.tls!.pointee.close()
+            }
+            connection.pointee.endSession()
             // Closing takes it out of the watch.
             clx_close(connection.pointee.descriptor)
             connection.pointee.descriptor = -1
@@ -354,7 +408,10 @@ struct ConnectionTable: ~Copyable {
         }
         _ = connection.pointee.framer.end(&pool)
         connection.pointee.framer.close(&pool)
-        if tells { notices.append(ConnectionNotice(flow: flow, event: .closed(errno: errno))) }
+        if tells {
+            notices.append(ConnectionNotice(flow: flow, event: .closed(errno: errno), errno: errno, words: brokenWords))
+        }
+        brokenWords = nil
         if flow.isLane {
             // One that was used and closed in order is opened again at once.
             if errno == 0, connection.pointee.hasReceived {
@@ -373,8 +430,7 @@ struct ConnectionTable: ~Copyable {
     mutating func look(now: Int64, to flows: borrowing some FlowAddresses & ~Copyable) {
         if now >= acceptsAgain {
             acceptsAgain = .max
-            _ = clx_watch_add(watch, listener, Self.listenerMark, UInt32(CLX_READABLE), 0)
-            if published >= 0 { _ = clx_watch_add(watch, published, Self.publishedMark, UInt32(CLX_READABLE), 1) }
+            watchListeners()
         }
         guard now >= nextRetry || now >= nextLook else { return }
         let isLook = now >= nextLook
@@ -393,6 +449,7 @@ struct ConnectionTable: ~Copyable {
                     awaitRetry(place)
                 }
             case .open: if isLook, let keepAlive = options.keepAlive { ping(place, keepAlive, now) }
+            case .handshaking: if isLook { limitHandshake(place, now) }
             case .connecting, .free: break
             }
         }

@@ -35,6 +35,9 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
     /// A message did not leave since the queue of its connection was full or the connection gone.
     mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant)
     mutating func countStreamFault(_ rule: StreamRule)
+    /// What is to be said of an errno that is not the network's; before what it came of is told.
+    mutating func explain(_ errno: Int32, _ words: String)
+    mutating func recordHandshake(_ nanoseconds: Int64)
     /// Whether the connection that this arrival would take has room for it.
     mutating func mayStart(_ number: UInt64) -> Bool
 
@@ -70,6 +73,8 @@ extension LoadEngine where Self: ~Copyable {
     ) {}
     mutating func sendDropped(on flow: Flow, owner: UInt32, errno: Int32, now: MonotonicInstant) {}
     mutating func countStreamFault(_ rule: StreamRule) {}
+    mutating func explain(_ errno: Int32, _ words: String) {}
+    mutating func recordHandshake(_ nanoseconds: Int64) {}
     mutating func mayStart(_ number: UInt64) -> Bool { true }
     mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {}
     mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant) {}

@@ -30,7 +30,8 @@ public struct RunPlan: Sendable {
     /// Worker 0's port is published: it hands initial requests of other workers' runs to them.
     public var spreadsPublishedPort = false
     public var socket = UDPSocket.Options()
-    /// What the workers speak, each at one port for all of them.
+    /// What the workers speak, each at one port for all of them but for TLS beside others, which has the next: with port 5060 it is
+    /// 5061. Of several workers those ports follow the last of the others.
     public var transports = Transports.udp
     public var streams = StreamOptions()
     public var wait = WaitPolicy.automatic
@@ -74,6 +75,16 @@ public struct RunPlan: Sendable {
             concurrency / workersInUse + (index < concurrency % workersInUse ? 1 : 0)
         case .open, .none: .max
         }
+    }
+
+    func secureAddress(ofWorker index: Int) -> TransportAddress {
+        var address = local
+        if let ports {
+            address.port = UInt16(clamping: Int(ports.upperBound) + 1 + index)
+        } else {
+            address.port = local.port == 0 || index > 0 ? 0 : UInt16(clamping: Int(local.port) + 1)
+        }
+        return address
     }
 
     func address(ofWorker index: Int) -> TransportAddress {

@@ -22,11 +22,15 @@ public struct StreamOptions: Sendable {
     /// How long after a connection could not be opened the next attempt is made; doubled with each, up to the longest.
     public var firstRetry: Int64 = 100_000_000
     public var longestRetry: Int64 = 5_000_000_000
+    /// Needed where TLS is spoken.
+    public var tls: TLSOptions?
 
     public init() {}
 }
 
 extension RunPlan {
-    var speaksStreams: Bool { transports.contains(.tcp) }
+    var speaksStreams: Bool { transports.hasStreams }
+    /// TLS has a port of its own, beside that of UDP and TCP.
+    var hasSecurePort: Bool { transports.contains(.tls) && transports != .tls }
     var speaksDatagrams: Bool { transports.contains(.udp) }
 }

@@ -31,6 +31,9 @@ extension Worker where Engine: ~Copyable {
         guard !streams.notices.isEmpty || !streams.dropped.isEmpty else { return }
         // The engine may answer with messages, never with notices: those come with the next flush.
         for notice in streams.notices {
+            if let words = notice.words { engine.explain(notice.errno, words) }
+            if notice.setup > 0 { engine.recordHandshake(notice.setup) }
+            if notice.flow == .datagram { continue }
             switch notice.event {
             case .refused, .closed: streams.dropQueued(notice.flow)
             default: break

@@ -66,6 +66,14 @@ int clx_local_address(int fd, clx_address *address) {
   return 0;
 }
 
+int clx_remote_address(int fd, clx_address *address) {
+  clx_name name;
+  socklen_t length = sizeof name;
+  if (getpeername(fd, &name.any, &length)) return -errno;
+  clx_address_from_name(address, &name);
+  return 0;
+}
+
 static int set_buffer(int fd, int force, int option, int octets, int *effective) {
   if (octets > 0 && setsockopt(fd, SOL_SOCKET, force, &octets, sizeof octets) &&
       setsockopt(fd, SOL_SOCKET, option, &octets, sizeof octets))

@@ -56,9 +56,17 @@ extension BoundProgram {
         return wanted
     }
 
+    /// How our Vias begin over that flow.
+    @inline(__always)
+    func viaHead(over flow: Flow) -> OctetRange {
+        flow.isStream ? (flow.isSecure ? secureViaHead : streamViaHead) : viaHead
+    }
+
     /// A template as messages over that flow are made of it.
     @inline(__always)
-    func variant(of template: Int, over flow: Flow) -> Int { flow.isStream ? template &+ templateCount : template }
+    func variant(of template: Int, over flow: Flow) -> Int {
+        template &+ templateCount &* flow.transportNumber
+    }
 
     /// A template as the trace rebuilds it.
     func traceSegments(_ template: Int) -> [TraceTemplateSegment] {

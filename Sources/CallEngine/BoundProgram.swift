@@ -137,7 +137,7 @@ struct BoundProgram: ~Copyable {
     /// For the `setting` node's text number: its value.
     let settingValues: UnsafeMutablePointer<OctetRange>
     let templateCount: Int
-    /// Templates for datagrams, then the same for streams: Via and Contact differ.
+    /// Templates for datagrams, then the same for TCP and for TLS where those are spoken: Via and Contact differ.
     let variantCount: Int
     let partyCount: Int
     let stride: Int
@@ -153,9 +153,12 @@ struct BoundProgram: ~Copyable {
     let connectionAddress: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    let secureHostPort: OctetRange
     /// How our Vias begin, up to the semicolon after sent-by and with it.
+    /// How our Vias begin over datagrams, TCP and TLS.
     let viaHead: OctetRange
     let streamViaHead: OctetRange
+    let secureViaHead: OctetRange
     /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
     let furtherVias: Int
     let nonceDigits: OctetRange
@@ -190,6 +193,8 @@ struct BoundProgram: ~Copyable {
         let hostText = settings.advertisedHost ?? settings.local.hostText
         let portText = String(settings.local.port)
         let hostPortText = "\(hostText):\(portText)"
+        let securePortText = String(settings.securePort ?? settings.local.port)
+        let securePlaceText = "\(hostText):\(securePortText)"
         let domainText = settings.domain ?? settings.targetText
         localHost = text.add(hostText)
         // An IPv6 address stands in brackets in SIP and without them in SDP; a name is taken for either.
@@ -203,6 +208,8 @@ struct BoundProgram: ~Copyable {
         localHostPort = text.add(hostPortText)
         viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
         streamViaHead = text.add("SIP/2.0/TCP \(hostPortText);")
+        secureHostPort = text.add(securePlaceText)
+        secureViaHead = text.add("SIP/2.0/TLS \(securePlaceText);")
         furtherVias = settings.extraHeaders.reduce(0) { count, line in
             let parts = line.split(separator: ":", maxSplits: 1)
             let name = String(parts[0].filter { $0 != " " && $0 != "\t" })
@@ -226,7 +233,8 @@ struct BoundProgram: ~Copyable {
         func requestURI(_ party: Int) -> String {
             // `--to` is where the call is meant to go; without it the callee's name at the target.
             if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
-            return "sip:\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
+            return
+                "\(settings.usesSIPS ? "sips" : "sip"):\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
         }
         func value(of setting: String) -> String {
             if let given = settings.settings[setting] { return given }
@@ -235,14 +243,15 @@ struct BoundProgram: ~Copyable {
         let extra = settings.extraHeaders.map { $0 + "\r\n" }.joined()
         let extraRoutes = settings.extraHeaders.filter { $0.lowercased().hasPrefix("route:") }.map { $0 + "\r\n" }
             .joined()
-        func fill(_ field: BoundField, isStream: Bool) -> String {
+        func fill(_ field: BoundField, over transport: TransportProtocol) -> String {
             switch field {
-            case .transport: isStream ? "TCP" : "UDP"
-            case .contactTransport: isStream ? ";transport=tcp" : ""
-            case .localHostPort: hostPortText
+            case .transport: "\(transport.text)"
+            case .contactScheme: settings.usesSIPS ? "sips" : "sip"
+            case .contactTransport: contactTransport(transport)
+            case .localHostPort: transport == .tls ? securePlaceText : hostPortText
             case .localHost: hostText
             case .connectionAddress: connectionText
-            case .localPort: portText
+            case .localPort: transport == .tls ? securePortText : portText
             case .nonce: settings.nonce.description
             case .domain: domainText
             case .target: settings.targetText
@@ -256,12 +265,23 @@ struct BoundProgram: ~Copyable {
             }
         }
 
+        func contactTransport(_ transport: TransportProtocol) -> String {
+            switch transport {
+            case .udp: ""
+            case .tcp: ";transport=tcp"
+            // A sips URI says so itself (RFC 3261 §26.2.2); of sip URIs servers and phones know no other way to say it.
+            case .tls: settings.usesSIPS ? "" : ";transport=tls"
+            }
+        }
+
         // Templates: bound fields become text, neighbouring texts one literal.
         var allPieces: [Piece] = []
         var allTemplates: [Template] = []
         // For datagrams, and where streams are spoken all of them again for those.
-        let kinds = settings.transports.contains(.tcp) ? [false, true] : [false]
-        for (isStream, source) in kinds.flatMap({ kind in program.templates.map { (kind, $0) } }) {
+        let kinds: [TransportProtocol] =
+            settings.transports.contains(.tls)
+            ? [.udp, .tcp, .tls] : settings.transports.contains(.tcp) ? [.udp, .tcp] : [.udp]
+        for (transport, source) in kinds.flatMap({ kind in program.templates.map { (kind, $0) } }) {
             let first = allPieces.count
             var pending: [UInt8] = []
             var literalOctets = 0
@@ -275,7 +295,7 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
-                case .bound(let field): pending += fill(field, isStream: isStream).utf8
+                case .bound(let field): pending += fill(field, over: transport).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(

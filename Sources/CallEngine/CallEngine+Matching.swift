@@ -10,15 +10,16 @@ extension CallEngine {
     mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
         let via = ViaValue(base, range)
         let literals = UnsafeRawPointer(bound.literals)
+        let head = bound.viaHead(over: arrival)
         let own = ViaValue(
-            literals, OctetRange(offset: bound.viaHead.offset, length: bound.viaHead.length &- 1))
+            literals, OctetRange(offset: head.offset, length: head.length &- 1))
         let isOurHost =
             via.host.length == own.host.length
             && strncasecmp(
                 (base + Int(via.host.offset)).assumingMemoryBound(to: CChar.self),
                 (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0
         guard isOurHost || isSameAddress(base, via.host, literals, own.host),
-            (via.port == 0 ? 5060 : via.port) == own.port
+            (via.port == 0 ? (arrival.isSecure ? 5061 : 5060) : via.port) == own.port
         else { return .sentBy }
         guard scanner.index.hasSeveralVias else { return nil }
         var count = 0

@@ -39,10 +39,11 @@ extension CallEngine {
         let differs = host.map { $0.high != source.high || $0.low != source.low } ?? true
         var address = source
         // The packet's own address, at the port of sent-by: what `received` would say.
-        if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
+        let port = via.port != 0 ? via.port : arrival.isSecure ? 5061 : 5060
+        if rport == nil { address.port = port }
         return ViaPath(
             flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
-            isSameHost: !differs, port: via.port == 0 ? 5060 : via.port)
+            isSameHost: !differs, port: port)
     }
 
     /// Makes `RequestEcho` of the request at hand, once.

@@ -30,7 +30,7 @@ extension CallEngine {
             return
         }
         let via = scanner.index.topmostVia
-        let head = arrival.isStream ? bound.streamViaHead : bound.viaHead
+        let head = bound.viaHead(over: arrival)
         if scanner.index.hasSeveralVias || via.length < head.length
             || memcmp(base + Int(via.offset), bound.literals + Int(head.offset), Int(head.length)) != 0,
             let fault = viaFault(base, via)

@@ -290,7 +290,8 @@ extension CallEngine {
             fail(slot, header, .timeout, dialog, owed: .acknowledgement)
             return
         case .refused(let errno):
-            fail(slot, header, .transport(errno: errno), 0)
+            let words = troubles[errno] ?? []
+            words.withUnsafeBytes { fail(slot, header, .transport(errno: errno), 0, detail: $0) }
             return
         default: break
         }

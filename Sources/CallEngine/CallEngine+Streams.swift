@@ -10,6 +10,8 @@ struct LaneChoice {
     let isPerCall: Bool
     /// There is nothing to choose: datagrams, or one connection.
     let isSimple: Bool
+    /// They are under TLS.
+    let isSecure: Bool
     private let workers: UInt64
 
     init(_ settings: EngineSettings) {
@@ -17,6 +19,7 @@ struct LaneChoice {
         case .shared(let number): count = min(max(number, 1), Flow.mostConnections)
         case .perCall: count = 1
         }
+        isSecure = settings.opensSecure
         isPerCall = settings.opensStreams && settings.connections == .perCall
         isSimple = !settings.opensStreams || count == 1 && !isPerCall
         workers = UInt64(max(settings.workers, 1))
@@ -39,8 +42,8 @@ extension CallEngine {
     @inline(never)
     private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
         lanes.isPerCall
-            ? .ofCall(slot: slot, generation: header.pointee.generation)
-            : .lane(UInt32(targetFlow.lane) &+ lanes.place(ofRun: header.pointee.run))
+            ? Flow.ofCall(slot: slot, generation: header.pointee.generation).over(tls: lanes.isSecure)
+            : Flow(index: targetFlow.index &+ lanes.place(ofRun: header.pointee.run))
     }
 
     /// Where requests in the dialog go now.
@@ -95,7 +98,8 @@ extension CallEngine {
         }
         guard let next = uri.address() else { return flow }
         let found =
-            settings.transports.contains(.udp) && uri.transport == .udp ? flows.flow(to: next) : flows.lane(to: next)
+            settings.transports.contains(.udp) && uri.transport == .udp
+            ? flows.flow(to: next) : flows.lane(to: next, tls: isSecure(uri.transport, otherwise: flow))
         dialog.pointee.flow = found.index
         return found
     }
@@ -113,7 +117,15 @@ extension CallEngine {
         if !settings.transports.contains(.udp) { wantsStream = true }
         guard let next else { return arrival.isStream ? arrival : flows.flow(to: source) }
         guard wantsStream else { return flows.flow(to: next) }
-        return arrival.isStream && leadsBack(next) ? arrival : flows.lane(to: next)
+        let tls = isSecure(pathTransport, otherwise: arrival)
+        return arrival.isStream && arrival.isSecure == tls && leadsBack(next) ? arrival : flows.lane(to: next, tls: tls)
+    }
+
+    /// Whether a stream is to be under TLS, of what is spoken here.
+    private func isSecure(_ wanted: TransportProtocol?, otherwise flow: Flow) -> Bool {
+        guard settings.transports.contains(.tls) else { return false }
+        guard settings.transports.contains(.tcp) else { return true }
+        return wanted.map { $0 == .tls } ?? flow.isSecure
     }
 
     /// Whether the connection at hand leads to this address: it is its other end's, or the one at which a peer that opened the
@@ -133,10 +145,18 @@ extension CallEngine {
             outbound.reserve() != nil
         else { return }
         outbound.commit(
-            length: 0, flow: .ofCall(slot: slot, generation: header.pointee.generation), owner: .max)
+            length: 0,
+            flow: Flow.ofCall(slot: slot, generation: header.pointee.generation).over(tls: lanes.isSecure), owner: .max)
     }
 
     // MARK: what the transport says
+
+    /// What is to be said of an errno that is none of the system's.
+    public mutating func explain(_ errno: Int32, _ words: String) { troubles[errno] = Array(words.utf8) }
+
+    public mutating func recordHandshake(_ nanoseconds: Int64) {
+        recorder.record(.tlsHandshake, nanoseconds: nanoseconds)
+    }
 
     mutating func stream(_ flow: Flow, did event: FlowEvent) {
         switch event {
@@ -175,7 +195,8 @@ extension CallEngine {
             lossesDue = min(lossesDue, tick &+ UInt32(clamping: slots.live / 512))
         } else if flow.isOfCall {
             let slot = flow.callSlot
-            guard slots.isLive(slot), Flow.ofCall(slot: slot, generation: header(slot).pointee.generation) == flow
+            guard slots.isLive(slot),
+                Flow.ofCall(slot: slot, generation: header(slot).pointee.generation).over(tls: flow.isSecure) == flow
             else { return }
             loseTransactions(slot, header(slot), on: flow, errno: errno)
         } else {

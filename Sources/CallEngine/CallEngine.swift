@@ -135,6 +135,8 @@ public struct CallEngine: ~Copyable {
     var contactTransport: TransportProtocol?
     /// The transport that the next hop read last asks for; nil where it asks for none.
     var pathTransport: TransportProtocol?
+    /// What the transport said of failures that are none of the system's, by their errno.
+    var troubles: [Int32: [UInt8]] = [:]
     /// Lanes whose queue is half full: no call begins on them.
     var fullLanes: Set<Int> = []
     /// When calls are looked through for connections that have ended; `Tick.never`: none has.
@@ -181,12 +183,13 @@ public struct CallEngine: ~Copyable {
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
         let feeds = try FeedDesk(program, settings)
-        var flows = FlowTable(target: settings.target, streams: settings.transports.contains(.tcp))
+        var flows = FlowTable(target: settings.target, streams: settings.transports.hasStreams)
         lanes = LaneChoice(settings)
-        speaksStreams = settings.transports.contains(.tcp)
+        speaksStreams = settings.transports.hasStreams
         targetFlow =
             settings.opensStreams
-            ? flows.addLanes(to: settings.target, lanes.count) : flows.flow(to: settings.target)
+            ? flows.addLanes(to: settings.target, lanes.count, tls: settings.opensSecure)
+            : flows.flow(to: settings.target)
         timers = settings.timers
         tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0

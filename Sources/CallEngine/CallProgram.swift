@@ -306,6 +306,8 @@ package enum BoundField: Sendable, Equatable {
     case transport
     /// `;transport=tcp` of a Contact where the message goes over TCP.
     case contactTransport
+    /// `sip` or `sips`.
+    case contactScheme
     /// The same as SDP names it: `IP4 192.0.2.1`, `IP6 2001:db8::1` (RFC 8866 §5.7).
     case connectionAddress
     case localPort

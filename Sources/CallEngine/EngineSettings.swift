@@ -9,8 +9,12 @@ public struct EngineSettings: Sendable {
     public var worker: UInt8 = 0
     /// Address and port of this worker's socket.
     public var local: TransportAddress
-    /// What this worker speaks. With streams alone, or with `tcp` and no `udp`, initial requests go over TCP.
+    /// What this worker speaks. Initial requests go over UDP where that is spoken, over TLS where nothing else is, else over TCP.
     public var transports: Transports = .udp
+    /// Where this worker is reached over TLS; nil: at `local`'s port.
+    public var securePort: UInt16?
+    /// Initial requests are for `sips:` URIs, and name one in Contact (RFC 3261 §8.1.1.8).
+    public var usesSIPS = false
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.
     public var refusesLargeRequests = false
     /// Connections for initial requests over a stream.

@@ -15,6 +15,7 @@ struct FlowTable: ~Copyable {
     // Streams: lanes by number, and what peers have opened by its place in the transport's table.
     private var lanes: [TransportAddress] = []
     private var laneOfAddress: [TransportAddress: UInt32] = [:]
+    private var secureLaneOfAddress: [TransportAddress: UInt32] = [:]
     private let accepted: UnsafeMutablePointer<Accepted>?
     /// Where the connections of single calls lead.
     private let target: TransportAddress
@@ -80,21 +81,27 @@ struct FlowTable: ~Copyable {
 
     /// So many lanes in a row to one address.
     /// - Returns: the first.
-    mutating func addLanes(to address: TransportAddress, _ count: Int) -> Flow {
+    mutating func addLanes(to address: TransportAddress, _ count: Int, tls: Bool) -> Flow {
         let first = UInt32(lanes.count)
         lanes += [TransportAddress](repeating: address, count: count)
-        if laneOfAddress[address] == nil { laneOfAddress[address] = first }
-        return .lane(first)
+        if tls {
+            if secureLaneOfAddress[address] == nil { secureLaneOfAddress[address] = first }
+        } else if laneOfAddress[address] == nil {
+            laneOfAddress[address] = first
+        }
+        return Flow.lane(first).over(tls: tls)
     }
 
     /// The lane to an address: the first, where there are several.
-    mutating func lane(to address: TransportAddress) -> Flow {
-        if let known = laneOfAddress[address] { return .lane(known) }
+    mutating func lane(to address: TransportAddress, tls: Bool) -> Flow {
+        if let known = tls ? secureLaneOfAddress[address] : laneOfAddress[address] {
+            return Flow.lane(known).over(tls: tls)
+        }
         guard lanes.count < Self.most else {
             lanes[lanes.count - 1] = address
-            return .lane(UInt32(lanes.count - 1))
+            return Flow.lane(UInt32(lanes.count - 1)).over(tls: tls)
         }
-        return addLanes(to: address, 1)
+        return addLanes(to: address, 1, tls: tls)
     }
 
     private func streamAddress(_ flow: Flow) -> TransportAddress {

@@ -125,7 +125,8 @@ package enum ProgramListing {
         switch field {
         case .localHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
-        case .transport: "‹UDP or TCP›"
+        case .transport: "‹UDP, TCP or TLS›"
+        case .contactScheme: "‹sip or sips›"
         case .contactTransport: "‹;transport= unless UDP›"
         case .connectionAddress: "‹IP4 or IP6 and local address›"
         case .localPort: "‹local port›"

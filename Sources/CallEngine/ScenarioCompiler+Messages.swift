@@ -326,7 +326,9 @@ extension ScenarioCompiler {
         fixed.append((.cseq, cseq))
         if Self.carriesContact.contains(method) {
             var contact = TemplateBuilder()
-            contact.text("<sip:")
+            contact.text("<")
+            contact.bound(.contactScheme)
+            contact.text(":")
             contact.bound(.user(party.name))
             contact.text("@")
             contact.bound(.localHostPort)
@@ -389,7 +391,9 @@ extension ScenarioCompiler {
         var fixed: [(name: HeaderName, value: TemplateBuilder)] = []
         if opensDialog || (Self.refreshesTarget.contains(request.method) && status >= 200 && status < 300) {
             var contact = TemplateBuilder()
-            contact.text("<sip:")
+            contact.text("<")
+            contact.bound(.contactScheme)
+            contact.text(":")
             contact.bound(.user(party.name))
             contact.text("@")
             contact.bound(.localHostPort)

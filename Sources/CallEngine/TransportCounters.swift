@@ -45,6 +45,10 @@ public struct TransportCounters: Sendable, Equatable {
     public var mostConnections: UInt64 = 0
     public var portsExhausted: UInt64 = 0
     public var descriptorsExhausted: UInt64 = 0
+    /// TLS handshakes on either side, those of them that took a session up again, and those that failed.
+    public var tlsHandshakes: UInt64 = 0
+    public var tlsResumptions: UInt64 = 0
+    public var tlsHandshakesFailed: UInt64 = 0
     public var streamWrites: UInt64 = 0
     public var streamWritesShort: UInt64 = 0
     public var streamMessagesReceived: UInt64 = 0
@@ -100,6 +104,9 @@ public struct TransportCounters: Sendable, Equatable {
         mostConnections += other.mostConnections
         portsExhausted += other.portsExhausted
         descriptorsExhausted += other.descriptorsExhausted
+        tlsHandshakes += other.tlsHandshakes
+        tlsResumptions += other.tlsResumptions
+        tlsHandshakesFailed += other.tlsHandshakesFailed
         streamWrites += other.streamWrites
         streamWritesShort += other.streamWritesShort
         streamMessagesReceived += other.streamMessagesReceived

@@ -6,10 +6,16 @@ public struct Transports: OptionSet, Sendable, Hashable {
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     public static let udp = Transports(rawValue: 1)
     public static let tcp = Transports(rawValue: 2)
+    public static let tls = Transports(rawValue: 4)
+
+    /// There are connections at all.
+    public var hasStreams: Bool { !isDisjoint(with: [.tcp, .tls]) }
 
     /// As a Via names them: `UDP and TCP`.
     public var text: String {
-        [contains(.udp) ? "UDP" : nil, contains(.tcp) ? "TCP" : nil].compactMap { $0 }.joined(separator: " and ")
+        let names = [contains(.udp) ? "UDP" : nil, contains(.tcp) ? "TCP" : nil, contains(.tls) ? "TLS" : nil]
+            .compactMap { $0 }
+        return names.count < 3 ? names.joined(separator: " and ") : "UDP, TCP and TLS"
     }
 }
 
@@ -25,4 +31,6 @@ extension EngineSettings {
     /// Initial requests go over a stream. A worker that speaks both sends them as datagrams (RFC 3263 §4.1 for a numeric
     /// address without a transport).
     var opensStreams: Bool { !transports.contains(.udp) }
+    /// Initial requests go over TLS.
+    var opensSecure: Bool { transports == .tls }
 }

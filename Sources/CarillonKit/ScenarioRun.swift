@@ -32,8 +32,14 @@ public struct ScenarioRun: Sendable {
     public var local = TransportAddress(ipv4: 0x7F00_0001, port: 0)
     public var ports: ClosedRange<UInt16>?
     public var advertisedHost: String?
-    /// What messages go over. Calls begin over UDP where it is among them.
+    /// What messages go over. Calls begin over UDP where it is among them, else over TCP.
     public var transports = Transports.udp
+    /// Needed where TLS is among them.
+    public var tls: TLSOptions?
+    /// What the target was asked for as, which its certificate must be for; nil: its address.
+    package var tlsHost: String?
+    /// Calls are for `sips:` URIs.
+    public var usesSIPS = false
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
     public var refusesLargeRequests = false
     /// Over TCP, how many connections the calls of one worker take.
@@ -122,7 +128,7 @@ public struct ScenarioRun: Sendable {
     ///   - onProgress: called about once a second on this thread.
     /// - Throws: `ScenarioRunError` when the run cannot start.
     public func start(
-        control: RunControl = RunControl(), onReady: ([TransportAddress]) -> Void = { _ in },
+        control: RunControl = RunControl(), onReady: ([WorkerAddress]) -> Void = { _ in },
         progressInterval: Int64 = 1_000_000_000,
         onProgress: (ProgressSnapshot) -> Void = { _ in }
     ) throws(ScenarioRunError) -> ScenarioOutcome {
@@ -188,6 +194,7 @@ public struct ScenarioRun: Sendable {
         plan.transports = transports
         plan.streams.keepAlive = keepAlive
         plan.streams.sendQueue = sendQueue
+        plan.streams.tls = tls
         plan.wait = wait
         plan.drainRate = drainRate
         plan.settleLimit = settleLimit ?? program.longestRun(settings: settings)
@@ -207,7 +214,7 @@ public struct ScenarioRun: Sendable {
                 makeEngine: { worker, address in
                     do {
                         var engine = try prepared.makeEngine(
-                            program, worker: worker, local: address, nonce: nonce, layout: layout, epoch: start,
+                            program, worker: worker, at: address, nonce: nonce, layout: layout, epoch: start,
                             outlet: outlet)
                         engine.glances = glances
                         return engine
@@ -267,15 +274,17 @@ public struct ScenarioRun: Sendable {
     }
 
     private func makeEngine(
-        _ program: CallProgram, worker: Int, local: TransportAddress, nonce: RunNonce, layout: RecorderLayout,
+        _ program: CallProgram, worker: Int, at address: WorkerAddress, nonce: RunNonce, layout: RecorderLayout,
         epoch: MonotonicInstant, outlet: TraceOutlet
     ) throws -> CallEngine {
-        let target = self.target ?? local
+        let target = self.target ?? address.local
         var engine = EngineSettings(
-            local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+            local: address.local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
+        engine.securePort = address.secure?.port
+        engine.usesSIPS = usesSIPS
         engine.refusesLargeRequests = refusesLargeRequests
         engine.connections = connections
         engine.advertisedHost = advertisedHost

@@ -80,6 +80,8 @@
     case connectionsRefused
     /// Connections that ended as they may, on either side, and those that broke: reset, timed out, not readable as SIP.
     case connectionsClosed, connectionsReset
+    /// TLS handshakes that were done, on either side; those of them that took up a session again; those that failed.
+    case tlsHandshakes, tlsResumptions, tlsHandshakesFailed
     /// Parties of calls that lost a transaction with their connection.
     case transactionsLost
     /// Write calls, and those that took only a part.

@@ -44,7 +44,10 @@
     /// From the moment a connection was begun to the moment it stood, as the worker saw it.
     @inlinable public static var connectionSetup: DelayIndex { DelayIndex(rawValue: 13) }
 
-    @inlinable public static var builtInCount: Int { 14 }
+    /// From a TCP connection that stands to the end of the TLS handshake on it, on either side.
+    @inlinable public static var tlsHandshake: DelayIndex { DelayIndex(rawValue: 14) }
+
+    @inlinable public static var builtInCount: Int { 15 }
 
     /// The `index`th mark of the layout.
     @inlinable public static func mark(_ index: Int) -> DelayIndex { DelayIndex(rawValue: builtInCount &+ index) }
@@ -54,6 +57,6 @@
         "sessionRequestDelay", "sessionRequestDelayFromDue", "sessionRequestDelayFailed", "sessionDisconnectDelay",
         "sessionDisconnectDelayFailed", "sessionDuration", "registrationRequestDelay",
         "registrationRequestDelayFromDue", "transactionDelay", "transactionDelayFromDue", "startLateness",
-        "timerLateness", "receiveLateness", "connectionSetup",
+        "timerLateness", "receiveLateness", "connectionSetup", "tlsHandshake",
     ]
 }

@@ -115,6 +115,8 @@ extension FailureEvidence {
         case .transport(0): "the connection closed by the peer"
         case .transport(EPROTO): "a connection that had to be closed: what came on it cannot be read as SIP"
         case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
+        case .transport(let number) where number >= FailureReport.firstTLSError:
+            detail.isEmpty ? "no TLS with the peer" : detail
         case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
         case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
         case .absent: detail.isEmpty ? "no value" : detail

@@ -8,7 +8,8 @@ import SIPWire
     case request(Method)
     /// Nothing, until the limit of the wait or a transaction timer.
     case timeout
-    /// The transport said no: ICMP error or refused connection.
+    /// The transport said no: ICMP error or refused connection. An errno, or from `FailureReport.firstTLSError` on why there is no
+    /// TLS; then `FailureReport.detail` says it in words.
     case transport(errno: Int32)
     /// A message came but a check on it failed; `FailureReport.detail` holds the value it had.
     case value
@@ -79,7 +80,9 @@ import SIPWire
 /// One failed run, as the engine hands it over: trivial, with octets that need to live for the call of `fail` only.
 public struct FailureReport {
     /// Octets of a detail, Call-ID or tag that are kept.
-    public static let longestText = 256
+    public static let longestText = 512
+    /// From here on an errno of `FailureEvidence.transport` is none of the system's, but says that there is no TLS and why.
+    public static let firstTLSError: Int32 = 500
 
     /// The arrival's place in the whole plan.
     public var run: UInt64

@@ -239,6 +239,7 @@ public struct Summary {
         "timerLateness": "timer lateness (ours)",
         "receiveLateness": "receive lateness (ours)",
         "connectionSetup": "connection setup",
+        "tlsHandshake": "TLS handshake",
     ]
 
     private var stepTable: [String] {
@@ -344,11 +345,20 @@ public struct Summary {
             (.connectionsOpened, "opened"), (.connectionsAccepted, "accepted"), (.connectionsClosed, "closed"),
             (.connectionsReset, "broken"), (.connectionsRefused, "not set up"),
         ]
+        let handshakes: [(Counter, String)] = [
+            (.tlsHandshakes, "done"), (.tlsResumptions, "of them resumed"), (.tlsHandshakesFailed, "failed"),
+        ]
         guard named.contains(where: { record[$0.0] > 0 }) else { return [] }
         var items = [
             "connections: "
                 + named.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }.joined(separator: ", ")
         ]
+        if handshakes.contains(where: { record[$0.0] > 0 }) {
+            items.append(
+                "TLS handshakes: "
+                    + handshakes.filter { record[$0.0] > 0 }.map { "\(grouped(record[$0.0])) \($0.1)" }
+                    .joined(separator: ", "))
+        }
         items += counts([
             (
                 .transactionsLost, "party lost a transaction with its connection",

@@ -139,9 +139,9 @@ public struct URIView {
     /// `lr` of a loose router (RFC 3261 §16.12).
     public var isLooseRouter: Bool { parameter("lr") != nil }
 
-    /// The address, where the host is numeric; the port as written, else `defaultPort`.
-    public func address(defaultPort: UInt16 = 5060) -> TransportAddress? {
-        TransportAddress(message, host: host, port: port == 0 ? defaultPort : port)
+    /// The address, where the host is numeric; the port as written, else its transport's (RFC 3261 §19.1.2).
+    public func address() -> TransportAddress? {
+        TransportAddress(message, host: host, port: port != 0 ? port : transport == .tls ? 5061 : 5060)
     }
 
     private func isText(_ name: StaticString, _ range: OctetRange) -> Bool {

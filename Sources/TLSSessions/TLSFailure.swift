@@ -3,7 +3,7 @@ import Glibc
 
 /// Why TLS did not come about or broke, for a user: what was expected, what came, and which flag would change it.
 public struct TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    public enum Kind: Sendable, Equatable {
+    public enum Kind: UInt8, Sendable, Equatable {
         case certificateExpired
         case certificateNotYetValid
         case selfSigned

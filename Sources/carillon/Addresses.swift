@@ -10,27 +10,28 @@ struct Target {
     var text: String
     /// User part, where a SIP URI was given: who is called.
     var user: String?
-    /// What the URI's transport parameter asks for.
+    /// What the URI's transport parameter or its scheme asks for.
     var transport: TransportName?
+    /// As it was asked for: what a certificate must be for.
+    var host: String
+    /// `sips:` (RFC 3261 §26.2.2): TLS, and URIs that say so.
+    var isSIPS = false
 
     /// `host`, `host:port`, `[IPv6]:port`, `sip:user@host:port`. Ends the program with a message where it is none of these.
     ///
     /// - Parameter prefersIPv6: of a name that has addresses of both families, which one is taken.
-    static func parse(_ argument: String, prefersIPv6: Bool = false) -> Target {
+    /// - Parameter transport: what `--transport` says, for the port where none is written.
+    static func parse(_ argument: String, prefersIPv6: Bool = false, transport given: TransportName? = nil) -> Target {
         var rest = Substring(argument)
         var user: String?
         let scheme = argument.lowercased()
-        if scheme.hasPrefix("sips:") {
-            stop(
-                .usage,
-                ["\(argument): sips: needs TLS, which comes with a later release; this one speaks UDP and TCP"])
-        }
         if scheme.hasPrefix("tel:") {
             stop(
                 .usage, ["\(argument): a tel: URI names no host to send to; write sip:number@host, or --to with a host"]
             )
         }
-        if scheme.hasPrefix("sip:") { rest = rest.dropFirst(4) }
+        let isSIPS = scheme.hasPrefix("sips:")
+        if isSIPS { rest = rest.dropFirst(5) } else if scheme.hasPrefix("sip:") { rest = rest.dropFirst(4) }
         if let query = rest.firstIndex(of: "?") {
             stop(.usage, ["\(argument): headers in a URI (\(rest[query...])) are not sent; --header gives them"])
         }
@@ -43,6 +44,13 @@ struct Target {
             }
             rest = rest[..<semicolon]
         }
+        if isSIPS {
+            // transport=tcp says the same of a sips URI as none: TLS over TCP (RFC 3261 §26.2.2).
+            if transport == .udp {
+                stop(.usage, ["\(argument): sips: goes over TLS, and transport=udp contradicts it"])
+            }
+            transport = .tls
+        }
         if let at = rest.lastIndex(of: "@") {
             user = String(rest[..<at])
             rest = rest[rest.index(after: at)...]
@@ -52,9 +60,10 @@ struct Target {
         }
         let place = HostAndPort(String(rest), argument: argument)
         var address = place.resolve(argument: argument, prefersIPv6: prefersIPv6)
-        address.port = place.portNumber(argument: argument, otherwise: 5060)
+        address.port = place.portNumber(argument: argument, otherwise: (transport ?? given) == .tls ? 5061 : 5060)
         return Target(
-            address: address, text: "\(place.uriHost):\(address.port)", user: user, transport: transport)
+            address: address, text: "\(place.uriHost):\(address.port)", user: user, transport: transport,
+            host: place.host, isSIPS: isSIPS)
     }
 
     /// RFC 1918, RFC 4193, loopback and link-local.

@@ -39,19 +39,19 @@ struct IdentityOptions: ParsableArguments {
     /// Fills in addresses and identities.
     ///
     /// - Returns: where requests go; nil: this process.
-    func apply(to run: inout ScenarioRun, target: String?) -> Target? {
+    func apply(to run: inout ScenarioRun, target: String?, transport: TransportName?) -> Target? {
         run.domain = domain
         // Of a name with addresses of both families, the one that packets can leave for.
         let parsed = local.map { LocalAddress.parse($0, option: "--local") }
         let prefersIPv6 = parsed?.address.isIPv6 ?? false
-        var destination = target.map { Target.parse($0, prefersIPv6: prefersIPv6) }
+        var destination = target.map { Target.parse($0, prefersIPv6: prefersIPv6, transport: transport) }
         if let proxy {
-            let next = Target.parse(proxy, prefersIPv6: prefersIPv6)
+            let next = Target.parse(proxy, prefersIPv6: prefersIPv6, transport: transport)
             if let wanted = destination {
                 run.domain = domain ?? wanted.text
                 destination = Target(
                     address: next.address, text: next.text, user: wanted.user,
-                    transport: next.transport ?? wanted.transport)
+                    transport: next.transport ?? wanted.transport, host: next.host, isSIPS: wanted.isSIPS)
             } else {
                 destination = next
             }
@@ -59,8 +59,10 @@ struct IdentityOptions: ParsableArguments {
         if let destination {
             run.target = destination.address
             run.targetText = destination.text
+            run.tlsHost = destination.host
+            run.usesSIPS = destination.isSIPS
             if let user = destination.user, to == nil {
-                run.calleeURI = "sip:\(user)@\(run.domain ?? destination.text)"
+                run.calleeURI = "\(destination.isSIPS ? "sips" : "sip"):\(user)@\(run.domain ?? destination.text)"
             }
         }
         run.callerURI = from

@@ -13,7 +13,7 @@ struct Playing {
     /// What a run of the scenario is: call or attempt.
     var noun: String
     /// Lines of the head, what and how, from the addresses that the sockets have.
-    var head: ([TransportAddress]) -> [(String, String)]
+    var head: ([WorkerAddress]) -> [(String, String)]
 
     private var isShown: Bool { !options.quiet && !options.json }
 
@@ -78,7 +78,7 @@ struct Playing {
         }
     }
 
-    private func headText(_ addresses: [TransportAddress], _ style: TextStyle) -> String {
+    private func headText(_ addresses: [WorkerAddress], _ style: TextStyle) -> String {
         let lines = head(addresses)
         let width = (lines.map(\.0.count).max() ?? 0) + 2
         var text = ""

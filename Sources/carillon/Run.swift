@@ -40,6 +40,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Load") var load: LoadOptions
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
+    @OptionGroup(title: "TLS") var tls: TLSFlags
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Report") var report: ReportOptions
@@ -77,8 +78,8 @@ struct Run: ParsableCommand {
         engine.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
-        let destination = identity.apply(to: &run, target: target)
-        connections.apply(to: &run, transport, target: destination?.transport, target)
+        let destination = identity.apply(to: &run, target: target, transport: transport.transport)
+        connections.apply(to: &run, transport, tls, target: destination?.transport, target)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         run.openFeedsOrStop(program)
@@ -115,12 +116,12 @@ struct Run: ParsableCommand {
     }
 
     private func way(_ run: ScenarioRun) -> String {
-        run.transports.text + (run.transports == .tcp ? ", \(run.connections.text)" : "")
-            + (run.transports == .tcp && run.workers > 1 && run.connections != .perCall ? " of each worker" : "")
+        run.transports.text + (run.transports != .udp ? ", \(run.connections.text)" : "")
+            + (run.transports != .udp && run.workers > 1 && run.connections != .perCall ? " of each worker" : "")
     }
 
     private func head(
-        _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [TransportAddress]
+        _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [WorkerAddress]
     ) -> [(String, String)] {
         var played: [String] = []
         for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
@@ -145,9 +146,18 @@ private func shareText(_ share: Double) -> String { "\((share * 1000).rounded() 
 
 /// Lines of the head that `run` and `serve` share.
 enum Head {
-    static func addresses(_ addresses: [TransportAddress], advertised: String?) -> String {
-        let shown = addresses.prefix(4).map(\.text).listed + (addresses.count > 4 ? ", …" : "")
-        return shown + (advertised.map { ", advertised as \($0)" } ?? "")
+    static func addresses(_ addresses: [WorkerAddress], advertised: String?) -> String {
+        texts(addresses.map(\.local)) + (advertised.map { ", advertised as \($0)" } ?? "")
+    }
+
+    /// Where connections under TLS are taken, beside the others.
+    static func secureAddresses(_ addresses: [WorkerAddress]) -> String? {
+        let secure = addresses.compactMap(\.secure)
+        return secure.isEmpty ? nil : texts(secure)
+    }
+
+    private static func texts(_ addresses: [TransportAddress]) -> String {
+        addresses.prefix(4).map(\.text).listed + (addresses.count > 4 ? ", …" : "")
     }
 
     static func common(_ run: ScenarioRun, _ engine: EngineOptions) -> [(String, String)] {

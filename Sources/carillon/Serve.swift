@@ -37,6 +37,7 @@ struct Serve: ParsableCommand {
     var domain: String?
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
+    @OptionGroup(title: "TLS") var tls: TLSFlags
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -71,6 +72,8 @@ struct Serve: ParsableCommand {
         run.domain = domain
         // RFC 3261 §18.2.1: who listens for datagrams listens for connections at the same port, and the other way round.
         run.transports = transport.transport?.transports ?? [.udp, .tcp]
+        if run.transports != .tls, transport.transport == nil, tls.certificate != nil { run.transports.insert(.tls) }
+        tls.apply(to: &run, answers: true)
         run.keepAlive = transport.keepAlive?.nanoseconds
         run.refusesLargeRequests = transport.large == .fail
         run.load = .none
@@ -87,7 +90,7 @@ struct Serve: ParsableCommand {
         } else {
             run.plays = Set(answering)
         }
-        let local = LocalAddress.parse(listen, option: "--listen", defaultPort: 5060)
+        let local = LocalAddress.parse(listen, option: "--listen", defaultPort: run.transports == .tls ? 5061 : 5060)
         run.local = local.address
         run.ports = local.ports
         if local.address.isUnspecified {
@@ -106,7 +109,9 @@ struct Serve: ParsableCommand {
             lines.append(
                 (
                     "listening",
-                    Head.addresses(addresses, advertised: run.advertisedHost) + " over \(run.transports.text)"
+                    Head.addresses(addresses, advertised: run.advertisedHost)
+                        + " over \((run.transports == .tls ? .tls : run.transports.subtracting(.tls)).text)"
+                        + (Head.secureAddresses(addresses).map { ", \($0) over TLS" } ?? "")
                 ))
             lines.append(("ends", end))
             return lines + Head.common(run, engine)

@@ -5,14 +5,20 @@ import SIPWire
 
 /// What `--transport` names.
 enum TransportName: String, ExpressibleByArgument, CaseIterable {
-    case udp, tcp
+    case udp, tcp, tls
 
-    var transports: Transports { self == .udp ? .udp : .tcp }
+    var transports: Transports {
+        switch self {
+        case .udp: .udp
+        case .tcp: .tcp
+        case .tls: .tls
+        }
+    }
 
     /// What a URI's transport parameter asks for; ends the program where that is spoken by a later release or by none.
     static func parse(parameter value: String, argument: String) -> TransportName {
         if let known = TransportName(rawValue: value) { return known }
-        stop(.usage, ["\(argument): \(value.uppercased()) comes with a later release; this one speaks UDP and TCP"])
+        stop(.usage, ["\(argument): \(value.uppercased()) is not spoken here; UDP, TCP and TLS are"])
     }
 }
 
@@ -23,7 +29,11 @@ enum LargeRequests: String, ExpressibleByArgument, CaseIterable {
 
 /// What `run` and `serve` send messages over.
 struct TransportOptions: ParsableArguments {
-    @Option(name: .customLong("transport"), help: "What messages go over: udp or tcp. Default: run udp, serve both.")
+    @Option(
+        name: .customLong("transport"),
+        help:
+            "What messages go over: udp, tcp or tls. Default: run udp, serve udp and tcp, and tls where it has a certificate."
+    )
     var transport: TransportName?
     @Option(
         name: .customLong("keep-alive"),
@@ -52,7 +62,7 @@ struct TransportOptions: ParsableArguments {
 struct ConnectionOptions: ParsableArguments {
     @Option(
         name: .customLong("connections"),
-        help: "With TCP, of each worker to the target: one, a number, or per-call. Default: one.",
+        help: "With TCP and TLS, of each worker to the target: one, a number, or per-call. Default: one.",
         transform: ConnectionUse.parse)
     var connections: ConnectionUse?
 
@@ -60,7 +70,8 @@ struct ConnectionOptions: ParsableArguments {
     ///
     /// - Parameter wanted: what the target's URI asks for.
     func apply(
-        to run: inout ScenarioRun, _ options: TransportOptions, target wanted: TransportName?, _ argument: String?
+        to run: inout ScenarioRun, _ options: TransportOptions, _ tls: TLSFlags, target wanted: TransportName?,
+        _ argument: String?
     ) {
         if let given = options.transport, let wanted, given != wanted {
             stop(
@@ -71,12 +82,13 @@ struct ConnectionOptions: ParsableArguments {
         run.transports = chosen.transports
         run.keepAlive = options.keepAlive?.nanoseconds
         run.refusesLargeRequests = options.large == .fail
+        tls.apply(to: &run, answers: false)
         guard chosen == .udp else {
             run.connections = connections ?? .shared(1)
             return
         }
-        if connections != nil { stop(.usage, ["--connections is for TCP: add --transport tcp"]) }
-        if options.keepAlive != nil { stop(.usage, ["--keep-alive is for connections: add --transport tcp"]) }
+        if connections != nil { stop(.usage, ["--connections is for TCP and TLS: add --transport tcp"]) }
+        if options.keepAlive != nil { stop(.usage, ["--keep-alive is for connections: add --transport tcp or tls"]) }
     }
 }
 

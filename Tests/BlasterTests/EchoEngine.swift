@@ -195,7 +195,7 @@ func echo(
     let result = try Blaster.carryOut(
         plan, control: control,
         makeEngine: { worker, local in
-            var address = local
+            var address = local.local
             if case .address(let other) = target { address = other }
             return EchoEngine(worker: worker, target: address, behaviour: behaviour)
         },

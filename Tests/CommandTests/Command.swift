@@ -171,12 +171,18 @@ func freePort() throws -> UInt16 {
 }
 
 /// Whether a process has the UDP port, by the kernel's own table.
-func isBound(_ port: UInt16) -> Bool {
+func isBound(_ port: UInt16) -> Bool { isListed(port, in: "/proc/net/udp") }
+
+/// Whether a process listens for connections at the port.
+func isListening(_ port: UInt16) -> Bool { isListed(port, in: "/proc/net/tcp", state: "0A") }
+
+private func isListed(_ port: UInt16, in file: String, state: Substring? = nil) -> Bool {
     let digits = String(port, radix: 16, uppercase: true)
     let wanted = ":" + String(repeating: "0", count: 4 - digits.count) + digits
-    guard let table = try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8) else { return false }
+    guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
     return table.split(separator: "\n").contains {
-        $0.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
+        let fields = $0.split(separator: " ")
+        return fields.count > 3 && fields[1].hasSuffix(wanted) && (state == nil || fields[3] == state!)
     }
 }
 

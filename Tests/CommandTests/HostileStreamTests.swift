@@ -339,7 +339,7 @@ extension CommandTests {
 }
 
 /// What a command left in its folder's `record`.
-private func record(in folder: URL, _ outcome: Command.Outcome) throws -> [String: Any] {
+func record(in folder: URL, _ outcome: Command.Outcome) throws -> [String: Any] {
     let file = folder.appendingPathComponent("record/run.json")
     let data = try #require(try? Data(contentsOf: file), "\(outcome.out)\(outcome.error)")
     return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])

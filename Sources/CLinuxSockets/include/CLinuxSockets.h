@@ -19,6 +19,8 @@ _Static_assert(sizeof(clx_address) == 24, "clx_address is read by Swift field by
 
 /// Reads an address from a socket's local name. Returns 0 or -errno.
 int clx_local_address(int fd, clx_address *address);
+/// The same of the other end of a connected socket.
+int clx_remote_address(int fd, clx_address *address);
 
 // ---- Opening a UDP socket (UDPSocketOptions.c) ----
 

@@ -1,0 +1,262 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    @Suite("TLS", .serialized)
+    struct TLSTests {
+        private func counters(_ json: String) throws -> [String: Int] {
+            let record = try #require(
+                try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any], "\(json)")
+            return try #require(record["counters"] as? [String: Int])
+        }
+
+        /// `openssl s_server` with one of the certificates, for the length of `body`.
+        private func foreignServer<Result>(
+            _ certificate: String, _ more: [String] = [], _ body: (_ port: UInt16, _ output: URL) async throws -> Result
+        ) async throws -> Result {
+            try await inFolder { folder in
+                let port = try freePort()
+                let output = folder.appendingPathComponent("out")
+                try Data().write(to: output)
+                let process = Process()
+                process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                process.arguments =
+                    [
+                        "openssl", "s_server", "-accept", "127.0.0.1:\(port)", "-cert",
+                        try Certificates.path("\(certificate).pem"), "-key",
+                        try Certificates.path("\(certificate).key"),
+                    ] + more
+                let input = Pipe()
+                process.standardInput = input
+                process.standardOutput = try FileHandle(forWritingTo: output)
+                process.standardError = FileHandle.nullDevice
+                try process.run()
+                defer {
+                    kill(process.processIdentifier, SIGKILL)
+                    process.waitUntilExit()
+                }
+                try await until("openssl s_server to listen") { isListening(port) || !process.isRunning }
+                return try await body(port, output)
+            }
+        }
+
+        /// Before a server that is not ours, so that what it says of itself is not ours either.
+        @Test(
+            "Certificates are refused with the reason and the flag that would change it",
+            arguments: [
+                ("expired", "ca", ["expired on 2021-02-03 04:05:06 UTC", "--tls-insecure"]),
+                (
+                    "selfsigned", "ca",
+                    ["is self-signed", "--tls-ca FILE with that certificate trusts it", "--tls-insecure"]
+                ),
+                (
+                    "elsewhere", "ca",
+                    ["is not for 127.0.0.1 but for", "sip.example.org", "--tls-name NAME", "--tls-insecure"]
+                ),
+                (
+                    "oldauthority", "ca",
+                    [
+                        "was issued by CN=Authority of the tests, which is not a trusted authority", "--tls-ca FILE",
+                        "--tls-insecure",
+                    ]
+                ),
+            ])
+        func refusals(certificate: String, authority: String, words: [String]) async throws {
+            try await foreignServer(certificate) { port, _ in
+                let ended = try await carillon(
+                    [
+                        "run", "basic-call", "127.0.0.1:\(port)", "--transport", "tls", "--calls", "20", "--rate",
+                        "50/s",
+                        "--no-report",
+                    ] + Certificates.trusting(authority))
+                #expect(ended.code == 3, "\(ended.out)\(ended.error)")
+                // The screen breaks lines where they are full.
+                let text = ended.out.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                for one in words {
+                    #expect(
+                        text.contains(one.split(separator: " ").joined(separator: " ")),
+                        "\(one) is not in: \(ended.out)")
+                }
+                let again = try await carillon(
+                    [
+                        "run", "basic-call", "127.0.0.1:\(port)", "--transport", "tls", "--calls", "1",
+                        "--tls-insecure",
+                        "--json", "--no-report", "--t1", "50ms",
+                    ])
+                // What the flag promises: there is TLS, though nobody behind it speaks SIP.
+                #expect(try counters(again.out)["tlsHandshakes"] == 1, "\(again.out)\(again.error)")
+            }
+        }
+
+        @Test func anotherNameIsTakenWhereItIsAskedFor() async throws {
+            try await foreignServer("elsewhere") { port, _ in
+                let ended = try await carillon(
+                    [
+                        "run", "basic-call", "127.0.0.1:\(port)", "--transport", "tls", "--calls", "1", "--tls-name",
+                        "sip.example.org", "--json", "--no-report", "--t1", "50ms",
+                    ] + Certificates.trusting())
+                #expect(try counters(ended.out)["tlsHandshakes"] == 1, "\(ended.out)\(ended.error)")
+            }
+        }
+
+        /// RFC 3261 §8.1.1.8 and §26.2.2, read off what the other end decrypted.
+        @Test func aSIPSURIStandsInTheMessages() async throws {
+            try await foreignServer("good", ["-quiet"]) { port, output in
+                _ = try await carillon(
+                    [
+                        "run", "basic-call", "sips:bob@127.0.0.1:\(port)", "--calls", "1", "--no-report", "--t1",
+                        "50ms",
+                    ] + Certificates.trusting())
+                let text = try String(contentsOf: output, encoding: .utf8)
+                #expect(text.hasPrefix("INVITE sips:bob@127.0.0.1:\(port) SIP/2.0\r\n"), "\(text)")
+                #expect(text.contains("Via: SIP/2.0/TLS 127.0.0.1:"), "\(text)")
+                #expect(text.contains("Contact: <sips:alice@127.0.0.1:"), "\(text)")
+            }
+        }
+
+        @Test(arguments: [("one", 1, false), ("4", 4, false), ("per-call", 400, true)])
+        func bothEnds(connections: String, handshakes: Int, resumes: Bool) async throws {
+            try await inFolder { folder in
+                let outcome = try await serving(
+                    ["basic-call", "--transport", "tls", "--calls", "400", "--out", "record"]
+                        + Certificates.own(), in: folder
+                ) { _, target in
+                    let ended = try await carillon(
+                        [
+                            "run", "basic-call", target, "--transport", "tls", "--connections", connections, "--calls",
+                            "400", "--concurrency", "40", "--json", "--no-report",
+                        ] + Certificates.trusting())
+                    let counted = try counters(ended.out)
+                    #expect(counted["runsSucceeded"] == 400 && counted["runsFailed"] == 0, "\(ended.out)")
+                    #expect(counted["tlsHandshakes"] == handshakes && counted["connectionsOpened"] == handshakes)
+                    #expect(counted["tlsHandshakesFailed"] == 0)
+                    // Those that began before the first had brought a ticket are full ones.
+                    #expect((counted["tlsResumptions"]! > 300) == resumes, "\(counted["tlsResumptions"]!)")
+                }
+                let counted = try #require(try record(in: folder, outcome)["counters"] as? [String: Int])
+                #expect(counted["tlsHandshakes"] == handshakes && counted["runsSucceeded"] == 400)
+            }
+        }
+
+        @Test func clientsAreVerifiedWhereThatIsAskedFor() async throws {
+            try await inFolder { folder in
+                let outcome = try await serving(
+                    ["basic-call", "--transport", "tls", "--calls", "20", "--no-report", "--tls-verify-clients"]
+                        + Certificates.own() + Certificates.trusting(), in: folder
+                ) { _, target in
+                    let call = ["run", "basic-call", target, "--transport", "tls", "--calls", "20", "--no-report"]
+                    let without = try await carillon(call + Certificates.trusting())
+                    #expect(without.code != 0)
+                    let text = without.out.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                    #expect(text.contains("asked for a client certificate"), "\(without.out)")
+                    #expect(text.contains("--tls-cert FILE"), "\(without.out)")
+                    let with = try await carillon(call + Certificates.trusting() + Certificates.own())
+                    #expect(with.code == 0, "\(with.out)")
+                }
+                #expect(outcome.out.contains("20 succeeded, 0 failed"), "\(outcome.out)")
+            }
+        }
+
+        @Test func twoThousandAtOnce() async throws {
+            try await inFolder { folder in
+                let outcome = try await serving(
+                    ["basic-call", "--transport", "tls", "--calls", "2000", "--out", "record", "--trace", "off"]
+                        + Certificates.own(), in: folder
+                ) { server, target in
+                    let ended = try await carillon(
+                        [
+                            "run", "basic-call", target, "--transport", "tls", "--connections", "per-call",
+                            "--concurrency", "2000", "--calls", "2000", "--hold", "8s", "--json", "--no-report",
+                            "--trace", "off",
+                        ] + Certificates.trusting())
+                    let counted = try counters(ended.out)
+                    #expect(counted["runsSucceeded"] == 2000 && counted["runsFailed"] == 0, "\(ended.error)")
+                    #expect(counted["tlsHandshakes"] == 2000 && counted["connectionsRefused"] == 0)
+                }
+                let counted = try #require(try record(in: folder, outcome)["counters"] as? [String: Int])
+                #expect(counted["tlsHandshakes"] == 2000 && counted["runsSucceeded"] == 2000)
+            }
+        }
+
+        /// Whoever answers over all three has TLS at the next port.
+        @Test func besideUDPAndTCP() async throws {
+            try await inFolder { folder in
+                let server = try Command(
+                    ["serve", "basic-call", "--listen", "127.0.0.1:0", "--calls", "60", "--no-report"]
+                        + Certificates.own(), in: folder)
+                try await until("carillon serve to listen") {
+                    headValue("listening", in: server.out) != nil || !server.isRunning
+                }
+                let line = try #require(headValue("listening", in: server.out), "\(server.error)")
+                let places = line.split(separator: " ").filter { $0.hasPrefix("127.0.0.1:") }.map(String.init)
+                #expect(places.count == 2 && line.hasSuffix("over TLS"), "\(line)")
+                for (transport, place) in [("udp", places[0]), ("tcp", places[0]), ("tls", places[1])] {
+                    let ended = try await carillon(
+                        ["run", "basic-call", place, "--transport", transport, "--calls", "20", "--no-report"]
+                            + (transport == "tls" ? Certificates.trusting() : []))
+                    #expect(ended.code == 0 || ended.isStarved, "\(transport): \(ended.out)\(ended.error)")
+                }
+                let ended = try await server.end()
+                #expect(ended.out.contains("60 succeeded, 0 failed"), "\(ended.out)")
+            }
+        }
+
+        /// What is no TLS, or stops within it, costs nobody else anything.
+        @Test func hostilePeers() async throws {
+            try await inFolder { folder in
+                let outcome = try await serving(
+                    ["basic-call", "--transport", "tls", "--out", "record", "--trace", "off"] + Certificates.own(),
+                    in: folder
+                ) { server, target in
+                    let caller = try Command(
+                        [
+                            "run", "basic-call", target, "--transport", "tls", "--calls", "300", "--rate", "150/s",
+                            "--no-report", "--trace", "off",
+                        ] + Certificates.trusting(), in: folder)
+                    var silent: [StreamPeer] = []
+                    for number in 0..<40 {
+                        let peer = try StreamPeer(to: target)
+                        switch number % 4 {
+                        case 0: try peer.send("OPTIONS sip:x SIP/2.0\r\n\r\n")
+                        case 1: try peer.send("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}")
+                        case 2: break
+                        default: try peer.send(String(repeating: "\u{7F}", count: 5000))
+                        }
+                        if number % 4 == 2 { silent.append(peer) } else { peer.stop() }
+                    }
+                    let ended = try await caller.end()
+                    #expect(ended.code == 0 || ended.isStarved, "\(ended.out)\(ended.error)")
+                    #expect(ended.out.contains("300 succeeded, 0 failed"), "\(ended.out)")
+                    for peer in silent { peer.stop() }
+                    try await until("the silent ones to be noticed") { silent.count == 10 }
+                    server.signal(SIGINT)
+                }
+                let counted = try #require(try record(in: folder, outcome)["counters"] as? [String: Int])
+                #expect(counted["tlsHandshakesFailed"]! >= 30 && counted["runsFailed"] == 0, "\(counted)")
+                #expect(counted["runsSucceeded"] == 300)
+            }
+        }
+
+        @Test(
+            "Files that are of no use, and flags without TLS, are told before anything begins",
+            arguments: [
+                (["--transport", "tls", "--tls-ca", "nowhere.pem"], Int32(69), "--tls-ca nowhere.pem"),
+                (["--tls-insecure"], 64, "add --transport tls"),
+                (["--transport", "tls", "--tls-insecure", "--tls-name", "a"], 64, "--tls-insecure"),
+                (["--transport", "tls", "--tls-min", "0.9"], 64, "--tls-min 0.9"),
+            ])
+        func unusable(arguments: [String], code: Int32, words: String) async throws {
+            let ended = try await carillon(
+                ["run", "basic-call", "127.0.0.1:9", "--calls", "1", "--no-report"] + arguments)
+            #expect(ended.code == code, "\(ended.out)\(ended.error)")
+            #expect(ended.error.contains(words), "\(ended.error)")
+        }
+
+        @Test func whoAnswersNeedsACertificate() async throws {
+            let ended = try await carillon(["serve", "basic-call", "--listen", "127.0.0.1:0", "--transport", "tls"])
+            #expect(ended.code == 64 && ended.error.contains("--tls-cert FILE"), "\(ended.error)")
+            let both = try await carillon(["run", "basic-call", "--transport", "tls", "--calls", "1", "--no-report"])
+            #expect(both.code == 64 && both.error.contains("--tls-cert FILE"), "\(both.error)")
+        }
+    }
+}
