@@ -179,11 +179,21 @@ func isListening(_ port: UInt16) -> Bool { isListed(port, in: "/proc/net/tcp", s
 private func isListed(_ port: UInt16, in file: String, state: Substring? = nil) -> Bool {
     let digits = String(port, radix: 16, uppercase: true)
     let wanted = ":" + String(repeating: "0", count: 4 - digits.count) + digits
-    guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
+    guard let table = kernelTable(file) else { return false }
     return table.split(separator: "\n").contains {
         let fields = $0.split(separator: " ")
         return fields.count > 3 && fields[1].hasSuffix(wanted) && (state == nil || fields[3] == state!)
     }
+}
+
+/// All of a file that the kernel makes while it is read: Foundation takes the first short read for its end.
+private func kernelTable(_ file: String) -> String? {
+    guard let stream = fopen(file, "r") else { return nil }
+    defer { fclose(stream) }
+    var text: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 65_536)
+    while case let count = fread(&block, 1, block.count, stream), count > 0 { text += block[..<count] }
+    return String(decoding: text, as: UTF8.self)
 }
 
 extension URL {

@@ -140,6 +140,17 @@ enum Kamailio {
             ], overStreams: overStreams)
     }
 
+    /// The record-routing proxy over TLS alone, with a certificate that clients have to trust.
+    static func secureProxy(on port: UInt16, to callee: UInt16) async throws -> ChildProcess {
+        try await started(
+            "kamailio.cfg", on: port, at: .ipv4,
+            [
+                "CALLEE_HOST=\"127.0.0.1\"", "CALLEE_PORT=\"\(callee)\"", "WITH_TLS",
+                "CERTIFICATE=\"\(try TestCertificate.certificate())\"", "KEY=\"\(try TestCertificate.key())\"",
+                "AUTHORITY=\"\(try TestCertificate.certificate())\"",
+            ], overStreams: true, protocol: "tls")
+    }
+
     /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
     ///
     /// - Parameter seenAs: the port that it names in Via and Record-Route: a relay's.
@@ -152,13 +163,13 @@ enum Kamailio {
 
     private static func started(
         _ configuration: String, on port: UInt16, at host: Loopback, _ definitions: [String], seenAs: UInt16? = nil,
-        overStreams: Bool = false
+        overStreams: Bool = false, protocol name: String? = nil
     ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "kamailio",
             [
                 "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
-                (overStreams ? "tcp" : "udp") + ":\(host.rawValue):\(port)"
+                (name ?? (overStreams ? "tcp" : "udp")) + ":\(host.rawValue):\(port)"
                     + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
         do {

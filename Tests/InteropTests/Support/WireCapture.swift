@@ -52,9 +52,17 @@ struct SIPCapture {
     let file: URL
     /// Ports where UDP and TCP are SIP.
     let ports: [UInt16]
+    /// Secrets of TLS sessions in it; then what is in them is SIP.
+    var keys: URL?
 
     private func tshark(_ arguments: [String]) async throws -> [Substring] {
-        let decodeAs = ports.flatMap { ["-d", "udp.port==\($0),sip", "-d", "tcp.port==\($0),sip"] }
+        let decodeAs =
+            if let keys {
+                ["-o", "tls.keylog_file:\(keys.path)"]
+                    + ports.flatMap { ["-d", "tcp.port==\($0),tls", "-d", "tls.port==\($0),sip"] }
+            } else {
+                ports.flatMap { ["-d", "udp.port==\($0),sip", "-d", "tcp.port==\($0),sip"] }
+            }
         return try await outputOf(["tshark", "-n", "-r", file.path] + decodeAs + arguments, within: .seconds(120))
             .split(separator: "\n")
     }
@@ -80,6 +88,17 @@ struct SIPCapture {
         var counts: [String: Int] = [:]
         for field in ["sip.Method", "sip.Status-Code"] {
             for line in try await tshark(["-Y", "sip && tcp", "-T", "fields", "-E", "aggregator=,", "-e", field]) {
+                for value in line.split(separator: ",") { counts[String(value), default: 0] += 1 }
+            }
+        }
+        return counts
+    }
+
+    /// The same of what stands in TLS.
+    func secureCounts() async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for field in ["sip.Method", "sip.Status-Code"] {
+            for line in try await tshark(["-Y", "sip && tls", "-T", "fields", "-E", "aggregator=,", "-e", field]) {
                 for value in line.split(separator: ",") { counts[String(value), default: 0] += 1 }
             }
         }

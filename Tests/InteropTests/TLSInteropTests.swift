@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+private let canRun =
+    CarillonCommand.runs && isInstalled("kamailio") && isInstalled("openssl")
+    && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so")
+
+/// Carillon over TLS with software nobody here wrote.
+@Suite(
+    .serialized, .enabled(if: canRun, "needs carillon run, openssl, and kamailio with its TLS module"),
+    .timeLimit(.minutes(5)))
+struct TLSInteropTests {
+    /// What began has succeeded; a busy machine may have dropped arrivals.
+    private func allSucceeded(_ process: ChildProcess) async throws -> (CarillonCommand.Record, calls: Int) {
+        let code = try await process.exit(within: .seconds(100))
+        #expect(code == 0 || code == 3, "\(process.lastWords)")
+        let record = try CarillonCommand.Record(of: process)
+        let calls = try record.total("runsStarted")
+        #expect(calls >= 250)
+        #expect(try record.total("runsSucceeded") == calls, "\(process.lastWords)")
+        #expect(try record.total("tlsHandshakesFailed") == 0)
+        return (record, calls)
+    }
+
+    /// The proxy refuses an ACK or BYE without its route set, and it speaks nothing but TLS. What was said is read by tshark with the
+    /// secrets that our ends wrote.
+    @Test(.enabled(if: WireCapture.isPossible, "needs tshark and root"), arguments: ["one", "per-call"])
+    func throughARecordRoutingProxy(connections: String) async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            let capture = try await WireCapture(ports: [port, proxyPort], start)
+            let keys = FileManager.default.temporaryDirectory.appendingPathComponent(
+                "carillon-keys-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: keys) }
+            _ = start(try await Kamailio.secureProxy(on: proxyPort, to: port))
+            let callee = start(
+                try await listening(
+                    try ChildProcess(
+                        "carillon-callee",
+                        [
+                            "env", "SSLKEYLOGFILE=\(keys.path)", CarillonCommand.path, "serve", "basic-call",
+                            "--listen", "127.0.0.1:\(port)",
+                            "--until-idle",
+                            "5s", "--out", "record",
+                        ] + TestCertificate.options()), on: port, forStreams: true))
+            let caller = start(
+                try ChildProcess(
+                    "carillon-caller",
+                    [
+                        "env", "SSLKEYLOGFILE=\(keys.path)", CarillonCommand.path, "run", "basic-call",
+                        "127.0.0.1:\(proxyPort)", "--local", "127.0.0.1:\(ours)", "--rate", "50/s", "--calls", "500",
+                        "--seed", "7", "--domain", "example.test", "--connections", connections, "--out", "record",
+                    ] + TestCertificate.options()))
+            let (record, calls) = try await allSucceeded(caller)
+            #expect(try record.total("tlsHandshakes") == (connections == "one" ? 1 : calls))
+            // Kamailio remembers sessions: all but the first few take one up again.
+            if connections != "one" { #expect(try record.total("tlsResumptions") > calls / 2) }
+            let (answered, served) = try await allSucceeded(callee)
+            #expect(served == calls)
+            #expect(try answered.total("tlsHandshakes") >= 1)
+            var seen = try await capture.stop()
+            seen.keys = keys
+            #expect(try await seen.malformed().isEmpty)
+            // Each message twice: before the proxy and behind it; the 100 is the proxy's own.
+            let counts = try await seen.secureCounts()
+            for kind in ["INVITE", "ACK", "BYE", "180"] { #expect(counts[kind] == 2 * calls, "\(kind): \(counts)") }
+            #expect(counts["200"] == 4 * calls, "\(counts)")
+        }
+    }
+
+    /// A client that knows nothing of SIP asks by hand.
+    @Test func opensslAsksWhatWeCanDo() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free()
+            let server = start(
+                try await listening(
+                    try ChildProcess(
+                        "carillon-callee",
+                        [
+                            CarillonCommand.path, "serve", "basic-call", "--listen", "127.0.0.1:\(port)", "--no-report",
+                        ] + TestCertificate.options()), on: port, forStreams: true))
+            let request = """
+                OPTIONS sip:127.0.0.1:\(port) SIP/2.0\r
+                Via: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bKopenssl\r
+                Max-Forwards: 70\r
+                From: <sip:openssl@127.0.0.1>;tag=1\r
+                To: <sip:127.0.0.1:\(port)>\r
+                Call-ID: openssl\r
+                CSeq: 1 OPTIONS\r
+                Content-Length: 0\r
+                \r\n
+                """
+            let client = start(
+                try ChildProcess(
+                    "openssl",
+                    [
+                        "/bin/bash", "-c",
+                        "{ printf %s \"$0\"; sleep 60; } | openssl s_client -quiet -verify_return_error -CAfile \(try TestCertificate.certificate()) -connect 127.0.0.1:\(port)",
+                        request,
+                    ]))
+            try await wait(for: "an answer to OPTIONS", within: .seconds(30)) {
+                client.output.contains("SIP/2.0 200") || client.exitStatus != nil
+            }
+            #expect(client.output.contains("SIP/2.0 200"), "\(client.output)\(client.lastWords)")
+            #expect(
+                client.output.contains("Via: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bKopenssl"),
+                "\(client.output)\(client.lastWords)")
+            _ = server
+        }
+    }
+}
