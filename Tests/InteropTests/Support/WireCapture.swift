@@ -30,7 +30,7 @@ struct WireCapture {
     }
 
     private func awaitMarker(_ text: String) async throws {
-        try await wait(for: "tshark to write what passes on loopback", within: .seconds(30)) {
+        try await wait(for: "tshark to write what passes on loopback", within: .seconds(100)) {
             if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
             marker.send(text, to: markerPort)
             guard let written = try? Data(contentsOf: file) else { return false }
@@ -42,7 +42,7 @@ struct WireCapture {
     func stop() async throws -> SIPCapture {
         try await awaitMarker("capture ends \(UUID().uuidString)")
         marker.close()
-        await process.stop(first: SIGINT)
+        await process.stop(first: SIGINT, patience: .seconds(100))
         return SIPCapture(file: file, ports: ports)
     }
 }
@@ -53,7 +53,7 @@ struct SIPCapture {
     /// Ports where UDP and TCP are SIP.
     let ports: [UInt16]
 
-    private func tshark(_ arguments: [String]) async throws -> [Substring] {
+    func tshark(_ arguments: [String]) async throws -> [Substring] {
         let decodeAs = ports.flatMap { ["-d", "udp.port==\($0),sip", "-d", "tcp.port==\($0),sip"] }
         return try await outputOf(["tshark", "-n", "-r", file.path] + decodeAs + arguments, within: .seconds(120))
             .split(separator: "\n")
