@@ -30,25 +30,25 @@ enum CarillonCommand {
     /// `carillon run basic-call` toward `port`, without segmentation: a tap on loopback sees a segmented send as one frame.
     static func caller(
         to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, at host: Loopback = .ipv4,
-        _ more: [String] = []
+        playing scenario: String = "basic-call", _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
             "carillon-caller",
             [
-                path, "run", "basic-call", "\(host.rawValue):\(port)", "--local", "\(host.rawValue):\(local)",
-                "--workers", "1",
-                "--rate",
-                "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out", "record",
+                path, "run", scenario, "\(host.rawValue):\(port)", "--local", "\(host.rawValue):\(local)",
+                "--workers", "1", "--rate", "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out",
+                "record",
             ] + more)
     }
 
-    static func callee(on port: UInt16, calls: Int, at host: Loopback = .ipv4, _ more: [String] = []) async throws
-        -> ChildProcess
-    {
+    static func callee(
+        on port: UInt16, calls: Int, at host: Loopback = .ipv4, playing scenario: String = "basic-call",
+        _ more: [String] = []
+    ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "carillon-callee",
             [
-                path, "serve", "basic-call", "--listen", "\(host.rawValue):\(port)", "--calls", "\(calls)",
+                path, "serve", scenario, "--listen", "\(host.rawValue):\(port)", "--calls", "\(calls)",
                 "--until-idle", "15s", "--gso", "off", "--out", "record",
             ] + more)
         return try await listening(process, on: port)

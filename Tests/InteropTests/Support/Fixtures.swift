@@ -45,7 +45,8 @@ enum CPeer {
 
     static func callee(on port: UInt16, calls: Int) async throws -> ChildProcess {
         let process = try ChildProcess(
-            "c-callee", [try await built.value, "uas", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle", "15"])
+            "c-callee",
+            [try await built.value, "uas", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle", "15"])
         return try await listening(process, on: port)
     }
 
@@ -146,6 +147,13 @@ enum Kamailio {
                 "CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\"",
                 overStreams ? "WITH_TCP" : "WITH_UDP",
             ], overStreams: overStreams)
+    }
+
+    /// One that keeps no state and no place on the way of the call. See Fixtures/kamailio-stateless.cfg for its rules.
+    static func statelessProxy(on port: UInt16, to callee: UInt16) async throws -> ChildProcess {
+        try await started(
+            "kamailio-stateless.cfg", on: port, at: .ipv4,
+            ["CALLEE_HOST=\"\(Loopback.ipv4.rawValue)\"", "CALLEE_PORT=\"\(callee)\""])
     }
 
     /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.

@@ -31,7 +31,8 @@ struct WireAccount {
         var seen: Set<Message> = []
         let lines = try await capture.tshark(
             [
-                "-Y", "sip || _ws.malformed || _ws.expert.severity == error", "-T", "fields", "-E", "separator=/t", "-E",
+                "-Y", "sip || _ws.malformed || _ws.expert.severity == error", "-T", "fields", "-E", "separator=/t",
+                "-E",
                 "aggregator=|",
             ] + Self.fields.flatMap { ["-e", $0] })
         for line in lines {
