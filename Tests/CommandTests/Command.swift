@@ -174,7 +174,11 @@ func freePort() throws -> UInt16 {
 func isBound(_ port: UInt16) -> Bool {
     let digits = String(port, radix: 16, uppercase: true)
     let wanted = ":" + String(repeating: "0", count: 4 - digits.count) + digits
-    guard let table = try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8) else { return false }
+    // Foundation takes the first short read for the end of the file, which here it is not where there are many sockets.
+    guard let file = fopen("/proc/net/udp", "r") else { return false }
+    defer { fclose(file) }
+    var octets = [UInt8](repeating: 0, count: 1 << 20)
+    let table = String(decoding: octets[..<fread(&octets, 1, octets.count, file)], as: UTF8.self)
     return table.split(separator: "\n").contains {
         $0.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
     }

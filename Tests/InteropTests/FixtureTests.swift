@@ -172,4 +172,10 @@ struct ChildProcessTests {
         socket.close()
         #expect(!UDPPorts.isBound(ports[0]))
     }
+
+    @Test func boundPortsAreSeenAmongMany() throws {
+        let sockets = try (0..<100).map { _ in try #require(UDPSocket(port: 0)) }
+        defer { for socket in sockets { socket.close() } }
+        #expect(sockets.allSatisfy { UDPPorts.isBound($0.port) })
+    }
 }

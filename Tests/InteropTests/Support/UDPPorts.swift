@@ -20,6 +20,16 @@ enum UDPPorts {
         }
     }
 
+    /// A free port whose next one is free too.
+    static func freePair() throws -> UInt16 {
+        for _ in 0..<1_000 {
+            let port = try free()
+            let isNextGiven = given.withLock { !$0.insert(port + 1).inserted }
+            if !isNextGiven, !isBound(port + 1), !isListening(port), !isListening(port + 1) { return port }
+        }
+        throw InteropError("no two free ports in a row")
+    }
+
     /// Whether some process has bound the port. No message is sent, so that no counter moves.
     static func isBound(_ port: UInt16) -> Bool {
         isListed(port, in: ["/proc/net/udp", "/proc/net/udp6"])
@@ -34,11 +44,26 @@ enum UDPPorts {
         let hexadecimal = String(port, radix: 16, uppercase: true)
         let wanted = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal
         return files.contains { file in
-            guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
+            guard let table = kernelTable(file) else { return false }
             return table.split(separator: "\n").dropFirst().contains { line in
                 let fields = line.split(separator: " ")
                 return fields.count > 3 && fields[1].hasSuffix(wanted) && (state == nil || fields[3] == state!)
             }
+        }
+    }
+
+    /// All of a file that the kernel writes while it is read. Foundation takes the first short read for its end, which on a machine
+    /// with more than thirty sockets comes before the last of them.
+    private static func kernelTable(_ file: String) -> String? {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var octets: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &room, room.count)
+            guard count > 0 else { return count == 0 ? String(decoding: octets, as: UTF8.self) : nil }
+            octets += room[..<count]
         }
     }
 
