@@ -10,6 +10,7 @@ public let catalogue: [Scenario] = [
     cancel,
     noAnswer,
     busy,
+    redirectedCall,
     optionsPing,
     instantMessage,
     register,

@@ -112,6 +112,8 @@ extension BoundProgram {
         case .rack: .rack
         case .inviteRoutes: .inviteRoutes
         case .challenge: .challenge
+        case .inviteURI: .inviteURI
+        case .redirectURI: .redirectURI
         }
     }
 

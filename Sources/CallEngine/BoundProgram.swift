@@ -20,7 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge
+            case challenge, inviteURI, redirectURI
         }
     }
 
@@ -44,8 +44,10 @@ struct BoundProgram: ~Copyable {
         var isInDialog: Bool
         /// The number of its CSeq is ours, not the author's.
         var writesCSeq: Bool
-        /// A CANCEL with the Route lines that its INVITE's own step wrote.
-        var takesInviteRoutes: Bool
+        /// A CANCEL with the request URI of its INVITE, or the Route lines, as they were sent.
+        var readsInvite: Bool
+        /// Value of the Contact that it follows; -1 none.
+        var redirect: Int32
         /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
         var mayBeAuthorized: Bool
     }
@@ -108,6 +110,7 @@ struct BoundProgram: ~Copyable {
         var hasCredentials: Bool
         var securityOffset: Int32
         var nonceOffset: Int32
+        var redirectOffset: Int32
     }
 
     struct DialogTemplates {
@@ -306,7 +309,7 @@ struct BoundProgram: ~Copyable {
             let method = text.add(source.methodText)
             let uriIsText: Bool =
                 switch source.segments.dropFirst().first {
-                case .live(.remoteTarget, _)?, .live(.value, _)?: false
+                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?: false
                 default: true
                 }
             allTemplates.append(
@@ -318,9 +321,13 @@ struct BoundProgram: ~Copyable {
                     methodLength: UInt16(method.length), hasConstantURI: uriIsText,
                     isInDialog: source.segments.contains { if case .live(.routes, _) = $0 { true } else { false } },
                     writesCSeq: source.segments.contains { if case .live(.cseq, _) = $0 { true } else { false } },
-                    takesInviteRoutes: source.segments.contains {
-                        if case .live(.inviteRoutes, _) = $0 { true } else { false }
+                    readsInvite: source.segments.contains {
+                        switch $0 {
+                        case .live(.inviteRoutes, _), .live(.inviteURI, _): true
+                        default: false
+                        }
                     },
+                    redirect: Int32(source.redirect),
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }
@@ -426,7 +433,7 @@ struct BoundProgram: ~Copyable {
                 takesLaterInitial: party.answers
                     && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
                 hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
-                nonceOffset: Int32(layout.nonceOffset))
+                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset))
         }
 
         literals = text.copy()

@@ -173,11 +173,13 @@ extension CallEngine {
         return out.count
     }
 
-    /// Puts the Route lines of an INVITE, as they were sent, where the CANCEL that is made next finds them (RFC 3261 §9.1).
-    mutating func readRoutes(
-        of invite: UnsafeMutablePointer<ClientRecord>?, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    /// Puts Route lines and request URI of an INVITE, as they were sent, where the CANCEL that is made next finds them
+    /// (RFC 3261 §9.1).
+    mutating func readInvite(
+        _ invite: UnsafeMutablePointer<ClientRecord>?, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) {
         companionRoutes = 0
+        companionURI = .none
         guard let invite, let octets = octets(of: invite, slot, header), let base = octets.baseAddress else { return }
         // It forgets what stands in `echoScratch`.
         let atHand = MessageAtHand(self)
@@ -186,6 +188,9 @@ extension CallEngine {
         var out = OctetWriter(echoScratch)
         copyLines(of: .route, as: "Route: ", base, &out)
         companionRoutes = out.count
+        let uri = scanner.index.requestURI
+        companionURI = OctetRange(offset: UInt32(out.count), length: uri.length)
+        out.write(base + Int(uri.offset), Int(uri.length))
     }
 
     private mutating func writeAckHeaders(_ out: inout OctetWriter) {

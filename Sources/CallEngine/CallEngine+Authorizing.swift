@@ -149,7 +149,8 @@ extension CallEngine {
             noteTrouble(.init(reason: .exhausted))
             return false
         }
-        let flow = isOpening ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
+        let flow =
+            isOpening ? openingFlow(dialog, dialogNumber, slot, header) : self.flow(of: dialog, slot, header)
         guard let made = writeAuthorized(request, place, token: token, cseq: cseq, header) else { return false }
         guard mayLeave(made.length, flow, isRequest: true) else {
             noteTrouble(.init(reason: .tooLarge))

@@ -172,7 +172,8 @@ extension CallEngine {
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
-        let flow = isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(slot, header)
+        let flow =
+            isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(dialog, dialogNumber, slot, header)
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)

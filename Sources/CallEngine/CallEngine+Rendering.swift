@@ -148,6 +148,17 @@ extension CallEngine {
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
+            case .inviteURI:
+                memcpy(out, echoScratch + Int(companionURI.offset), Int(companionURI.length))
+                out += Int(companionURI.length)
+            case .redirectURI:
+                guard let uri = redirectURI(Int(piece.pointee.argument), speaker.header, speaker.slot) else {
+                    refusal = .missing
+                    return nil
+                }
+                guard out - target &+ uri.count < OutboundLog.longestMessage - 4096 else { return nil }
+                memcpy(out, uri.baseAddress!, uri.count)
+                out += uri.count
             default:
                 guard speaker.dialog.pointee.learned != 0 else {
                     // Before anything is learnt there is no tag and no route set; all else needs a dialog.

@@ -15,13 +15,19 @@ extension CallEngine {
         let record = client(header, number)
         if record.pointee.isActive { release(record) }
         let opens = plan.method == .invite && dialog.pointee.state != .confirmed && dialog.pointee.state != .early
-        if opens { renew(dialog, header, dialogNumber) }
+        if opens {
+            // What a Contact is read from may be what is forgotten next.
+            guard plan.redirect < 0 || follow(Int(plan.redirect), dialog, dialogNumber, slot, header) else {
+                return false
+            }
+            renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
+        }
         if plan.method == .cancel {
             header.pointee.flags.insert(.cancelled)
             let invite = pendingInvite(header, dialogNumber)
             record.pointee.serial = invite?.pointee.serial ?? dialog.pointee.serial
             record.pointee.cseq = invite?.pointee.cseq ?? dialog.pointee.localCSeq
-            if plan.takesInviteRoutes { readRoutes(of: invite, slot, header) }
+            if plan.readsInvite { readInvite(invite, slot, header) }
         } else {
             dialog.pointee.localCSeq &+= 1
             dialog.pointee.serial = (dialog.pointee.serial &+ 1) & 0x7FF
@@ -29,19 +35,24 @@ extension CallEngine {
             record.pointee.serial = dialog.pointee.serial
             record.pointee.cseq = dialog.pointee.localCSeq
         }
+        // A redirected INVITE goes on with the attempt of the first one: delays count from that.
+        let goesOn =
+            plan.redirect >= 0 && record.pointee.method == .invite && Int(record.pointee.dialog) == dialogNumber
         record.pointee.template = UInt16(truncatingIfNeeded: template)
         record.pointee.method = plan.method
         record.pointee.dialog = UInt8(truncatingIfNeeded: dialogNumber)
         record.pointee.provisionalSeen = false
         record.pointee.wasRepeated = false
         record.pointee.frozen = 0
-        record.pointee.sent = now.nanoseconds &- header.pointee.due
+        if !goesOn { record.pointee.sent = now.nanoseconds &- header.pointee.due }
         record.pointee.isActive = true
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
         let cancelsOpening = plan.method == .cancel && !plan.isInDialog
-        let flow = cancelsOpening || opens ? openingFlow(slot, header) : self.flow(of: dialog, slot, header)
+        let flow =
+            cancelsOpening || opens
+            ? openingFlow(dialog, dialogNumber, slot, header) : self.flow(of: dialog, slot, header)
         let sent: Bool
         if plan.mayBeAuthorized, security(header).pointee.challenges != 0 {
             sent = transmitAuthorized(template, speaker, flow: flow, keeping: frozenField(record))
@@ -85,11 +96,14 @@ extension CallEngine {
             to: UInt32.self)
     }
 
-    /// A second call in the same dialog record: other Call-ID, other tag, nothing learnt.
+    /// A second call in the same dialog record: other Call-ID, other tag, nothing learnt. A redirected INVITE has those of
+    /// the first.
     private mutating func renew(
-        _ dialog: UnsafeMutablePointer<DialogRecord>, _ header: UnsafeMutablePointer<SlotHeader>, _ number: Int
+        _ dialog: UnsafeMutablePointer<DialogRecord>, _ header: UnsafeMutablePointer<SlotHeader>, _ number: Int,
+        isRedirected: Bool
     ) {
-        if dialog.pointee.state == .terminated {
+        dialog.pointee.isRedirected = isRedirected
+        if dialog.pointee.state == .terminated, !isRedirected {
             dialog.pointee.incarnation = (dialog.pointee.incarnation &+ 1) & 0x7FF
             header.pointee.flags.remove(.delayCounted)
         }

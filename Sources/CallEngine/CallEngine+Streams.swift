@@ -39,6 +39,16 @@ extension CallEngine {
         lanes.isSimple ? targetFlow : laneFlow(slot, header)
     }
 
+    /// The same for the INVITE of a dialog and what goes with it: where it has followed a Contact, there.
+    @inline(__always)
+    mutating func openingFlow(
+        _ dialog: UnsafeMutablePointer<DialogRecord>, _ number: Int, _ slot: UInt32,
+        _ header: UnsafeMutablePointer<SlotHeader>
+    ) -> Flow {
+        dialog.pointee.isRedirected
+            ? Flow(index: redirectFlow(header, number).pointee) : openingFlow(slot, header)
+    }
+
     @inline(never)
     private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
         lanes.isPerCall
@@ -70,8 +80,8 @@ extension CallEngine {
             case .invite: dialog.pointee.state != .confirmed
             default: false
             }
-        return isOpening || dialog.pointee.learned == 0
-            ? openingFlow(slot, header) : Flow(index: dialog.pointee.flow)
+        if isOpening { return openingFlow(dialog, Int(record.pointee.dialog), slot, header) }
+        return dialog.pointee.learned == 0 ? openingFlow(slot, header) : Flow(index: dialog.pointee.flow)
     }
 
     /// A connection that the peer had opened: where it has ended, the dialog goes on over one of ours, to where its route set

@@ -373,8 +373,8 @@ extension CallEngine {
         }
         if status >= 200 && status < 300 { header.pointee.answered = tick }
         guard status > 100, !header.pointee.flags.contains(.delayCounted) else { return }
-        // A challenge is no failure response; the delay spans it.
-        guard status != 401, status != 402, status != 407 else { return }
+        // A challenge is no failure response, nor is a redirection; the delay spans both.
+        guard status != 401, status != 402, status != 407, status < 300 || status >= 400 else { return }
         header.pointee.flags.insert(.delayCounted)
         if status >= 300 {
             recorder.record(.sessionRequestDelayFailed, nanoseconds: elapsed(header, record))

@@ -114,6 +114,8 @@ public struct CallEngine: ~Copyable {
     var echoIsMade = false
     /// Octets of Route lines in `echoScratch`: those of the INVITE whose CANCEL is about to be made.
     var companionRoutes = 0
+    /// Where its request URI stands there.
+    var companionURI = OctetRange.none
     /// Values of the message rendered last, for the trace.
     let valueScratch: UnsafeMutableRawPointer
     var valueCount = 0

@@ -103,6 +103,8 @@ package struct SlotLayout: Sendable {
     package var hasCredentials = false
     /// The party asks for credentials: a `NonceCountRecord`.
     package var authenticates = false
+    /// The party follows redirections: for each dialog, where its INVITE went.
+    package var hasRedirects = false
     /// Rows that a run has: none unless the program reads a feed.
     package var feeds = 0
 
@@ -116,7 +118,8 @@ package struct SlotLayout: Sendable {
     package var nonceOffset: Int {
         (securityOffset + (hasCredentials ? SecurityRecord.size + dialogs * 4 : 0) + 7) & ~7
     }
-    package var feedOffset: Int { nonceOffset + (authenticates ? MemoryLayout<NonceCountRecord>.stride : 0) }
+    package var redirectOffset: Int { nonceOffset + (authenticates ? MemoryLayout<NonceCountRecord>.stride : 0) }
+    package var feedOffset: Int { redirectOffset + (hasRedirects ? (dialogs * 4 + 7) & ~7 : 0) }
     package var stride: Int { (feedOffset + feeds * FeedDesk.recordOctets + 15) & ~15 }
 }
 
@@ -292,6 +295,8 @@ package struct TemplateSource: Sendable {
     package var isPure = true
     /// Nothing but the headers that every message has: an ACK like that can be made again from its 2xx alone.
     package var isPlain = false
+    /// Value that names the Contact which an INVITE follows (RFC 3261 §8.1.3.4); -1: it follows none.
+    package var redirect = -1
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
     package var party: Int
@@ -364,6 +369,10 @@ package enum LiveField: UInt8, Sendable {
     case rack
     /// Route lines of the INVITE that is cancelled.
     case inviteRoutes
+    /// Request URI of the INVITE that is cancelled.
+    case inviteURI
+    /// Request URI of a redirected INVITE: the URI of a Contact without its header parts. Argument: value.
+    case redirectURI
     /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
     case challenge
 }

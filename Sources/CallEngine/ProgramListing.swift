@@ -161,6 +161,8 @@ package enum ProgramListing {
         case .rack: "«number of the provisional response and its CSeq»"
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         case .challenge: "«challenge»"
+        case .inviteURI: "«request URI of the INVITE»"
+        case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"
         }
     }
 

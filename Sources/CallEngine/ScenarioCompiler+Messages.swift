@@ -1,30 +1,6 @@
 import ScenarioDSL
 import SIPWire
 
-/// Puts a template together, joining neighbouring texts.
-struct TemplateBuilder {
-    private(set) var segments: [TemplateSource.Segment] = []
-
-    mutating func text(_ string: String) { octets(Array(string.utf8)) }
-
-    mutating func octets(_ octets: [UInt8]) {
-        guard !octets.isEmpty else { return }
-        if case .text(let before)? = segments.last {
-            segments[segments.count - 1] = .text(before + octets)
-        } else {
-            segments.append(.text(octets))
-        }
-    }
-
-    mutating func bound(_ field: BoundField) { segments.append(.bound(field)) }
-    mutating func live(_ field: LiveField, _ argument: Int = 0) { segments.append(.live(field, argument: argument)) }
-    mutating func append(_ other: TemplateBuilder) {
-        for segment in other.segments {
-            if case .text(let octets) = segment { self.octets(octets) } else { segments.append(segment) }
-        }
-    }
-}
-
 extension ScenarioCompiler {
     // MARK: steps that send
 
@@ -45,6 +21,7 @@ extension ScenarioCompiler {
         let stands = state.dialogs[dialog]
         let inDialog = stands == .early || stands == .confirmed
         let number = step(at, "send \(method)")
+        if tree.isRedirected == true { checkRedirected(method, at: at, dialog: dialog, inDialog: inDialog) }
         switch method {
         case "ACK":
             guard state.unacknowledged.remove(dialog) != nil else {
@@ -259,7 +236,15 @@ extension ScenarioCompiler {
         message.text("\(method) ")
         // CANCEL repeats the INVITE's request URI (RFC 3261 §9.1).
         let origin = method == "CANCEL" ? inviteOrigins[dialog] ?? tree : tree
-        if let uri = origin.requestURI {
+        let isRedirected = tree.isRedirected == true && method == "INVITE"
+        let cancelsRedirected = method == "CANCEL" && !inDialog && redirectedDialogs.contains(dialog)
+        var redirect = -1
+        if cancelsRedirected {
+            message.live(.inviteURI, dialog)
+        } else if isRedirected, let uri = tree.requestURI {
+            redirect = value(uri)
+            message.live(.redirectURI, redirect)
+        } else if let uri = origin.requestURI {
             write(uri, &message)
         } else if inDialog {
             message.live(.remoteTarget, dialog)
@@ -292,8 +277,9 @@ extension ScenarioCompiler {
             from.live(.learnedLocalIdentity, dialog)
             to.live(.learnedRemoteIdentity, dialog)
         } else {
-            let originFrom = inDialog || method == "CANCEL" ? inviteOrigins[dialog]?.from ?? tree.from : tree.from
-            let originTo = inDialog || method == "CANCEL" ? inviteOrigins[dialog]?.to ?? tree.to : tree.to
+            let goesWithInvite = inDialog || method == "CANCEL" || isRedirected
+            let originFrom = goesWithInvite ? inviteOrigins[dialog]?.from ?? tree.from : tree.from
+            let originTo = goesWithInvite ? inviteOrigins[dialog]?.to ?? tree.to : tree.to
             from.append(nameAddress(originFrom, otherwise: own))
             from.text(";tag=")
             from.live(.localTag, dialog)
@@ -367,8 +353,9 @@ extension ScenarioCompiler {
         return add(
             TemplateSource(
                 segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
-                isPure: pieces.isPure && constant && !takesRoutes && !(inDialog && dialogs[dialog].refreshes),
-                isPlain: isPlain, party: partyIndex))
+                isPure: pieces.isPure && constant && !takesRoutes && !isRedirected && !cancelsRedirected
+                    && !(inDialog && dialogs[dialog].refreshes),
+                isPlain: isPlain, redirect: redirect, party: partyIndex))
     }
 
     /// - Parameter authentication: the number of the one whose challenges the response carries.

@@ -22,6 +22,8 @@ package struct ScenarioCompiler {
     var inviteOrigins: [Int: SendTree] = [:]
     /// Dialogs that an INVITE opens whose own step writes a Route.
     var invitesWithRoute: Set<Int> = []
+    /// Dialogs whose INVITE may have followed a Contact: what is cancelled stands in the INVITE alone.
+    var redirectedDialogs: Set<Int> = []
     var party: PartyTree
 
     /// Compiles; the program is nil when a diagnostic is an error.
@@ -78,6 +80,7 @@ package struct ScenarioCompiler {
         marks = []
         inviteOrigins = [:]
         invitesWithRoute = []
+        redirectedDialogs = []
         _ = dialog(named: "", startsWithRequestReceived: tree.startsByWaiting)
 
         program.parties[index].entry = program.instructions.count

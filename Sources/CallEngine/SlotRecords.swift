@@ -83,8 +83,7 @@ struct DialogRecord {
     /// Where requests in the dialog go.
     var flow: UInt32
     var state: State
-    /// An INVITE that asks for the session is in flight: the attempt has not had its last word.
-    var isOpening: Bool
+    private var marks: UInt8
     /// Branch serial of the last request sent.
     var serial: UInt16
     /// Branch serial of the ACK to the last 2xx: the same ACK answers every repeat.
@@ -101,6 +100,17 @@ struct DialogRecord {
     var rseq: UInt32
 
     static let size = 40
+
+    /// An INVITE that asks for the session is in flight: the attempt has not had its last word.
+    var isOpening: Bool {
+        get { marks & 1 != 0 }
+        set { marks = newValue ? marks | 1 : marks & ~1 }
+    }
+    /// Its INVITE has followed a Contact, and went elsewhere than to the target.
+    var isRedirected: Bool {
+        get { marks & 2 != 0 }
+        set { marks = newValue ? marks | 2 : marks & ~2 }
+    }
 
     enum State: UInt8 {
         case none

@@ -167,19 +167,22 @@ package struct SendTree: Sendable, Hashable, Codable {
     package var from: ValueTree?
     package var to: ValueTree?
     package var requestURI: ValueTree?
+    /// The request URI is a Contact of a 3xx, and the request goes there (RFC 3261 §8.1.3.4). Nil: it is not.
+    package var isRedirected: Bool?
     /// Reason phrase of a response. Nil: RFC 3261's.
     package var reason: ValueTree?
     package var content: [Content]
 
     package init(
         what: MessageTree, answering: String? = nil, from: ValueTree? = nil, to: ValueTree? = nil,
-        requestURI: ValueTree? = nil, reason: ValueTree? = nil, content: [Content] = []
+        requestURI: ValueTree? = nil, isRedirected: Bool? = nil, reason: ValueTree? = nil, content: [Content] = []
     ) {
         self.what = what
         self.answering = answering
         self.from = from
         self.to = to
         self.requestURI = requestURI
+        self.isRedirected = isRedirected
         self.reason = reason
         self.content = content
     }

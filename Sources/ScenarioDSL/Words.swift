@@ -22,6 +22,18 @@ public struct Send: StepWord {
                     what: what.tree, answering: request?.methodName, from: from.treeIfGiven, to: to.treeIfGiven,
                     requestURI: requestURI.treeIfGiven, reason: reason.treeIfGiven, content: content().list)))
     }
+
+    /// The INVITE that was refused with a 3xx once more, to where the caller is sent: `Send(.invite, redirectedTo:
+    /// .header("Contact"))`. From, To and Call-ID are the first INVITE's, the CSeq is one higher (RFC 3261 §8.1.3.4).
+    public init(
+        _ what: Message, redirectedTo target: Value,
+        @MessageBuilder with content: () -> MessageContent = { MessageContent() }
+    ) {
+        written = Written(
+            .send(
+                SendTree(
+                    what: what.tree, requestURI: target.treeIfGiven, isRedirected: true, content: content().list)))
+    }
 }
 
 /// Sends a message of which you write a part yourself, `owning: .cseq`, or all, `owning: .everything`. It is sent once, is not

@@ -70,8 +70,8 @@ enum WordUse {
     ]
 
     static let labels: Set<String> = [
-        "within", "from", "to", "answering", "reason", "requestURI", "owning", "otherwise", "mean", "median", "sigma",
-        "shape", "scale", "direction", "port", "payload", "default", "digits", "nth",
+        "within", "from", "to", "answering", "reason", "requestURI", "redirectedTo", "owning", "otherwise", "mean",
+        "median", "sigma", "shape", "scale", "direction", "port", "payload", "default", "digits", "nth",
     ]
 
     /// Names that other tools give to responses.

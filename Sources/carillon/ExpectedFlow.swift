@@ -156,6 +156,8 @@ struct ExpectedFlow {
         let addition = description ? " (SDP)" : ""
         switch tree.what {
         case .method(let method):
+            // A redirected INVITE goes to somebody else.
+            if tree.isRedirected == true { players[index].peers[dialog] = nil }
             let receiver = players[index].peers[dialog] ?? receiver(of: method, tree, from: index)
             players[index].peers[dialog] = receiver
             if method != "ACK" { players[index].lastSent[dialog] = method }

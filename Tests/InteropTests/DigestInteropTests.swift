@@ -1,72 +1,93 @@
 import Foundation
 import Testing
 
+/// A way to Kamailio.
+struct ProxyPath: CustomTestStringConvertible {
+    var hash = "MD5"
+    var host = Loopback.ipv4
+    var isStream = false
+    /// Share of the datagrams lost each way.
+    var loss = 0.0
+
+    var testDescription: String {
+        "\(hash) over \(isStream ? "TCP" : "UDP"), \(host.rawValue)\(loss > 0 ? ", \(loss * 100) % lost each way" : "")"
+    }
+
+    static let all = ["MD5", "SHA-256"].flatMap { hash in
+        [Loopback.ipv4, .ipv6].filter { $0 == .ipv4 || Loopback.hasIPv6 }.flatMap { host in
+            [
+                ProxyPath(hash: hash, host: host), ProxyPath(hash: hash, host: host, loss: 0.02),
+                ProxyPath(hash: hash, host: host, isStream: true),
+            ]
+        }
+    }
+}
+
+extension CarillonCommand {
+    /// Alice registers, calls herself through the proxy, and all of it is challenged; fifty times a second.
+    static func authenticatedCalls(
+        to port: UInt16, from local: UInt16, at host: Loopback = .ipv4, calls: Int, _ more: [String] = []
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            "carillon",
+            [
+                path, "run", Repository.fixture("authenticated-call.swift"), "\(host.rawValue):\(port)", "--local",
+                "\(host.rawValue):\(local)", "--workers", "1", "--rate", "50/s", "--calls", "\(calls)", "--seed", "7",
+                "--gso", "off", "--out", "record", "--domain", "example.test", "--play", "alice,bob",
+            ] + more)
+    }
+}
+
+/// 500 registrations and calls at 50/s through a Kamailio that challenges them, by every way there is; all at once.
+@Suite(.enabled(if: canRun, "needs carillon run, kamailio, tshark and root"), .timeLimit(.minutes(5)))
+struct RegistrarPathTests {
+    /// The proxy drops an ACK without credentials and without the route set, so a completed call proves that it had them.
+    @Test("Registration and calls", arguments: ProxyPath.all)
+    func registersAndCalls(path: ProxyPath) async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            let relay = path.loss > 0 ? try LossyRelay(to: port, at: path.host, loss: path.loss, seed: 11) : nil
+            defer { relay?.stop() }
+            let front = relay?.port ?? port
+            _ = start(
+                try await Kamailio.registrar(
+                    on: port, hash: path.hash, at: path.host, seenAs: relay?.port, overStreams: path.isStream))
+            let capture = try await WireCapture(ports: [front, ours], start)
+            let caller = start(
+                try CarillonCommand.authenticatedCalls(
+                    to: front, from: ours, at: path.host, calls: 500,
+                    ["--transport", path.isStream ? "tcp" : "udp"]))
+            let (record, calls) = try await CarillonCommand.succeeded(caller)
+            #expect(try record.total("credentialsRefused") == 0)
+            let wire = try await WireAccount(capture.stop())
+            #expect(wire.malformed.isEmpty)
+            #expect(wire.algorithms.contains(path.hash))
+            // One Call-ID for the registration, one for the call.
+            #expect(wire.callIDs.count == 2 * calls)
+            // What the proxy said: each REGISTER and each INVITE challenged, no BYE, which reuses the nonce. Of a request that was
+            // let in and whose answer was lost a repeat may be challenged: its nonce count has been used.
+            for answer in ["401 REGISTER", "200 REGISTER", "407 INVITE", "200 INVITE", "200 BYE"] {
+                #expect(wire.calls(with: answer, from: front) == calls, "\(answer)")
+            }
+            if path.loss == 0 { #expect(wire.calls(with: "407 BYE", from: front) == 0) }
+            #expect(try record.total("challengesAnswered") >= 2 * calls)
+            if let relay {
+                #expect(relay.losses > calls / 10)
+                #expect(
+                    try record.total("requestRetransmissionsSent") + record.total("inviteRetransmissionsSent") > 0)
+            }
+            if path.isStream { #expect(wire.copies == wire.messages.count) }
+        }
+    }
+}
+
 private let canRun = CarillonCommand.runs && isInstalled("kamailio") && WireCapture.isPossible
 
 /// Our credentials before a registrar and proxy that nobody here wrote: Kamailio with user location in memory.
 @Suite(.serialized, .enabled(if: canRun, "needs carillon run, kamailio, tshark and root"), .timeLimit(.minutes(5)))
 struct DigestInteropTests {
     private func run(_ port: UInt16, _ ours: UInt16, calls: Int, _ more: [String] = []) throws -> ChildProcess {
-        try ChildProcess(
-            "carillon",
-            [
-                CarillonCommand.path, "run", Repository.fixture("authenticated-call.swift"), "127.0.0.1:\(port)",
-                "--local", "127.0.0.1:\(ours)", "--workers", "1", "--rate", "50/s", "--calls", "\(calls)", "--seed",
-                "7",
-                "--gso", "off", "--out", "record", "--domain", "example.test", "--play", "alice,bob",
-            ] + more)
-    }
-
-    /// Every call that began has succeeded. A busy machine may have dropped arrivals: then the run calls itself invalid, and
-    /// what it did counts all the same.
-    private func allSucceeded(_ caller: ChildProcess) async throws -> (CarillonCommand.Record, calls: Int) {
-        let code = try await caller.exit(within: .seconds(100))
-        #expect(code == 0 || code == 3, "\(caller.lastWords)")
-        let record = try CarillonCommand.Record(of: caller)
-        let calls = try record.total("runsStarted")
-        #expect(calls >= 300)
-        #expect(try record.total("runsSucceeded") == calls, "\(caller.lastWords)")
-        #expect(try record.total("credentialsRefused") == 0)
-        return (record, calls)
-    }
-
-    /// The proxy drops an ACK without credentials, so a completed call proves that it had them.
-    @Test("Registration and calls with MD5 and SHA-256", arguments: ["MD5", "SHA-256"])
-    func registersAndCalls(hash: String) async throws {
-        try await withProcesses { start in
-            let port = try UDPPorts.free(), ours = try UDPPorts.free()
-            _ = start(try await Kamailio.registrar(on: port, hash: hash))
-            let capture = try await WireCapture(ports: [port, ours], start)
-            let caller = start(try run(port, ours, calls: 500))
-            let (record, calls) = try await allSucceeded(caller)
-            #expect(try record.total("challengesAnswered") == 2 * calls)
-            let seen = try await capture.stop()
-            #expect(try await seen.malformed().isEmpty)
-            // What the proxy said, on the wire: each REGISTER and each INVITE challenged once, no BYE, which reuses the nonce.
-            let answers = try await seen.counts(from: port)
-            #expect(answers["401 REGISTER"] == calls)
-            #expect(answers["407 INVITE"] == calls)
-            #expect(answers["407 BYE"] == nil)
-            #expect(answers["200 REGISTER"] == calls)
-            let algorithms = try await seen.values("sip.auth.algorithm")
-            #expect(algorithms.contains(hash))
-        }
-    }
-
-    @Test("The same with two of a hundred datagrams lost each way: nothing fails, and what was lost was sent again")
-    func lossyWay() async throws {
-        try await withProcesses { start in
-            let port = try UDPPorts.free(), ours = try UDPPorts.free()
-            let relay = try LossyRelay(to: port, loss: 0.02, seed: 11)
-            defer { relay.stop() }
-            _ = start(try await Kamailio.registrar(on: port, hash: "MD5", seenAs: relay.port))
-            let caller = start(try run(relay.port, ours, calls: 500))
-            let (record, calls) = try await allSucceeded(caller)
-            #expect(relay.passes > 8 * calls)
-            #expect(relay.losses > calls / 10)
-            #expect(
-                try record.total("requestRetransmissionsSent") + record.total("inviteRetransmissionsSent") > 0)
-        }
+        try CarillonCommand.authenticatedCalls(to: port, from: ours, calls: calls, more)
     }
 
     @Test("A nonce that grew old on the way is answered with the next one")
@@ -75,10 +96,8 @@ struct DigestInteropTests {
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
             _ = start(try await Kamailio.registrar(on: port, hash: "MD5", nonceLives: 1))
             let caller = start(try run(port, ours, calls: 20, ["--set", "talk=3s"]))
-            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
-            let record = try CarillonCommand.Record(of: caller)
-            #expect(try record.total("runsSucceeded") == 20)
-            #expect(try record.total("staleNonces") == 20)
+            let (record, calls) = try await CarillonCommand.succeeded(caller)
+            #expect(try record.total("staleNonces") == calls)
         }
     }
 
@@ -88,12 +107,13 @@ struct DigestInteropTests {
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
             _ = start(try await Kamailio.registrar(on: port, hash: "SHA-256"))
             let caller = start(try run(port, ours, calls: 10, ["--set", "password=guess"]))
-            #expect(try await caller.exit(within: .seconds(60)) == 1)
+            let code = try await caller.exit(within: .seconds(100))
+            #expect(code == 1 || code == 3)
             #expect(
                 caller.output.contains(
                     "got       401 Unauthorized: the credentials for realm “example.test” were refused: the user is unknown"
                         + " there or the password wrong (SHA-256)"), "\(caller.output)")
-            #expect(try CarillonCommand.Record(of: caller).total("credentialsRefused") == 10)
+            #expect(try CarillonCommand.Record(of: caller).total("credentialsRefused") > 0)
         }
     }
 
@@ -108,7 +128,7 @@ struct DigestInteropTests {
                         "registrar",
                         [
                             CarillonCommand.path, "serve", Repository.fixture("registrar.swift"), "--listen",
-                            "127.0.0.1:\(port)", "--calls", "200", "--until-idle", "5s", "--out", "record",
+                            "127.0.0.1:\(port)", "--calls", "200", "--until-idle", "15s", "--out", "record",
                         ]), on: port))
             let client = start(
                 try ChildProcess(
@@ -120,8 +140,9 @@ struct DigestInteropTests {
                         "-trace_stat", "-stf", "statistics.csv",
                     ]))
             let isRight = password == "alice-secret"
-            #expect(try await client.exit(within: .seconds(60)) == (isRight ? 0 : 1), "\(client.lastWords)")
-            #expect(try await registrar.exit(within: .seconds(60)) == (isRight ? 0 : 1), "\(registrar.lastWords)")
+            #expect(try await client.exit(within: .seconds(100)) == (isRight ? 0 : 1), "\(client.lastWords)")
+            let code = try await registrar.exit(within: .seconds(100))
+            #expect(code == (isRight ? 0 : 1) || code == 3, "\(registrar.lastWords)")
             let record = try CarillonCommand.Record(of: registrar)
             #expect(try record.total(isRight ? "credentialsAccepted" : "credentialsWrong") == 200)
             #expect(try record.total(isRight ? "runsSucceeded" : "runsFailed") == 200)

@@ -109,7 +109,9 @@ final class ChildProcess: Sendable {
         for number in [signal, SIGKILL] where exitStatus == nil {
             // It leads its own group; workers it forked must not outlive its being killed.
             kill(number == SIGKILL ? -identifier : identifier, number)
-            try? await wait(for: "\(name) to end", within: patience) { self.exitStatus != nil }
+            // Nothing survives SIGKILL; a busy machine only takes its time.
+            let limit = number == SIGKILL ? .seconds(100) : patience
+            try? await wait(for: "\(name) to end", within: limit) { self.exitStatus != nil }
         }
     }
 

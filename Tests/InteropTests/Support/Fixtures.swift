@@ -45,7 +45,8 @@ enum CPeer {
 
     static func callee(on port: UInt16, calls: Int) async throws -> ChildProcess {
         let process = try ChildProcess(
-            "c-callee", [try await built.value, "uas", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle", "5"])
+            "c-callee",
+            [try await built.value, "uas", "127.0.0.1:\(port)", "--calls", "\(calls)", "--until-idle", "15"])
         return try await listening(process, on: port)
     }
 
@@ -102,6 +103,14 @@ enum SIPp {
         return try await listening(process, on: port, forStreams: transport.hasPrefix("t"))
     }
 
+    /// The account of a callee once it has ended: by itself after all the calls it was told of, else because we ask it to, which
+    /// it does when its last call is over.
+    static func account(of callee: ChildProcess, after calls: Int, of planned: Int) async throws -> Account {
+        if calls < planned { kill(callee.identifier, SIGUSR1) }
+        _ = try await callee.exit(within: .seconds(100))
+        return try account(of: callee)
+    }
+
     /// What the last line of SIPp's statistics says.
     struct Account: Equatable {
         var successful: Int, failed: Int, retransmissions: Int
@@ -130,14 +139,21 @@ enum SIPp {
 /// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
 enum Kamailio {
     static func proxy(
-        on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false
+        on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false, seenAs: UInt16? = nil
     ) async throws -> ChildProcess {
         try await started(
             "kamailio.cfg", on: port, at: host,
             [
                 "CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\"",
                 overStreams ? "WITH_TCP" : "WITH_UDP",
-            ], overStreams: overStreams)
+            ], seenAs: seenAs, overStreams: overStreams)
+    }
+
+    /// One that keeps no state and no place on the way of the call. See Fixtures/kamailio-stateless.cfg for its rules.
+    static func statelessProxy(on port: UInt16, to callee: UInt16) async throws -> ChildProcess {
+        try await started(
+            "kamailio-stateless.cfg", on: port, at: .ipv4,
+            ["CALLEE_HOST=\"\(Loopback.ipv4.rawValue)\"", "CALLEE_PORT=\"\(callee)\""])
     }
 
     /// The record-routing proxy over TLS alone, with a certificate that clients have to trust.
@@ -155,10 +171,13 @@ enum Kamailio {
     ///
     /// - Parameter seenAs: the port that it names in Via and Record-Route: a relay's.
     static func registrar(
-        on port: UInt16, hash: String, nonceLives seconds: Int = 300, seenAs: UInt16? = nil
+        on port: UInt16, hash: String, at host: Loopback = .ipv4, nonceLives seconds: Int = 300, seenAs: UInt16? = nil,
+        overStreams: Bool = false
     ) async throws -> ChildProcess {
         try await started(
-            "kamailio-digest.cfg", on: port, at: .ipv4, ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"], seenAs: seenAs)
+            "kamailio-digest.cfg", on: port, at: host,
+            ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)", overStreams ? "WITH_TCP" : "WITH_UDP"], seenAs: seenAs,
+            overStreams: overStreams)
     }
 
     private static func started(
@@ -173,10 +192,9 @@ enum Kamailio {
                     + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
         do {
-            try await wait(for: "Kamailio to answer OPTIONS on UDP \(port)", within: .seconds(20)) {
+            try await wait(for: "Kamailio to answer OPTIONS on port \(port)", within: .seconds(100)) {
                 if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
-                if overStreams { return UDPPorts.isListening(port) }
-                return host == .ipv4 ? UDPPorts.answersOptions(port) : UDPPorts.isBound(port)
+                return overStreams ? UDPPorts.isListening(port) : UDPPorts.answersOptions(port, at: host)
             }
         } catch {
             let words = process.lastWords
@@ -190,7 +208,7 @@ enum Kamailio {
 /// The process once it has bound the port.
 func listening(_ process: ChildProcess, on port: UInt16, forStreams: Bool = false) async throws -> ChildProcess {
     do {
-        try await wait(for: "\(process.name) to bind \(forStreams ? "TCP" : "UDP") \(port)", within: .seconds(20)) {
+        try await wait(for: "\(process.name) to bind \(forStreams ? "TCP" : "UDP") \(port)", within: .seconds(100)) {
             if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
             return forStreams ? UDPPorts.isListening(port) : UDPPorts.isBound(port)
         }

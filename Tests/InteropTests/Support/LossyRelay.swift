@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A relay between one client and one server on 127.0.0.1 that loses datagrams by a seeded draw, in both directions: what netem
+/// A relay between one client and one server on this machine that loses datagrams by a seeded draw, in both directions: what netem
 /// would do where there is one.
 final class LossyRelay: Sendable {
     /// Where the client sends to.
@@ -18,9 +18,9 @@ final class LossyRelay: Sendable {
     var passes: Int { passed.load(ordering: .relaxed) }
 
     /// - Parameter loss: the share of datagrams lost in each direction.
-    init(to server: UInt16, loss: Double, seed: UInt64) throws {
+    init(to server: UInt16, at host: Loopback = .ipv4, loss: Double, seed: UInt64) throws {
         port = try UDPPorts.free()
-        guard let front = UDPSocket(port: port), let back = UDPSocket(port: 0) else {
+        guard let front = UDPSocket(port: port, at: host), let back = UDPSocket(port: 0, at: host) else {
             throw InteropError("no sockets for the relay")
         }
         self.front = front
@@ -55,16 +55,5 @@ final class LossyRelay: Sendable {
         ended.wait()
         front.close()
         back.close()
-    }
-
-    private struct SplitMix {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What tshark saw on loopback between two markers of ours, so that neither its start nor its end cuts a message off.
+/// What tshark's dumpcap saw on loopback between two markers of ours, so that neither its start nor its end cuts a message off.
 struct WireCapture {
     private let process: ChildProcess
     private let file: URL
@@ -9,7 +9,7 @@ struct WireCapture {
     private let marker: UDPSocket
 
     /// Whether tshark is here and may capture.
-    static var isPossible: Bool { isInstalled("tshark") && geteuid() == 0 }
+    static var isPossible: Bool { isInstalled("tshark") && isInstalled("dumpcap") && geteuid() == 0 }
 
     /// Captures UDP and TCP from and to the ports until `stop`; the file lives as long as `processes`.
     init(ports: [UInt16], _ processes: ProcessSet) async throws {
@@ -20,17 +20,17 @@ struct WireCapture {
         let filter = (ports + [markerPort]).map { "port \($0)" }.joined(separator: " or ")
         process = processes(
             try ChildProcess(
-                "tshark", ["tshark", "-q", "-i", "lo", "-B", "64", "-s", "0", "-f", filter, "-w", "capture.pcapng"]))
+                "dumpcap", ["dumpcap", "-q", "-i", "lo", "-B", "64", "-s", "0", "-f", filter, "-w", "capture.pcapng"]))
         file = process.folder.appendingPathComponent("capture.pcapng")
         do {
             try await awaitMarker("capture begins \(UUID().uuidString)")
         } catch {
-            throw InteropError("tshark: \(error): \(process.lastWords)")
+            throw InteropError("dumpcap: \(error): \(process.lastWords)")
         }
     }
 
     private func awaitMarker(_ text: String) async throws {
-        try await wait(for: "tshark to write what passes on loopback", within: .seconds(30)) {
+        try await wait(for: "dumpcap to write what passes on loopback", within: .seconds(100)) {
             if let status = process.exitStatus { throw InteropError("it ended with \(status)") }
             marker.send(text, to: markerPort)
             guard let written = try? Data(contentsOf: file) else { return false }
@@ -42,7 +42,7 @@ struct WireCapture {
     func stop() async throws -> SIPCapture {
         try await awaitMarker("capture ends \(UUID().uuidString)")
         marker.close()
-        await process.stop(first: SIGINT)
+        await process.stop(first: SIGINT, patience: .seconds(100))
         return SIPCapture(file: file, ports: ports)
     }
 }
@@ -55,7 +55,7 @@ struct SIPCapture {
     /// Secrets of TLS sessions in it; then what is in them is SIP.
     var keys: URL?
 
-    private func tshark(_ arguments: [String]) async throws -> [Substring] {
+    func tshark(_ arguments: [String]) async throws -> [Substring] {
         let decodeAs =
             if let keys {
                 ["-o", "tls.keylog_file:\(keys.path)"]
