@@ -48,7 +48,7 @@ extension CallEngine {
             let asksForStream = uri.transport.map { $0 != .udp } ?? targetFlow.isStream
             flow =
                 speaksStreams && (asksForStream || !settings.transports.contains(.udp))
-                ? flows.lane(to: next) : flows.flow(to: next)
+                ? flows.lane(to: next, tls: isSecure(uri.transport, otherwise: targetFlow)) : flows.flow(to: next)
         } else {
             flow = openingFlow(slot, header)
         }

@@ -132,7 +132,7 @@ extension CallEngine {
     }
 
     /// Whether a stream is to be under TLS, of what is spoken here.
-    private func isSecure(_ wanted: TransportProtocol?, otherwise flow: Flow) -> Bool {
+    func isSecure(_ wanted: TransportProtocol?, otherwise flow: Flow) -> Bool {
         guard settings.transports.contains(.tls) else { return false }
         guard settings.transports.contains(.tcp) else { return true }
         return wanted.map { $0 == .tls } ?? flow.isSecure
