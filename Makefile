@@ -23,7 +23,7 @@ build: ## release build of the carillon command
 	@.ci/need build
 	@$(SWIFT) build -c release --product carillon
 
-test: ## every test, with SIPp, Kamailio, tshark and Python's hdrhistogram (below 15 minutes)
+test: ## every test, with SIPp, Kamailio, baresip, tshark and Python's hdrhistogram (below 15 minutes)
 	@.ci/need build test
 	@Tests/Oracles/install.sh >/dev/null || echo "Python's hdrhistogram cannot be installed: what needs it is skipped, and says so"
 	@$(SWIFT) build --build-tests

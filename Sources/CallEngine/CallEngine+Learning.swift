@@ -94,7 +94,10 @@ extension CallEngine {
         guard let base = hand else { return }
         let index = scanner.index
         let dialog = self.dialog(header, dialogNumber)
-        let path = learnPath(reversed: fromResponse)
+        var path = learnPath(reversed: fromResponse)
+        if fromResponse, dialog.pointee.isRedirected, index.contact.length == 0, !index.has(.recordRoute) {
+            path.next = flows.address(Flow(index: redirectFlow(header, dialogNumber).pointee))
+        }
         let tag: OctetRange
         let identity: OctetRange
         var callID = OctetRange.none

@@ -149,6 +149,36 @@ struct RedirectTests {
         #expect(exchange.count(.runsFailed) == 1 && exchange.liveRuns == 0)
     }
 
+    @Test("is acknowledged where it went, when its 200 has no Contact")
+    func withoutContact() throws {
+        let (exchange, _, second) = try redirected()
+        exchange.hear(second.response("200 OK"), from: Self.elsewhere)
+        #expect(exchange.take().allSatisfy { $0.to == Self.elsewhere })
+    }
+
+    @Test("goes over a lane of its own where streams are spoken")
+    func streams() throws {
+        let (exchange, first, second) = try redirected(contact: "Contact: <sip:bob@10.0.0.9:5099>") {
+            $0.transports = .tcp
+        }
+        #expect(first.flow.isStream && second.flow.isStream && first.flow != second.flow)
+        #expect(second.to == Self.elsewhere && second.header("Via").hasPrefix("SIP/2.0/TCP "))
+        // The end of the first lane is none of its business; that of its own is its call's.
+        exchange.tell(first.flow, .closed(errno: 0))
+        #expect(exchange.liveRuns == 1)
+        exchange.tell(second.flow, .closed(errno: 104))
+        #expect(exchange.count(.transactionsLost) == 1 && exchange.count(.runsFailed) == 1)
+    }
+
+    @Test("goes by the transport that the Contact names, where both are spoken", arguments: ["udp", "tcp"])
+    func transport(name: String) throws {
+        let (_, first, second) = try redirected(contact: "Contact: <sip:bob@10.0.0.9:5099;transport=\(name)>") {
+            $0.transports = [.udp, .tcp]
+        }
+        #expect(!first.flow.isStream && second.flow.isStream == (name == "tcp"))
+        #expect(second.header("Via").hasPrefix("SIP/2.0/\(name.uppercased()) ") && second.to == Self.elsewhere)
+    }
+
     @Test("is refused by the checker where nothing was redirected")
     func misplaced() {
         func errors(_ scenario: Scenario) -> [String] {

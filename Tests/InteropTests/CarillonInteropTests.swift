@@ -11,9 +11,13 @@ struct CarillonInteropTests {
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
             let callee = start(try await SIPp.callee(on: port, calls: 1000))
             let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 1000))
-            let calls = try await CarillonCommand.succeeded(caller).calls
+            let (record, calls) = try await CarillonCommand.succeeded(caller)
+            // SIPp's own words: to each INVITE and each BYE.
+            #expect(try record.total("responses2xx") == 2 * calls)
             let account = try await SIPp.account(of: callee, after: calls, of: 1000)
-            #expect(account.successful == calls && account.failed == 0)
+            // It keeps a call for 4 s after its BYE, and one that it is asked to leave meanwhile is not counted.
+            #expect(account.failed == 0 && account.successful <= calls)
+            if calls == 1000 { #expect(account.successful == 1000) }
         }
     }
 

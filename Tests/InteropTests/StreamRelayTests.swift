@@ -13,9 +13,10 @@ struct StreamRelayTests {
         let counts = relay.counts
         switch manner {
         case .pieces: #expect(counts.octets / counts.segments < 200)
-        case .merged: #expect(counts.octets / counts.segments > 700)
-        case .stalled: #expect(counts.stalls > 2)
-        case .reset: #expect(counts.resets > 2)
+        // More than any message of theirs.
+        case .merged: #expect(counts.largestSegment > 1_000)
+        case .stalled: #expect(counts.stalls > 0)
+        case .reset: #expect(counts.resets > 0)
         }
     }
 
@@ -85,7 +86,7 @@ struct StreamRelayTests {
     func resets() async throws {
         try await withProcesses { start in
             let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
-            let relay = try StreamRelay(to: proxyPort, manner: .reset(every: 50), seed: 6)
+            let relay = try StreamRelay(to: proxyPort, manner: .reset(every: 20), seed: 6)
             defer { relay.stop() }
             _ = start(
                 try await Kamailio.proxy(on: proxyPort, to: port, overStreams: true, seenAs: relay.port))
@@ -97,13 +98,13 @@ struct StreamRelayTests {
             let record = try CarillonCommand.Record(of: caller)
             let started = try record.total("runsStarted"), failed = try record.total("runsFailed")
             let counts = relay.counts
-            expect(relay, .reset(every: 50))
+            expect(relay, .reset(every: 20))
             #expect(failed >= counts.resets)
             #expect(try record.total("runsSucceeded") == started - failed)
             #expect(try record.total("transactionsLost") == failed)
-            // Four, and another one for each that was reset.
+            // Four, and another one for each that was reset and was wanted again.
             #expect(try record.total("connectionsOpened") == counts.connections)
-            #expect(counts.connections == 4 + counts.resets)
+            #expect(counts.connections > 4 && counts.connections <= 4 + counts.resets)
             #expect(caller.output.contains("Connection reset by peer from the network (errno \(ECONNRESET))"))
             guard isInstalled("tshark") else { return }
             let lost = try await SIPCapture(

@@ -26,6 +26,7 @@ final class StreamRelay: Sendable {
         /// Segments sent, either way.
         var segments = 0
         var octets = 0
+        var largestSegment = 0
         var stalls = 0
         var resets = 0
         /// Call-IDs of what clients sent on connections that were reset.
@@ -159,11 +160,16 @@ private struct Work {
         if waiting > 0 {
             switch manner {
             case .pieces:
-                if random.next() % 3 == 0 {
-                    for _ in 0..<min(64, waiting) { send(1, number) }
-                } else {
-                    send(min(waiting, 1 + Int(random.next() % 1_000)), number)
-                }
+                // One piece at a turn; where a busy machine leaves us few turns, so many that nothing heaps up.
+                repeat {
+                    let left = passages[number].waiting.count
+                    if random.next() % 3 == 0 {
+                        for _ in 0..<min(64, left) { send(1, number) }
+                    } else {
+                        send(min(left, 1 + Int(random.next() % 1_000)), number)
+                    }
+                    if passages[number].waiting.count == left { break }
+                } while passages[number].waiting.count > max(2_000, waiting / 2)
             case .merged:
                 if passages[number].isEnding || ContinuousClock.now - passages[number].waitingSince > .milliseconds(100)
                 {
@@ -216,6 +222,7 @@ private struct Work {
         passages[number].waiting.removeFirst(taken)
         account.segments += 1
         account.octets += taken
+        account.largestSegment = max(account.largestSegment, taken)
     }
 
     /// - Parameter number: of either passage.

@@ -12,8 +12,6 @@ struct WireAccount {
 
     /// In the order of their first copies.
     private(set) var messages: [Message] = []
-    /// Repeats included.
-    private(set) var copies = 0
     /// Hash functions named in challenges and credentials.
     private(set) var algorithms: Set<String> = []
     /// Frames that tshark calls malformed or in error.
@@ -63,7 +61,6 @@ struct WireAccount {
                 } else {
                     throw InteropError("tshark's frame \(fields[0]) has a request with another CSeq: \(line)")
                 }
-                copies += 1
                 let message = Message(
                     kind: kind, callID: callIDs[place], cseq: Int(numbers[place]) ?? -1, source: source,
                     destination: destination)
