@@ -45,7 +45,11 @@ extension ConnectionTable {
             let descriptor = clx_stream_accept(listener, &peer)
             if descriptor >= 0 {
                 guard let flow = accept(descriptor, now: now.nanoseconds) else { continue }
-                engine.flow(flow, did: .accepted(from: TransportAddress(peer)), now: now)
+                var here = clx_address()
+                let hasLocal = local.isUnspecified && clx_local_address(descriptor, &here) == 0
+                engine.flow(
+                    flow, did: .accepted(from: TransportAddress(peer), at: hasLocal ? TransportAddress(here) : nil),
+                    now: now)
                 continue
             }
             switch -descriptor {

@@ -197,7 +197,9 @@ struct ConnectionTable: ~Copyable {
 
     /// A place for a flow of ours, and a connection on its way.
     /// - Returns: nil where all places are taken.
-    mutating func open(_ flow: Flow, to remote: TransportAddress, now: Int64) -> UInt32? {
+    mutating func open(
+        _ flow: Flow, to flows: borrowing some FlowAddresses & ~Copyable, now: Int64
+    ) -> UInt32? {
         if flow.isOfCall, placeOfCall[Int(flow.callSlot)] != 0 {
             // The slot's last call has gone without a word: the log was full.
             close(placeOfCall[Int(flow.callSlot)] - 1, errno: 0, tells: false)
@@ -216,13 +218,15 @@ struct ConnectionTable: ~Copyable {
         } else {
             placeOfCall[Int(flow.callSlot)] = place + 1
         }
-        begin(place, to: remote, now: now)
+        begin(place, to: flows, now: now)
         return place
     }
 
     /// Begins to set a connection up.
-    mutating func begin(_ place: UInt32, to remote: TransportAddress, now: Int64) {
-        let descriptor = clx_stream_connect_from(local, to: remote, options.patience)
+    mutating func begin(_ place: UInt32, to flows: borrowing some FlowAddresses & ~Copyable, now: Int64) {
+        let flow = connections[Int(place)].flow
+        let here = local.isUnspecified ? flows.localAddress(of: flow) : local
+        let descriptor = clx_stream_connect_from(here, to: flows.address(of: flow), options.patience)
         guard descriptor >= 0 else {
             failToOpen(place, errno: -descriptor, now: now)
             return
@@ -388,7 +392,7 @@ struct ConnectionTable: ~Copyable {
                     // Its failures are forgotten with it.
                     if isLook, now &- connection.pointee.lastUsed > 12 &* options.longestRetry { forget(place) }
                 } else if connection.pointee.began <= now {
-                    begin(place, to: flows.address(of: connection.pointee.flow), now: now)
+                    begin(place, to: flows, now: now)
                 } else {
                     awaitRetry(place)
                 }

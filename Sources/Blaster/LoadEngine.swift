@@ -19,6 +19,10 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func receive(
         _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
         now: MonotonicInstant)
+    /// The same of a socket with several local addresses.
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress,
+        received: MonotonicInstant, now: MonotonicInstant)
     /// One message of a stream.
     mutating func receive(
         _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant)
@@ -61,6 +65,16 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
 extension LoadEngine where Self: ~Copyable {
     var lacksRow: Bool { false }
     mutating func recordWithoutRow() {}
+}
+
+/// Of engines that have one local address.
+extension LoadEngine where Self: ~Copyable {
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress,
+        received: MonotonicInstant, now: MonotonicInstant
+    ) {
+        receive(message, from: source, received: received, now: now)
+    }
 }
 
 /// Of engines that speak by datagrams alone.

@@ -34,7 +34,7 @@ extension UDPSocket {
                 if Int(sent) < headerCount &- headersSent { counters.shortSends &+= 1 }
                 for _ in 0..<sent { budget &-= leave(log) }
                 attempts = 0
-            } else if !goOn(after: -sent, log) {
+            } else if !goOn(after: reason(-sent, log, flows), log) {
                 return .blocked
             }
         }
@@ -108,10 +108,15 @@ extension UDPSocket {
             }
             let segment = next &- start > 1 ? UInt16(truncatingIfNeeded: first.length) : 0
             if isFavoured {
-                clx_sender_open(sender, nil, segment)
+                clx_sender_open(sender, nil, nil, segment)
             } else {
                 var destination = clx_address(address)
-                clx_sender_open(sender, &destination, segment)
+                if namesSources {
+                    var source = clx_address(flows.localAddress(of: first.flow))
+                    clx_sender_open(sender, &destination, &source, segment)
+                } else {
+                    clx_sender_open(sender, &destination, nil, segment)
+                }
             }
             for i in start..<next {
                 let entry = log[Int(order[i])]
@@ -167,6 +172,15 @@ extension UDPSocket {
         windowSent &+= messages
         headersSent &+= 1
         return true
+    }
+
+    /// The kernel says EINVAL where a source is no address of this machine any more: that is no matter of segments.
+    private func reason<Flows: FlowAddresses & ~Copyable>(
+        _ error: Int32, _ log: borrowing OutboundLog, _ flows: borrowing Flows
+    ) -> Int32 {
+        guard namesSources, error == EINVAL || error == ENETUNREACH else { return error }
+        var source = clx_address(flows.localAddress(of: log[Int(order[windowSent])].flow))
+        return clx_probe_local(&source) == 0 ? error : EADDRNOTAVAIL
     }
 
     private mutating func giveUp(_ flow: Flow, _ event: FlowEvent) {

@@ -7,6 +7,12 @@ import SIPWire
 /// Where a flow leads: what a socket needs to know of an engine to send its log.
 public protocol FlowAddresses: ~Copyable {
     func address(of flow: Flow) -> TransportAddress
+    /// Where a flow leaves from; asked only of sockets that have several local addresses.
+    func localAddress(of flow: Flow) -> TransportAddress
+}
+
+extension FlowAddresses where Self: ~Copyable {
+    public func localAddress(of flow: Flow) -> TransportAddress { TransportAddress(ipv4: 0, port: 0) }
 }
 
 /// One bound, non-blocking UDP socket with everything a worker needs to move batches: prepared receive and send headers,
@@ -28,6 +34,8 @@ public struct UDPSocket: ~Copyable {
         public var segmentation = true
         /// The most messages that leave in one `send`, so that a peer's buffer is not overrun by one round of ours.
         public var burst = 512
+        /// The socket is bound to no address: each message says which of the machine's it leaves from, and which one it came to.
+        public var namesSources = false
 
         public init() {}
     }
@@ -38,6 +46,8 @@ public struct UDPSocket: ~Copyable {
         public var source: TransportAddress
         /// CLOCK_REALTIME when the kernel took it in; 0 when unknown. Segments of one buffer share its stamp.
         public var stamp: Int64
+        /// The local address it was sent to, without a port; unspecified unless the socket names its sources.
+        public var local = TransportAddress(ipv4: 0, port: 0)
     }
 
     /// A flow whose message did not leave.
@@ -69,6 +79,7 @@ public struct UDPSocket: ~Copyable {
     let receiver: OpaquePointer
     let sender: OpaquePointer
     let burst: Int
+    let namesSources: Bool
 
     /// The socket that is connected to `favoured`; -1 while there is none.
     var favouredDescriptor: Int32 = -1
@@ -142,6 +153,12 @@ public struct UDPSocket: ~Copyable {
         self.sender = sender
         localAddress = TransportAddress(name)
         burst = max(1, options.burst)
+        namesSources = options.namesSources
+        if namesSources {
+            failed = clx_udp_tell_local(descriptor)
+            // Only half of this object exists: it is left to nobody.
+            precondition(failed == 0, "no IP_PKTINFO: \(String(cString: strerror(-failed)))")
+        }
         largestSegment = 0
         if options.segmentation {
             if clx_udp_can_segment(descriptor) != 0 { largestSegment = Int(UInt16.max) }
@@ -165,6 +182,7 @@ public struct UDPSocket: ~Copyable {
         self.sender = sender
         localAddress = local
         burst = 1
+        namesSources = false
         largestSegment = 0
         order = .allocate(capacity: 1)
         headerMessages = .allocate(capacity: 1)
@@ -187,7 +205,8 @@ public struct UDPSocket: ~Copyable {
 
     /// Gives a peer a socket of its own. Once in a socket's life; where the system refuses, all stays as it is.
     mutating func favour(_ peer: TransportAddress) {
-        guard favoured == nil else { return }
+        // A connected socket has one address of its own.
+        guard favoured == nil, !namesSources else { return }
         var name = clx_address(peer)
         let beside = clx_udp_open_beside(descriptor, &name)
         guard beside >= 0 else { return }
@@ -284,9 +303,11 @@ public struct UDPSocket: ~Copyable {
             }
             counters.datagramsReceived &+= 1
             counters.octetsReceived &+= UInt64(end &- start)
-            return Message(
+            var message = Message(
                 octets: UnsafeRawBufferPointer(start: datagram.pointee.octets + Int(start), count: Int(end &- start)),
                 source: TransportAddress(datagram.pointee.source), stamp: datagram.pointee.stamp)
+            if namesSources { message.local = TransportAddress(datagram.pointee.local) }
+            return message
         }
     }
 

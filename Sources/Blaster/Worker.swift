@@ -237,15 +237,15 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             count &+= 1
             if message.source == likelyPeer { fromLikelyPeer &+= 1 } else { likelyPeerIsWrong(message.source) }
             if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
-                if producers[owner].push(message.octets, from: message.source, stamp: message.stamp) {
+                if producers[owner].push(
+                    message.octets, from: message.source, at: message.local, stamp: message.stamp) {
                     handedOver &+= 1
                 } else {
                     handOverOverflow &+= 1
                 }
                 continue
             }
-            engine.receive(
-                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            give(message, now)
             if engine.wantsFlush { makeRoom(now) }
         }
         lastReceived = now
@@ -254,6 +254,16 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
         }
         return count
+    }
+
+    @inline(__always)
+    private mutating func give(_ message: UDPSocket.Message, _ now: MonotonicInstant) {
+        let received = stamps.instant(of: message.stamp, now: now)
+        if socket.namesSources {
+            engine.receive(message.octets, from: message.source, at: message.local, received: received, now: now)
+        } else {
+            engine.receive(message.octets, from: message.source, received: received, now: now)
+        }
     }
 
     /// How long what has come waited for us: one sample for all of it. What came before the start waited for a run that was not there
@@ -289,8 +299,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         while count < UDPSocket.batch, let message = consumer!.take() {
             if count == 0 { oldest = message.stamp }
             count &+= 1
-            engine.receive(
-                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            give(message, now)
             if engine.wantsFlush { makeRoom(now) }
         }
         if count > 0 { lastReceived = now }

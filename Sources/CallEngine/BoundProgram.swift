@@ -20,7 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge
+            case challenge, localHost, bareLocalHost
         }
     }
 
@@ -153,6 +153,8 @@ struct BoundProgram: ~Copyable {
     let connectionAddress: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    /// `:5060`, where the address before it differs from call to call.
+    let colonPort: OctetRange
     /// How our Vias begin, up to the semicolon after sent-by and with it.
     let viaHead: OctetRange
     let streamViaHead: OctetRange
@@ -201,6 +203,8 @@ struct BoundProgram: ~Copyable {
         connectionAddress = text.add(connectionText)
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
+        colonPort = text.add(":" + portText)
+        let hasNamedLocals = (!settings.sources.isEmpty || settings.listensEverywhere) && settings.advertisedHost == nil
         viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
         streamViaHead = text.add("SIP/2.0/TCP \(hostPortText);")
         furtherVias = settings.extraHeaders.reduce(0) { count, line in
@@ -275,6 +279,14 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
+                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals:
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .localHost, argument: 0, offset: 0, length: 0))
+                    if case .bound(.localHostPort) = segment { pending += ":\(portText)".utf8 }
+                case .bound(.connectionAddress) where hasNamedLocals:
+                    pending += connectionText.prefix(4).utf8
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .bareLocalHost, argument: 0, offset: 0, length: 0))
                 case .bound(let field): pending += fill(field, isStream: isStream).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)

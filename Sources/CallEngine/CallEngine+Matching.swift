@@ -9,9 +9,9 @@ extension CallEngine {
     @inline(never)
     mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
         let via = ViaValue(base, range)
-        let literals = UnsafeRawPointer(bound.literals)
-        let own = ViaValue(
-            literals, OctetRange(offset: bound.viaHead.offset, length: bound.viaHead.length &- 1))
+        let head = ownViaHead()
+        let literals = head.baseAddress!
+        let own = ViaValue(literals, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
         let isOurHost =
             via.host.length == own.host.length
             && strncasecmp(

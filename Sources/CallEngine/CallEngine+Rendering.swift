@@ -145,6 +145,11 @@ extension CallEngine {
                     return nil
                 }
                 out = past
+            case .localHost, .bareLocalHost:
+                let number = localNumber(of: speaking)
+                let text = piece.pointee.kind == .localHost ? locals.text(number) : locals.bareText(number)
+                memcpy(out, text.baseAddress!, text.count)
+                out += text.count
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
@@ -294,7 +299,7 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        let template = bound.variant(of: template, over: flow)
+        let template = variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
         guard
             length <= Self.largestOverUDP
@@ -310,7 +315,7 @@ extension CallEngine {
             traces.appendSent(
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
-                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: settings.local,
+                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: localAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
@@ -382,7 +387,7 @@ extension CallEngine {
             let run = owner(slot, header)
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
-                octets: UnsafeRawBufferPointer(start: place, count: length), from: settings.local,
+                octets: UnsafeRawBufferPointer(start: place, count: length), from: localAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }

@@ -18,7 +18,7 @@ extension CallEngine {
         let branch = topmostBranch(base, via)
         let isLast = branch.length > 0 && branch.end == via.end
         let head = Int(branch.offset &- via.offset)
-        if isLast, source == viaSource, head == viaHeadCount, memcmp(base + Int(via.offset), viaHead, head) == 0 {
+        if isLast, source == viaSource, arrival == viaArrival, head == viaHeadCount, memcmp(base + Int(via.offset), viaHead, head) == 0 {
             return lastViaPath
         }
         let path = readViaPath(base, via)
@@ -26,6 +26,7 @@ extension CallEngine {
             memcpy(viaHead, base + Int(via.offset), head)
             viaHeadCount = head
             viaSource = source
+            viaArrival = arrival
             lastViaPath = path
         }
         return path
@@ -41,7 +42,7 @@ extension CallEngine {
         // The packet's own address, at the port of sent-by: what `received` would say.
         if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
         return ViaPath(
-            flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
+            flow: flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
             isSameHost: !differs, port: via.port == 0 ? 5060 : via.port)
     }
 

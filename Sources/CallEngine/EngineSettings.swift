@@ -9,6 +9,11 @@ public struct EngineSettings: Sendable {
     public var worker: UInt8 = 0
     /// Address and port of this worker's socket.
     public var local: TransportAddress
+    /// Addresses that runs are sent from, each from one of them; none: all from `local`. `local` is the first of them then.
+    public var sources = SourceAddresses()
+    public var sourceOrder = SourceOrder.sequential
+    /// The sockets are bound to no address: what comes is answered from the address that it came to, and `local` is one of them.
+    public var listensEverywhere = false
     /// What this worker speaks. With streams alone, or with `tcp` and no `udp`, initial requests go over TCP.
     public var transports: Transports = .udp
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.

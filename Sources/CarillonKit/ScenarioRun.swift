@@ -31,6 +31,9 @@ public struct ScenarioRun: Sendable {
     /// Address the sockets are bound to; port 0: any.
     public var local = TransportAddress(ipv4: 0x7F00_0001, port: 0)
     public var ports: ClosedRange<UInt16>?
+    /// Addresses that calls are sent from, each call from one of them; empty: all from `local`.
+    public var sources = SourceAddresses()
+    public var sourceOrder = SourceOrder.sequential
     public var advertisedHost: String?
     /// What messages go over. Calls begin over UDP where it is among them.
     public var transports = Transports.udp
@@ -179,6 +182,11 @@ public struct ScenarioRun: Sendable {
         }
         request.callRecords = records?.outlet
         var plan = RunPlan(load: load, local: local)
+        if !sources.isEmpty {
+            plan.local = .unspecified(isIPv6: sources.isIPv6, port: local.port)
+            plan.sources = sources
+        }
+        plan.socket.namesSources = plan.local.isUnspecified
         plan.duration = duration
         plan.calls = request.calls
         plan.seed = seed
@@ -270,12 +278,21 @@ public struct ScenarioRun: Sendable {
         _ program: CallProgram, worker: Int, local: TransportAddress, nonce: RunNonce, layout: RecorderLayout,
         epoch: MonotonicInstant, outlet: TraceOutlet
     ) throws -> CallEngine {
+        var local = local
+        if !sources.isEmpty || local.isUnspecified {
+            var first = sources.isEmpty ? .loopback(isIPv6: local.isIPv6) : sources[0]
+            first.port = local.port
+            local = first
+        }
         let target = self.target ?? local
         var engine = EngineSettings(
             local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
+        engine.sources = sources
+        engine.sourceOrder = sourceOrder
+        engine.listensEverywhere = self.local.isUnspecified
         engine.refusesLargeRequests = refusesLargeRequests
         engine.connections = connections
         engine.advertisedHost = advertisedHost

@@ -42,6 +42,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
+    @OptionGroup(title: "Addresses and identity") var sources: SourceOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -79,6 +80,7 @@ struct Run: ParsableCommand {
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
         connections.apply(to: &run, transport, target: destination?.transport, target)
+        sources.apply(to: &run, destination, identity)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         run.openFeedsOrStop(program)
@@ -134,7 +136,13 @@ struct Run: ParsableCommand {
         var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
         if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
-        lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
+        if run.sources.isEmpty {
+            lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
+        } else {
+            let ports = addresses.prefix(4).map { String($0.port) }.listed + (addresses.count > 4 ? ", …" : "")
+            lines.append(
+                ("local", "\(run.sources.text), \(run.sourceOrder.text), at port\(addresses.count > 1 ? "s" : "") \(ports)"))
+        }
         lines.append(("load", load.text(run)))
         lines += Head.common(run, engine)
         return lines

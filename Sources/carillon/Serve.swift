@@ -90,11 +90,6 @@ struct Serve: ParsableCommand {
         let local = LocalAddress.parse(listen, option: "--listen", defaultPort: 5060)
         run.local = local.address
         run.ports = local.ports
-        if local.address.isUnspecified {
-            stop(
-                .usage,
-                ["--listen \(listen): name the address that peers are to see in Contact and Via, not all addresses"])
-        }
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
         }
