@@ -205,8 +205,10 @@ struct BoundProgram: ~Copyable {
         localHostPort = text.add(hostPortText)
         colonPort = text.add(":" + portText)
         let hasNamedLocals = (!settings.sources.isEmpty || settings.listensEverywhere) && settings.advertisedHost == nil
-        viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
-        streamViaHead = text.add("SIP/2.0/TCP \(hostPortText);")
+        // Of several addresses none is the one that all Vias begin with: a NUL matches nothing (see `viaFault`).
+        let sentByText = hasNamedLocals ? "\0" : hostPortText
+        viaHead = text.add("SIP/2.0/UDP \(sentByText);")
+        streamViaHead = text.add("SIP/2.0/TCP \(sentByText);")
         furtherVias = settings.extraHeaders.reduce(0) { count, line in
             let parts = line.split(separator: ":", maxSplits: 1)
             let name = String(parts[0].filter { $0 != " " && $0 != "\t" })

@@ -50,7 +50,7 @@ extension CallEngine {
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
         let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
         let flow = self.flow(of: dialog, slot, header)
-        let (rows, remote, local) = (rowsOfRun(run), flows.address(flow), localAddress(of: flow))
+        let (rows, remote, local) = (rowsOfRun(run), flows.address(flow), ownAddress(of: flow))
         withIdentity(slot, header, dialogNumber) { engine, callID, tag in
             engine.recorder.fail(
                 FailureReport(

@@ -5,23 +5,32 @@ import SIPWire
 extension CallEngine {
     /// The number of the local address that a flow speaks from.
     @inline(__always)
-    func localNumber(of flow: Flow) -> UInt32 {
+    mutating func localNumber(of flow: Flow) -> UInt32 {
         if locals.isSingle { return 0 }
-        return flow.isStream ? localNumber(ofStream: flow) : flow.local
+        return flow.isStream ? Self.number(ofStream: flow, flows, slots, locals) : flow.local
     }
 
     /// Of a connection that a peer has opened: the address it was opened to. Of a call's own: the call's source.
     @inline(never)
-    private func localNumber(ofStream flow: Flow) -> UInt32 {
+    private static func number(
+        ofStream flow: Flow, _ flows: borrowing FlowTable, _ slots: borrowing SlotSlab, _ locals: borrowing LocalAddresses
+    ) -> UInt32 {
         if flow.isAccepted { return flows.local(ofAccepted: flow) }
         guard flow.isOfCall, slots.isLive(flow.callSlot) else { return 0 }
-        return locals.number(ofRun: header(flow.callSlot).pointee.run)
+        let header = slots.pointer(flow.callSlot).assumingMemoryBound(to: SlotHeader.self)
+        return locals.number(ofRun: header.pointee.run)
     }
 
     /// The address that a flow speaks from.
     @inline(__always)
-    public func localAddress(of flow: Flow) -> TransportAddress {
+    mutating func ownAddress(of flow: Flow) -> TransportAddress {
         locals.isSingle ? settings.local : locals.address(localNumber(of: flow))
+    }
+
+    /// The same for the transport, which only looks.
+    public func localAddress(of flow: Flow) -> TransportAddress {
+        if locals.isSingle { return settings.local }
+        return locals.address(flow.isStream ? Self.number(ofStream: flow, flows, slots, locals) : flow.local)
     }
 
     /// A datagram flow, from the address that the message at hand came to.
@@ -69,6 +78,15 @@ extension CallEngine {
         out.write(bound.literals, bound.colonPort)
         out.write(";")
         return UnsafeRawBufferPointer(start: localViaHead, count: out.count)
+    }
+
+    /// The address that the message being rendered leaves from, for a URI or for SDP.
+    @inline(never)
+    mutating func writeLocalHost(inBrackets: Bool, at start: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        let number = localNumber(of: speaking)
+        let text = inBrackets ? locals.text(number) : locals.bareText(number)
+        memcpy(start, text.baseAddress!, text.count)
+        return start + text.count
     }
 
     /// Sent-by of a message over this flow.

@@ -10,6 +10,11 @@ extension CallEngine {
     mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
         let via = ViaValue(base, range)
         let head = ownViaHead()
+        if locals.areNamed, !scanner.index.hasSeveralVias, Int(range.length) >= head.count,
+            memcmp(base + Int(range.offset), head.baseAddress!, head.count) == 0
+        {
+            return nil
+        }
         let literals = head.baseAddress!
         let own = ViaValue(literals, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
         let isOurHost =

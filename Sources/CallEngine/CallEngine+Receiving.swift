@@ -68,7 +68,7 @@ extension CallEngine {
             countMalformed(fault)
             if !traces.isOff {
                 traces.appendStray(
-                    .malformed, octets: message, from: source, to: localAddress(of: arrival), at: received,
+                    .malformed, octets: message, from: source, to: ownAddress(of: arrival), at: received,
                     isStream: arrival.isStream)
             }
             answerMalformed(message, fault)
@@ -101,14 +101,14 @@ extension CallEngine {
         let run = owner(slot, header)
         handOrdinal = traces.appendReceived(
             &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
-            octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: localAddress(of: arrival),
+            octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: ownAddress(of: arrival),
             at: received, isStream: arrival.isStream)
     }
 
     mutating func traceStray(_ reason: StrayReason) {
         guard !traces.isOff, let base = hand else { return }
         traces.appendStray(
-            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: localAddress(of: arrival),
+            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: ownAddress(of: arrival),
             at: received, isStream: arrival.isStream)
     }
 

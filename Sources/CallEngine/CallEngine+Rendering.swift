@@ -146,10 +146,7 @@ extension CallEngine {
                 }
                 out = past
             case .localHost, .bareLocalHost:
-                let number = localNumber(of: speaking)
-                let text = piece.pointee.kind == .localHost ? locals.text(number) : locals.bareText(number)
-                memcpy(out, text.baseAddress!, text.count)
-                out += text.count
+                out = writeLocalHost(inBrackets: piece.pointee.kind == .localHost, at: out)
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
@@ -315,7 +312,7 @@ extension CallEngine {
             traces.appendSent(
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
-                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: localAddress(of: flow),
+                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: ownAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
@@ -387,7 +384,7 @@ extension CallEngine {
             let run = owner(slot, header)
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
-                octets: UnsafeRawBufferPointer(start: place, count: length), from: localAddress(of: flow),
+                octets: UnsafeRawBufferPointer(start: place, count: length), from: ownAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }

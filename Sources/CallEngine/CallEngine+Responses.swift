@@ -30,9 +30,9 @@ extension CallEngine {
             return
         }
         let via = scanner.index.topmostVia
-        let head = ownViaHead()
-        if scanner.index.hasSeveralVias || via.length < UInt32(head.count)
-            || memcmp(base + Int(via.offset), head.baseAddress!, head.count) != 0,
+        let head = arrival.isStream ? bound.streamViaHead : bound.viaHead
+        if scanner.index.hasSeveralVias || via.length < head.length
+            || memcmp(base + Int(via.offset), bound.literals + Int(head.offset), Int(head.length)) != 0,
             let fault = viaFault(base, via)
         {
             discard(fault, token)
