@@ -257,7 +257,7 @@ struct ConnectionTable: ~Copyable {
     ) -> Int32 {
         var here = clx_address(local)
         var there = clx_address(remote)
-        return clx_stream_connect(&here, &there, patience)
+        return clx_stream_connect(&here, &there, patience, options.trafficClass)
     }
 
     /// A connection that was begun has come to nothing.
@@ -322,6 +322,7 @@ struct ConnectionTable: ~Copyable {
         connection.pointee.began = now
         connection.pointee.lastUsed = now
         clx_stream_limit(descriptor, options.patience)
+        if options.trafficClass != 0 { _ = clx_set_traffic_class(descriptor, options.trafficClass) }
         guard clx_watch_add(watch, descriptor, place, UInt32(CLX_READABLE), 0) == 0 else {
             clx_close(descriptor)
             forget(place)

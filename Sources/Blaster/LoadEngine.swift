@@ -1,4 +1,5 @@
 import CallEngine
+import Glibc
 import Measurement
 import SIPWire
 
@@ -28,6 +29,8 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
         _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant)
     mutating func advance(to now: MonotonicInstant)
     mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant)
+    /// A datagram is longer than the path takes whole: its call's, and nobody else's.
+    mutating func messageWasTooLong(on flow: Flow, owner: UInt32, now: MonotonicInstant)
     mutating func sendFailed(
         to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant)
     /// Hangs up so many runs.
@@ -74,6 +77,12 @@ extension LoadEngine where Self: ~Copyable {
         received: MonotonicInstant, now: MonotonicInstant
     ) {
         receive(message, from: source, received: received, now: now)
+    }
+}
+
+extension LoadEngine where Self: ~Copyable {
+    mutating func messageWasTooLong(on flow: Flow, owner: UInt32, now: MonotonicInstant) {
+        self.flow(flow, did: .refused(errno: EMSGSIZE), now: now)
     }
 }
 

@@ -23,6 +23,9 @@ public struct StreamOptions: Sendable {
     public var firstRetry: Int64 = 100_000_000
     public var longestRetry: Int64 = 5_000_000_000
 
+    /// The octet of IPv4's Type of Service or IPv6's Traffic Class; 0: as the system has it.
+    public var trafficClass: UInt8 = 0
+
     public init() {}
 }
 

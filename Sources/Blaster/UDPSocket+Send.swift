@@ -43,12 +43,12 @@ extension UDPSocket {
     /// Gives up what has not left: counted, and told to its flows as `.queueFull`. The caller empties the log.
     public mutating func discard(_ log: borrowing OutboundLog) {
         while windowSent < windowCount {
-            giveUp(log[Int(order[windowSent])].flow, .queueFull)
+            giveUp(log[Int(order[windowSent])], .queueFull)
             windowSent &+= 1
             counters.sendsDropped &+= 1
         }
         for i in arranged..<log.count {
-            giveUp(log[i].flow, .queueFull)
+            giveUp(log[i], .queueFull)
             counters.sendsDropped &+= 1
         }
         forgetLog()
@@ -168,7 +168,7 @@ extension UDPSocket {
         }
         attempts = 0
         counters.sendsFailed &+= UInt64(messages)
-        giveUp(first.flow, .refused(errno: error))
+        giveUp(first, .refused(errno: error))
         windowSent &+= messages
         headersSent &+= 1
         return true
@@ -183,9 +183,9 @@ extension UDPSocket {
         return clx_probe_local(&source) == 0 ? error : EADDRNOTAVAIL
     }
 
-    private mutating func giveUp(_ flow: Flow, _ event: FlowEvent) {
+    private mutating func giveUp(_ entry: OutboundLog.Entry, _ event: FlowEvent) {
         guard failureCount < Self.mostFailures else { return }
-        failures[failureCount] = Failure(flow: flow, event: event)
+        failures[failureCount] = Failure(flow: entry.flow, owner: entry.owner, event: event)
         failureCount &+= 1
     }
 }

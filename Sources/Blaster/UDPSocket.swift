@@ -36,8 +36,21 @@ public struct UDPSocket: ~Copyable {
         public var burst = 512
         /// The socket is bound to no address: each message says which of the machine's it leaves from, and which one it came to.
         public var namesSources = false
+        /// The octet of IPv4's Type of Service or IPv6's Traffic Class; 0: as the system has it.
+        public var trafficClass: UInt8 = 0
+        public var pathMTU = PathMTU.system
 
         public init() {}
+    }
+
+    /// What becomes of datagrams that are longer than the path takes whole.
+    public enum PathMTU: Sendable, Equatable {
+        /// As the system is set up: usually they leave in fragments, and others must not be cut on their way.
+        case system
+        /// They are refused (EMSGSIZE), and none is cut on its way.
+        case discover
+        /// Any datagram may be cut anywhere.
+        case ignore
     }
 
     /// One received message; its octets are valid until the next `receiveBatch`.
@@ -53,6 +66,8 @@ public struct UDPSocket: ~Copyable {
     /// A flow whose message did not leave.
     public struct Failure {
         public var flow: Flow
+        /// Call slot that the message was of.
+        public var owner: UInt32
         public var event: FlowEvent
     }
 
@@ -125,7 +140,12 @@ public struct UDPSocket: ~Copyable {
         guard descriptor >= 0 else { throw SocketError(operation: .open, address: local, errno: -descriptor) }
         var receiveBuffer: Int32 = 0
         var sendBuffer: Int32 = 0
-        var failed = clx_udp_set_buffers(
+        var failed = Self.mark(descriptor, options)
+        guard failed == 0 else {
+            clx_close(descriptor)
+            throw SocketError(operation: .marks, address: local, errno: -failed)
+        }
+        failed = clx_udp_set_buffers(
             descriptor, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &receiveBuffer,
             &sendBuffer)
         guard failed == 0 else {
@@ -168,6 +188,17 @@ public struct UDPSocket: ~Copyable {
         headerMessages = .allocate(capacity: SegmentGrouping.window)
         failures = .allocate(capacity: Self.mostFailures)
         counters.receiveBufferOctets = UInt64(receiveBuffer)
+    }
+
+    /// Sets what datagrams carry besides their octets.
+    private static func mark(_ descriptor: Int32, _ options: Options) -> Int32 {
+        var failed: Int32 = 0
+        if options.trafficClass != 0 { failed = clx_set_traffic_class(descriptor, options.trafficClass) }
+        if failed == 0, options.pathMTU != .system {
+            failed = clx_udp_set_path_mtu(
+                descriptor, Int32(options.pathMTU == .discover ? CLX_PATH_MTU_DISCOVER : CLX_PATH_MTU_IGNORE))
+        }
+        return failed
     }
 
     /// In place of a socket, for a worker that speaks over streams alone: nothing is open, nothing comes, and nothing may be
@@ -214,7 +245,7 @@ public struct UDPSocket: ~Copyable {
         guard
             clx_udp_set_buffers(
                 beside, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &effective.receive,
-                &effective.send) == 0, let receiver = clx_receiver_create(beside, UInt32(Self.batch))
+                &effective.send) == 0, Self.mark(beside, options) == 0, let receiver = clx_receiver_create(beside, UInt32(Self.batch))
         else {
             clx_close(beside)
             return

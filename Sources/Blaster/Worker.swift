@@ -390,7 +390,13 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     /// Tells the engine of sends that failed and of ICMP answers.
     private mutating func tellFailures(_ now: MonotonicInstant) {
-        while let failure = socket.takeFailure() { engine.flow(failure.flow, did: failure.event, now: now) }
+        while let failure = socket.takeFailure() {
+            if case .refused(EMSGSIZE) = failure.event {
+                engine.messageWasTooLong(on: failure.flow, owner: failure.owner, now: now)
+            } else {
+                engine.flow(failure.flow, did: failure.event, now: now)
+            }
+        }
         guard socket.hasErrors else { return }
         for _ in 0..<Self.errorsPerRound {
             guard socket.readError(into: &failure) else { return }

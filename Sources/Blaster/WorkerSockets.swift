@@ -37,6 +37,8 @@ struct WorkerSockets: ~Copyable {
             guard descriptor >= 0 else {
                 throw SocketError(operation: .open, address: place, errno: -descriptor, transport: "TCP")
             }
+            // The answer to a connection's first segment is the listener's.
+            if plan.streams.trafficClass != 0 { _ = clx_set_traffic_class(descriptor, plan.streams.trafficClass) }
             let failed = clx_local_address(descriptor, &name)
             guard failed == 0 else {
                 clx_close(descriptor)

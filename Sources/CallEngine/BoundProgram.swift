@@ -161,6 +161,8 @@ struct BoundProgram: ~Copyable {
     /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
     let furtherVias: Int
     let nonceDigits: OctetRange
+    /// What stands in our Vias between sent-by and branch.
+    let viaParameters: OctetRange
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
     /// Reached only by those who draw a pause or match a pattern.
@@ -215,6 +217,8 @@ struct BoundProgram: ~Copyable {
             guard parts.count == 2, HeaderName(token: name) == .via else { return count }
             return count + parts[1].split(separator: ",").count
         }
+        let viaParametersText = settings.asksForPort ? ";rport" : ""
+        viaParameters = text.add(viaParametersText)
         domain = text.add(domainText)
         target = text.add(settings.targetText)
         nonceDigits = text.add(settings.nonce.description)
@@ -246,6 +250,7 @@ struct BoundProgram: ~Copyable {
             case .transport: isStream ? "TCP" : "UDP"
             case .contactTransport: isStream ? ";transport=tcp" : ""
             case .localHostPort: hostPortText
+            case .viaParameters: viaParametersText
             case .localHost: hostText
             case .connectionAddress: connectionText
             case .localPort: portText

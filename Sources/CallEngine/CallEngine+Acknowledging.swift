@@ -352,6 +352,7 @@ extension CallEngine {
         out.write(path.target.baseAddress, path.target.count)
         out.write(flow.isStream ? " SIP/2.0\r\nVia: SIP/2.0/TCP " : " SIP/2.0\r\nVia: SIP/2.0/UDP ")
         writeSentBy(flow, &out)
+        out.write(bound.literals, bound.viaParameters)
         out.write(";branch=z9hG4bK")
         out.write(bound.literals, bound.nonceDigits)
         out.write(token)

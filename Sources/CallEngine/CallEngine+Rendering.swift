@@ -299,7 +299,7 @@ extension CallEngine {
         let template = variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
         guard
-            length <= Self.largestOverUDP
+            length <= largestRequest
                 || mayLeave(length, flow, isRequest: bound.templates[template].status == 0 && !again)
         else { return false }
         if let frozen { frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length)) }
@@ -324,7 +324,7 @@ extension CallEngine {
     /// Whether so long a message may go over this flow; `refusal` says why not.
     @inline(never)
     mutating func mayLeave(_ length: Int, _ flow: Flow, isRequest: Bool) -> Bool {
-        guard !flow.isStream, length > Self.largestOverUDP else { return true }
+        guard !flow.isStream, length > largestRequest else { return true }
         guard length <= OutboundLog.longestDatagram else {
             // The kernel would refuse it, and with it the flow and every call on it.
             refusal = .transport(errno: EMSGSIZE)

@@ -41,6 +41,12 @@ extension CallEngine {
         var address = source
         // The packet's own address, at the port of sent-by: what `received` would say.
         if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
+        // Before all else where it is an address of one host that the socket reaches; a group is not answered.
+        if let maddr = via.maddr, let other = TransportAddress(base, host: maddr, port: via.port == 0 ? 5060 : via.port),
+            other.isIPv6 == source.isIPv6, !other.isUnspecified, !other.isMulticast
+        {
+            address = other
+        }
         return ViaPath(
             flow: flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
             isSameHost: !differs, port: via.port == 0 ? 5060 : via.port)

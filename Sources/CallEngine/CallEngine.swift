@@ -65,6 +65,8 @@ public struct CallEngine: ~Copyable {
     let targetFlow: Flow
     /// Where the target's connections are more than one: how a call finds its own.
     let lanes: LaneChoice
+    /// A request above it is too large for UDP.
+    let largestRequest: Int
     /// There are streams: where a request goes depends on what its next hop asks for.
     let speaksStreams: Bool
     let acceptedQueue: Int
@@ -191,6 +193,7 @@ public struct CallEngine: ~Copyable {
         var flows = FlowTable(
             target: settings.target, streams: settings.transports.contains(.tcp), hasLocals: !locals.isSingle)
         lanes = LaneChoice(settings)
+        largestRequest = settings.pathMTU.map { max($0 - 200, 0) } ?? Self.largestOverUDP
         speaksStreams = settings.transports.contains(.tcp)
         targetFlow =
             settings.opensStreams
@@ -288,7 +291,7 @@ public struct CallEngine: ~Copyable {
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
     /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), the queue of its connection is half full
-    ///   (`runsWithoutConnection`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
+    ///   (`runsWithoutConnection`), its source begins no more (`runsBeyondSourceRate`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
     ///   `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
@@ -296,6 +299,11 @@ public struct CallEngine: ~Copyable {
         guard mayStart(number) else {
             recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutConnection)
+            return false
+        }
+        if locals.isLimited, !locals.mayBegin(number, due: due.nanoseconds) {
+            recorder.count(.arrivalsDue)
+            recorder.count(.runsBeyondSourceRate)
             return false
         }
         guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {

@@ -18,6 +18,9 @@ struct LocalAddresses: ~Copyable {
     private let records: UnsafeMutablePointer<Record>
     private let capacity: Int
     private(set) var count = 0
+    /// By source, when its next run may be due, where there is a limit; and the time between two of them on this worker.
+    private let nextDue: UnsafeMutablePointer<Int64>?
+    private let spacing: Int64
     private var learned: [TransportAddress: UInt32] = [:]
     private var last = TransportAddress(ipv4: 0, port: 0)
     private var lastNumber: UInt32 = 0
@@ -42,6 +45,18 @@ struct LocalAddresses: ~Copyable {
         let region = mmap(nil, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         precondition(region != MAP_FAILED, "no address space for local addresses")
         records = region!.bindMemory(to: Record.self, capacity: capacity)
+        if let rate = settings.sourceRate, !sources.isEmpty {
+            // A worker has every so many arrivals: in turn, a source's own are those of some workers only.
+            var (a, b) = (sources.count, max(settings.workers, 1))
+            while b != 0 { (a, b) = (b, a % b) }
+            let sharing = max(settings.workers, 1) / (settings.sourceOrder == .sequential ? a : 1)
+            spacing = Int64(min(1e9 / rate * Double(sharing), 1e18))
+            nextDue = .allocate(capacity: sources.count)
+            nextDue!.initialize(repeating: .min, count: sources.count)
+        } else {
+            spacing = 0
+            nextDue = nil
+        }
         if sources.isEmpty {
             append(settings.local)
         } else {
@@ -49,7 +64,22 @@ struct LocalAddresses: ~Copyable {
         }
     }
 
-    deinit { munmap(records, capacity * MemoryLayout<Record>.stride) }
+    deinit {
+        munmap(records, capacity * MemoryLayout<Record>.stride)
+        nextDue?.deallocate()
+    }
+
+    /// Whether the source of a run may begin another one now; if so, it has.
+    func mayBegin(_ run: UInt64, due: Int64) -> Bool {
+        guard let nextDue else { return true }
+        let next = nextDue + Int(number(ofRun: run))
+        guard due >= next.pointee else { return false }
+        next.pointee = due &+ spacing
+        return true
+    }
+
+    /// There is a limit.
+    var isLimited: Bool { nextDue != nil }
 
     private mutating func append(_ address: TransportAddress) {
         let record = records + count

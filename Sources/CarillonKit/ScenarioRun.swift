@@ -34,11 +34,21 @@ public struct ScenarioRun: Sendable {
     /// Addresses that calls are sent from, each call from one of them; empty: all from `local`.
     public var sources = SourceAddresses()
     public var sourceOrder = SourceOrder.sequential
+    /// Calls that one source begins a second, at most; an arrival beyond that is dropped. With an open load.
+    public var sourceRate: Double?
     public var advertisedHost: String?
+    /// Vias ask for the response to come where the request was sent from (`rport`, RFC 3581).
+    public var asksForPort = false
     /// What messages go over. Calls begin over UDP where it is among them.
     public var transports = Transports.udp
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
     public var refusesLargeRequests = false
+    /// The octet of IPv4's Type of Service or IPv6's Traffic Class: DSCP in its upper six bits. 0: as the system has it.
+    public var trafficClass: UInt8 = 0
+    /// What becomes of datagrams that are longer than the path takes whole.
+    public var pathMTUDiscovery = UDPSocket.PathMTU.system
+    /// The path's MTU, where it is known: within 200 octets of it a request is too large for UDP (RFC 3261 §18.1.1).
+    public var pathMTU: Int?
     /// Over TCP, how many connections the calls of one worker take.
     public var connections = ConnectionUse.shared(1)
     /// Pings on connections of ours that carried nothing for so long. Nanoseconds; nil: none.
@@ -193,6 +203,9 @@ public struct ScenarioRun: Sendable {
         plan.workers = workers
         plan.ports = ports
         plan.socket.segmentation = segmentation
+        plan.socket.trafficClass = trafficClass
+        plan.socket.pathMTU = pathMTUDiscovery
+        plan.streams.trafficClass = trafficClass
         plan.transports = transports
         plan.streams.keepAlive = keepAlive
         plan.streams.sendQueue = sendQueue
@@ -292,10 +305,13 @@ public struct ScenarioRun: Sendable {
         engine.transports = transports
         engine.sources = sources
         engine.sourceOrder = sourceOrder
+        if case .open = load { engine.sourceRate = sourceRate }
         engine.listensEverywhere = self.local.isUnspecified
         engine.refusesLargeRequests = refusesLargeRequests
+        engine.pathMTU = pathMTU
         engine.connections = connections
         engine.advertisedHost = advertisedHost
+        engine.asksForPort = asksForPort
         engine.domain = domain
         engine.callerURI = callerURI
         engine.calleeURI = calleeURI

@@ -40,6 +40,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Load") var load: LoadOptions
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
+    @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Addresses and identity") var sources: SourceOptions
@@ -76,13 +77,14 @@ struct Run: ParsableCommand {
         run.scenarioFile = found.count == 1 ? found[0].file : nil
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        packets.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target)
         connections.apply(to: &run, transport, target: destination?.transport, target)
-        sources.apply(to: &run, destination, identity)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
+        sources.apply(to: &run, destination, identity)
         run.openFeedsOrStop(program)
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])

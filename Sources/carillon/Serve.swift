@@ -37,6 +37,7 @@ struct Serve: ParsableCommand {
     var domain: String?
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
+    @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -66,6 +67,7 @@ struct Serve: ParsableCommand {
         var run = ScenarioRun(trees: trees)
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        packets.apply(to: &run)
         report.apply(to: &run)
         run.feedLocations = values.feeds.locations(arguments, program)
         run.domain = domain

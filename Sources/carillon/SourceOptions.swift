@@ -15,7 +15,14 @@ struct SourceOptions: ParsableArguments {
         transform: SourceOrder.parse)
     var order: SourceOrder?
 
+    @Option(
+        name: .customLong("source-rate"),
+        help: "Calls that one of --sources begins, at most: 2/s. An arrival beyond that is dropped and counted. With --rate.",
+        transform: Rate.parse)
+    var rate: Rate?
+
     func validate() throws {
+        if rate != nil, sources.isEmpty { throw ValidationError("--source-rate is the rate of each of --sources: none are given") }
         if order != nil, sources.isEmpty { throw ValidationError("--sources-order says how --sources are used: none are given") }
     }
 
@@ -63,6 +70,20 @@ struct SourceOptions: ParsableArguments {
                     "--sources over TCP needs a connection for each call, which is bound to the call's address: add"
                         + " --connections per-call"
                 ])
+        }
+        if let rate {
+            run.sourceRate = rate.perSecond
+            guard case .open(let whole, _, _) = run.load else {
+                stop(.usage, ["--source-rate drops arrivals, and --concurrency without --rate has none: give a --rate"])
+            }
+            if whole > rate.perSecond * Double(found.count) {
+                stop(
+                    .usage,
+                    [
+                        "--rate \(Rate(perSecond: whole).text) is more than \(found.count) sources begin at --source-rate \(rate.text):"
+                            + " \(Rate(perSecond: rate.perSecond * Double(found.count)).text)"
+                    ])
+            }
         }
         run.sources = found
         run.sourceOrder = order ?? .sequential

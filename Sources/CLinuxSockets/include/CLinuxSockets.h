@@ -38,6 +38,13 @@ int clx_udp_can_segment(int fd);
 int clx_udp_set_gro(int fd, int on);
 /// Has each received datagram tell the local address it was sent to (IP_PKTINFO, IPV6_RECVPKTINFO). Returns 0 or -errno.
 int clx_udp_tell_local(int fd);
+/// Marks what leaves by any socket: the whole octet of IPv4's Type of Service or IPv6's Traffic Class, DSCP in its upper six bits
+/// (RFC 2474 §3). Returns 0 or -errno.
+int clx_set_traffic_class(int fd, uint8_t octet);
+/// What becomes of datagrams longer than the path takes whole (IP_MTU_DISCOVER): they are refused with EMSGSIZE and none is cut on
+/// its way (DISCOVER), or all may be cut anywhere (IGNORE). Returns 0 or -errno.
+enum { CLX_PATH_MTU_DISCOVER = 1, CLX_PATH_MTU_IGNORE = 2 };
+int clx_udp_set_path_mtu(int fd, int how);
 /// Whether the machine lets a socket have this address: binds one to it, at any port, and closes it. Returns 0 or -errno.
 int clx_probe_local(const clx_address *local);
 /// Datagrams the kernel dropped for want of receive buffer since the socket was opened; also those not yet seen in a
@@ -132,8 +139,8 @@ int clx_stream_listen(const clx_address *local);
 /// descriptor or -errno.
 int clx_stream_accept(int listener, clx_address *peer);
 /// Begins a connection from `local`'s host (any port) to `remote`. `timeout` milliseconds without an acknowledgement end
-/// it (TCP_USER_TIMEOUT). Returns the descriptor, which is writable when the outcome is known, or -errno.
-int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout);
+/// it (TCP_USER_TIMEOUT). `traffic_class` as in clx_set_traffic_class, from the first segment on; 0: none. Returns the descriptor, which is writable when the outcome is known, or -errno.
+int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout, uint8_t traffic_class);
 /// The same time limit for a connection that was accepted.
 void clx_stream_limit(int fd, unsigned timeout);
 /// What became of a connection that was begun: 0 it stands, else -errno.
