@@ -96,6 +96,12 @@ final class Exchange {
         Array(message.utf8).withUnsafeBytes { engine.receive($0, from: source, received: now, now: now) }
     }
 
+    /// The engine receives a message that was sent to one of its several addresses.
+    func hear(_ message: String, from source: TransportAddress = Exchange.peer, at local: TransportAddress) {
+        now = now.advanced(byNanoseconds: 10_000)
+        Array(message.utf8).withUnsafeBytes { engine.receive($0, from: source, at: local, received: now, now: now) }
+    }
+
     /// The engine receives a message on a connection.
     func hear(_ message: String, on flow: Flow) {
         now = now.advanced(byNanoseconds: 10_000)

@@ -27,27 +27,30 @@ enum CarillonCommand {
     }()
 
     /// `carillon run basic-call` toward `port`, without segmentation: a tap on loopback sees a segmented send as one frame.
+    ///
+    /// - Parameter isAnywhere: its port is one of no address in particular.
     static func caller(
-        to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, at host: Loopback = .ipv4,
-        _ more: [String] = []
+        to port: UInt16, at target: String? = nil, from local: UInt16, calls: Int, rate: Int = 500,
+        at host: Loopback = .ipv4, isAnywhere: Bool = false, _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
             "carillon-caller",
             [
-                path, "run", "basic-call", "\(host.rawValue):\(port)", "--local", "\(host.rawValue):\(local)",
+                path, "run", "basic-call", "\(target ?? host.rawValue):\(port)", "--local",
+                "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(local)",
                 "--workers", "1",
                 "--rate",
                 "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out", "record",
             ] + more)
     }
 
-    static func callee(on port: UInt16, calls: Int, at host: Loopback = .ipv4, _ more: [String] = []) async throws
-        -> ChildProcess
-    {
+    static func callee(
+        on port: UInt16, calls: Int, at host: Loopback = .ipv4, isAnywhere: Bool = false, _ more: [String] = []
+    ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "carillon-callee",
             [
-                path, "serve", "basic-call", "--listen", "\(host.rawValue):\(port)", "--calls", "\(calls)",
+                path, "serve", "basic-call", "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls", "\(calls)",
                 "--until-idle",
                 "5s",
                 "--gso", "off", "--out", "record",
