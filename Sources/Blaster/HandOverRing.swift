@@ -69,7 +69,8 @@ struct HandOverRing: @unchecked Sendable {
 
         /// - Returns: false when there is no room.
         mutating func push(
-            _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress = TransportAddress(ipv4: 0, port: 0),
+            _ message: UnsafeRawBufferPointer, from source: TransportAddress,
+            at local: TransportAddress = TransportAddress(ipv4: 0, port: 0),
             stamp: Int64
         ) -> Bool {
             let capacity = ring.capacity

@@ -245,7 +245,8 @@ public struct UDPSocket: ~Copyable {
         guard
             clx_udp_set_buffers(
                 beside, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &effective.receive,
-                &effective.send) == 0, Self.mark(beside, options) == 0, let receiver = clx_receiver_create(beside, UInt32(Self.batch))
+                &effective.send) == 0, Self.mark(beside, options) == 0,
+            let receiver = clx_receiver_create(beside, UInt32(Self.batch))
         else {
             clx_close(beside)
             return

@@ -17,7 +17,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private static var muchWork: Int { 32 }
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
-    private static var errorsPerRound: Int { 64 }
+    static var errorsPerRound: Int { 64 }
     /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
     private static var muchFromOne: Int { 500 }
     /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
@@ -84,7 +84,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var fromOthers = 0
     var handedOver: UInt64 = 0
     var handOverOverflow: UInt64 = 0
-    private var failure = clx_error()
+    var failure = clx_error()
     /// When streams are looked at next though there is no connection.
     var nextStreamLook = MonotonicInstant.zero
 
@@ -238,7 +238,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             if message.source == likelyPeer { fromLikelyPeer &+= 1 } else { likelyPeerIsWrong(message.source) }
             if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
                 if producers[owner].push(
-                    message.octets, from: message.source, at: message.local, stamp: message.stamp) {
+                    message.octets, from: message.source, at: message.local, stamp: message.stamp)
+                {
                     handedOver &+= 1
                 } else {
                     handOverOverflow &+= 1
@@ -384,31 +385,6 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             switch engine.flush(through: &socket) {
             case .sent, .burstSpent: continue
             case .blocked: return
-            }
-        }
-    }
-
-    /// Tells the engine of sends that failed and of ICMP answers.
-    private mutating func tellFailures(_ now: MonotonicInstant) {
-        while let failure = socket.takeFailure() {
-            if case .refused(EMSGSIZE) = failure.event {
-                engine.messageWasTooLong(on: failure.flow, owner: failure.owner, now: now)
-            } else {
-                engine.flow(failure.flow, did: failure.event, now: now)
-            }
-        }
-        guard socket.hasErrors else { return }
-        for _ in 0..<Self.errorsPerRound {
-            guard socket.readError(into: &failure) else { return }
-            // Origin 1 is this machine's own refusal to send: told by the send.
-            guard failure.origin > 1 else { continue }
-            let destination = TransportAddress(failure.destination)
-            let code = failure.error
-            let length = Int(failure.length)
-            withUnsafeBytes(of: &failure.octets) { octets in
-                engine.sendFailed(
-                    to: destination, quoted: UnsafeRawBufferPointer(rebasing: octets[0..<min(length, octets.count)]),
-                    errno: code, now: now)
             }
         }
     }

@@ -13,7 +13,8 @@ extension CallEngine {
     /// Of a connection that a peer has opened: the address it was opened to. Of a call's own: the call's source.
     @inline(never)
     private static func number(
-        ofStream flow: Flow, _ flows: borrowing FlowTable, _ slots: borrowing SlotSlab, _ locals: borrowing LocalAddresses
+        ofStream flow: Flow, _ flows: borrowing FlowTable, _ slots: borrowing SlotSlab,
+        _ locals: borrowing LocalAddresses
     ) -> UInt32 {
         if flow.isAccepted { return flows.local(ofAccepted: flow) }
         guard flow.isOfCall, slots.isLive(flow.callSlot) else { return 0 }

@@ -108,7 +108,8 @@ extension CallEngine {
     mutating func traceStray(_ reason: StrayReason) {
         guard !traces.isOff, let base = hand else { return }
         traces.appendStray(
-            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: ownAddress(of: arrival),
+            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source,
+            to: ownAddress(of: arrival),
             at: received, isStream: arrival.isStream)
     }
 

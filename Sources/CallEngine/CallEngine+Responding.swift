@@ -18,7 +18,9 @@ extension CallEngine {
         let branch = topmostBranch(base, via)
         let isLast = branch.length > 0 && branch.end == via.end
         let head = Int(branch.offset &- via.offset)
-        if isLast, source == viaSource, arrival == viaArrival, head == viaHeadCount, memcmp(base + Int(via.offset), viaHead, head) == 0 {
+        if isLast, source == viaSource, arrival == viaArrival, head == viaHeadCount,
+            memcmp(base + Int(via.offset), viaHead, head) == 0
+        {
             return lastViaPath
         }
         let path = readViaPath(base, via)
@@ -42,7 +44,8 @@ extension CallEngine {
         // The packet's own address, at the port of sent-by: what `received` would say.
         if rport == nil { address.port = via.port == 0 ? 5060 : via.port }
         // Before all else where it is an address of one host that the socket reaches; a group is not answered.
-        if let maddr = via.maddr, let other = TransportAddress(base, host: maddr, port: via.port == 0 ? 5060 : via.port),
+        if let maddr = via.maddr,
+            let other = TransportAddress(base, host: maddr, port: via.port == 0 ? 5060 : via.port),
             other.isIPv6 == source.isIPv6, !other.isUnspecified, !other.isMulticast
         {
             address = other

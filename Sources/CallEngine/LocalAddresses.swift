@@ -28,8 +28,7 @@ struct LocalAddresses: ~Copyable {
     private struct Record {
         var address: TransportAddress
         /// In brackets where it is an IPv6 address.
-        var text:
-            (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+        var text: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
         var length: UInt8
     }
 
@@ -135,7 +134,8 @@ struct LocalAddresses: ~Copyable {
     func text(_ number: UInt32) -> UnsafeRawBufferPointer {
         let record = records + Int(number)
         return UnsafeRawBufferPointer(
-            start: UnsafeRawPointer(record) + MemoryLayout<Record>.offset(of: \.text)!, count: Int(record.pointee.length))
+            start: UnsafeRawPointer(record) + MemoryLayout<Record>.offset(of: \.text)!,
+            count: Int(record.pointee.length))
     }
 
     /// As SDP shows it: without brackets.

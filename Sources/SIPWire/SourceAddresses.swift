@@ -31,7 +31,8 @@ public struct SourceAddresses: Sendable, Equatable {
             let first = try Self.address(text[..<slash])
             let width = first.isIPv6 ? 128 : 32
             guard let bits = Int(text[text.index(after: slash)...]), (0...width).contains(bits) else {
-                throw Problem(text: "\"\(text[text.index(after: slash)...])\" is no length of a prefix: from 0 to \(width)")
+                throw Problem(
+                    text: "\"\(text[text.index(after: slash)...])\" is no length of a prefix: from 0 to \(width)")
             }
             let free = width - bits
             guard free <= 16 else { throw Self.tooMany }
@@ -40,7 +41,8 @@ public struct SourceAddresses: Sendable, Equatable {
                 var whole = first
                 whole.low &= ~mask
                 throw Problem(
-                    text: "\(first.bareText) is within a prefix of \(bits) bits and does not begin it: write \(whole.bareText)/\(bits)"
+                    text:
+                        "\(first.bareText) is within a prefix of \(bits) bits and does not begin it: write \(whole.bareText)/\(bits)"
                         + " for all of it, or \(first.bareText) alone")
             }
             try add(first, 1 << free)

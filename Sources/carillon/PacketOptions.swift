@@ -5,7 +5,8 @@ import CarillonKit
 /// What packets carry besides SIP, of `run` and `serve`.
 struct PacketOptions: ParsableArguments {
     @Option(
-        name: .customLong("dscp"), help: "Mark of all packets, UDP and TCP: 0 to 63, or EF, CS3, AF31 (RFC 2474). Default: none.",
+        name: .customLong("dscp"),
+        help: "Mark of all packets, UDP and TCP: 0 to 63, or EF, CS3, AF31 (RFC 2474). Default: none.",
         transform: DSCP.parse)
     var dscp: DSCP?
     @Option(

@@ -143,7 +143,10 @@ struct Run: ParsableCommand {
         } else {
             let ports = addresses.prefix(4).map { String($0.port) }.listed + (addresses.count > 4 ? ", …" : "")
             lines.append(
-                ("local", "\(run.sources.text), \(run.sourceOrder.text), at port\(addresses.count > 1 ? "s" : "") \(ports)"))
+                (
+                    "local",
+                    "\(run.sources.text), \(run.sourceOrder.text), at port\(addresses.count > 1 ? "s" : "") \(ports)"
+                ))
         }
         lines.append(("load", load.text(run)))
         lines += Head.common(run, engine)

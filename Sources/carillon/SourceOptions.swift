@@ -6,7 +6,9 @@ import SIPWire
 struct SourceOptions: ParsableArguments {
     @Option(
         name: .customLong("sources"),
-        help: "Addresses that calls are sent from, each from one: 10.0.1.0/24, 10.0.1.5-10.0.1.9, [2001:db8::]/112. May be repeated.")
+        help:
+            "Addresses that calls are sent from, each from one: 10.0.1.0/24, 10.0.1.5-10.0.1.9, [2001:db8::]/112. May be repeated."
+    )
     var sources: [String] = []
     @Option(
         name: .customLong("sources-order"),
@@ -17,13 +19,18 @@ struct SourceOptions: ParsableArguments {
 
     @Option(
         name: .customLong("source-rate"),
-        help: "Calls that one of --sources begins, at most: 2/s. An arrival beyond that is dropped and counted. With --rate.",
+        help:
+            "Calls that one of --sources begins, at most: 2/s. An arrival beyond that is dropped and counted. With --rate.",
         transform: Rate.parse)
     var rate: Rate?
 
     func validate() throws {
-        if rate != nil, sources.isEmpty { throw ValidationError("--source-rate is the rate of each of --sources: none are given") }
-        if order != nil, sources.isEmpty { throw ValidationError("--sources-order says how --sources are used: none are given") }
+        if rate != nil, sources.isEmpty {
+            throw ValidationError("--source-rate is the rate of each of --sources: none are given")
+        }
+        if order != nil, sources.isEmpty {
+            throw ValidationError("--sources-order says how --sources are used: none are given")
+        }
     }
 
     /// After addresses and transport.
@@ -97,7 +104,8 @@ extension SourceOrder {
         case "sequential": return .sequential
         case "random": return .random
         default:
-            guard argument.hasPrefix("blocks:"), let length = Int(argument.dropFirst(7)), (1...1_000_000).contains(length)
+            guard argument.hasPrefix("blocks:"), let length = Int(argument.dropFirst(7)),
+                (1...1_000_000).contains(length)
             else { throw ArgumentProblem("write sequential, random or blocks:64") }
             return .blocks(length)
         }

@@ -75,7 +75,8 @@ struct SourceSocketTests {
         var seen: (local: TransportAddress, source: TransportAddress)?
         while seen == nil {
             _ = clx_wait(server.descriptor, -1, -1, -1, 1_000_000_000)
-            try #require(server.receiveBatch() > 0)
+            let buffers = server.receiveBatch()
+            try #require(buffers > 0)
             while let message = server.nextMessage() { seen = (message.local, message.source) }
         }
         let (local, source) = try #require(seen)
@@ -99,7 +100,8 @@ struct SourceSocketTests {
             log.add(markedMessage(owner: owner, sequence: 0, length: 300), flow: owner / 4, owner: owner)
         }
         Self.sendAll(&a, &log, table)
-        let failure = try #require(a.takeFailure())
+        let taken = a.takeFailure()
+        let failure = try #require(taken)
         #expect(failure.flow.index == 0)
         guard case .refused(EADDRNOTAVAIL) = failure.event else {
             Issue.record("\(failure.event)")
@@ -118,7 +120,8 @@ struct SourceSocketTests {
         #expect {
             try Blaster.carryOut(
                 plan, control: RunControl(),
-                makeEngine: { EchoEngine(worker: $0, target: $1, behaviour: EchoBehaviour()) }, finishEngine: { _, _ in },
+                makeEngine: { EchoEngine(worker: $0, target: $1, behaviour: EchoBehaviour()) },
+                finishEngine: { _, _ in },
                 progressInterval: 1_000_000_000, onProgress: { _ in })
         } throws: {
             "\($0)".contains("cannot send from 192.0.2.9: Cannot assign requested address")
@@ -167,7 +170,8 @@ struct PacketMarkTests {
         }
         sendAll(&a, &log, to: table)
         #expect(drain(&b, count: 5).count == 5)
-        let failure = try #require(a.takeFailure())
+        let taken = a.takeFailure()
+        let failure = try #require(taken)
         #expect(failure.owner == 4)
         guard case .refused(EMSGSIZE) = failure.event else {
             Issue.record("\(failure.event)")

@@ -12,7 +12,9 @@ struct SourceTests {
     private static let contact = "Contact: <sip:bob@10.0.0.2:5060>"
     private static let peersCall = "a84b4c76e66710"
 
-    private static func address(_ last: UInt32) -> TransportAddress { TransportAddress(ipv4: 0x0A00_0900 + last, port: 5060) }
+    private static func address(_ last: UInt32) -> TransportAddress {
+        TransportAddress(ipv4: 0x0A00_0900 + last, port: 5060)
+    }
 
     private static func exchange(
         _ scenario: Scenario = basicCall, plays: Set<String> = ["alice"], order: SourceOrder = .sequential,
@@ -94,7 +96,8 @@ struct SourceTests {
         let answer = invite.response("200 OK", Self.contact)
         exchange.hear(answer.replacing("UDP 10.0.9.2:5060", with: "UDP 10.0.9.1:5060"), at: Self.address(2))
         #expect(exchange.take().isEmpty)
-        exchange.hear(answer.replacing("UDP 10.0.9.2:5060;", with: "UDP 10.0.9.2;received=10.0.9.2;"), at: Self.address(2))
+        exchange.hear(
+            answer.replacing("UDP 10.0.9.2:5060;", with: "UDP 10.0.9.2;received=10.0.9.2;"), at: Self.address(2))
         #expect(exchange.take().map(\.start) == ["ACK", "BYE"])
     }
 
@@ -113,7 +116,8 @@ struct SourceTests {
 
     private static func invite(to host: String, from: String = "10.0.0.2:5060") -> String {
         request(
-            "INVITE", uri: "sip:bob@\(host)", branch: "one\(host)", from: "<sip:alice@10.0.0.2>;tag=a", to: "<sip:bob@\(host)>",
+            "INVITE", uri: "sip:bob@\(host)", branch: "one\(host)", from: "<sip:alice@10.0.0.2>;tag=a",
+            to: "<sip:bob@\(host)>",
             callID: peersCall + host, cseq: "1 INVITE", "Contact: <sip:alice@10.0.0.2:5060>")
     }
 
@@ -124,7 +128,8 @@ struct SourceTests {
             let host = "10.0.9.\(last)"
             let local = Self.address(last)
             let callID = "\(exchange.count(.runsSucceeded))"
-            let invite = Self.invite(to: host).replacing(Self.peersCall, with: callID).replacing("z9hG4bKone", with: "z9hG4bK\(callID)")
+            let invite = Self.invite(to: host).replacing(Self.peersCall, with: callID).replacing(
+                "z9hG4bKone", with: "z9hG4bK\(callID)")
             exchange.hear(invite, at: local)
             let answers = exchange.take()
             #expect(answers.map(\.start) == ["180", "200"])
@@ -182,7 +187,8 @@ struct ResponseWayTests {
         let exchange = try Exchange(optionsPing, plays: [])
         let source = TransportAddress(ipv4: 0x0A00_0002, port: 6000)
         let request = request(
-            "OPTIONS", branch: "w", from: "<sip:alice@10.0.0.2>;tag=a", to: "<sip:bob@10.0.0.1>", callID: "way", cseq: "1 OPTIONS")
+            "OPTIONS", branch: "w", from: "<sip:alice@10.0.0.2>;tag=a", to: "<sip:bob@10.0.0.1>", callID: "way",
+            cseq: "1 OPTIONS")
         exchange.hear(request.replacing("SIP/2.0/UDP 10.0.0.2:5060;", with: "SIP/2.0/UDP \(via);"), from: source)
         let answer = try exchange.takeOne()
         let parts = Set(answer.header("Via").dropFirst("SIP/2.0/UDP ".count).split(separator: ";").map(String.init))

@@ -85,11 +85,15 @@ extension CommandTests {
             Case("run", "basic-call", "--sources", "127.0.0.9", "--local", "127.0.0.1", says: "0.0.0.0:5060"),
             Case("run", "basic-call", "--sources", "127.0.0.9", "--interface", "lo", says: "both say"),
             Case("run", "basic-call", "--sources", "127.0.0.9", "--advertise", "a.example", says: "contradict"),
-            Case("run", "basic-call", "127.0.0.1:5060", "--sources", "127.0.0.9", "--transport", "tcp", says: "--connections per-call"),
+            Case(
+                "run", "basic-call", "127.0.0.1:5060", "--sources", "127.0.0.9", "--transport", "tcp",
+                says: "--connections per-call"),
             Case("run", "basic-call", "--sources-order", "random", says: "none are given"),
             Case("run", "basic-call", "--sources", "127.0.0.9", "--sources-order", "blocks:0", says: "blocks:64"),
             Case("run", "basic-call", "--source-rate", "5/s", says: "none are given"),
-            Case("run", "basic-call", "--sources", "127.0.0.0/30", "--source-rate", "5/s", "--rate", "21/s", says: "20/s"),
+            Case(
+                "run", "basic-call", "--sources", "127.0.0.0/30", "--source-rate", "5/s", "--rate", "21/s", says: "20/s"
+            ),
             Case(
                 "run", "basic-call", "--sources", "127.0.0.9", "--source-rate", "5/s", "--concurrency", "2",
                 says: "give a --rate"),

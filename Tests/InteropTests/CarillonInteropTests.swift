@@ -54,7 +54,8 @@ struct CarillonInteropTests {
             // One that listens at all addresses, called at one that is not its machine's first.
             let callee = start(try await CarillonCommand.callee(on: wide, calls: 100, isAnywhere: true))
             let second = start(
-                try CarillonCommand.caller(to: wide, at: "127.3.3.3", from: ours, calls: 100, isAnywhere: true, more))
+                try CarillonCommand.caller(to: wide, named: "127.3.3.3", from: ours, calls: 100, isAnywhere: true, more)
+            )
             #expect(try await second.exit(within: .seconds(60)) == 0, "\(second.lastWords)")
             try expectAllSucceeded(second, 100)
             #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")

@@ -15,8 +15,12 @@ struct SourceAddressesTests {
         arguments: [
             ("10.0.0.5", ["10.0.0.5"]), ("10.0.0.4/30", ["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7"]),
             ("10.0.0.255-10.0.1.1", ["10.0.0.255", "10.0.1.0", "10.0.1.1"]), ("10.0.0.9/32", ["10.0.0.9"]),
-            ("2001:db8::/127", ["2001:db8::", "2001:db8::1"]), ("2001:db8::ffff-2001:db8::1:0", ["2001:db8::ffff", "2001:db8::1:0"]),
-            ("2001:db8:0:1:ffff:ffff:ffff:ffff-2001:db8:0:2::", ["2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:2::"]),
+            ("2001:db8::/127", ["2001:db8::", "2001:db8::1"]),
+            ("2001:db8::ffff-2001:db8::1:0", ["2001:db8::ffff", "2001:db8::1:0"]),
+            (
+                "2001:db8:0:1:ffff:ffff:ffff:ffff-2001:db8:0:2::",
+                ["2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:2::"]
+            ),
         ])
     func written(text: String, addresses: [String]) throws {
         let sources = try Self.made(text)
@@ -41,7 +45,8 @@ struct SourceAddressesTests {
         "that are none say why",
         arguments: [
             ("10.0.0.1/24", "write 10.0.0.0/24"), ("10.0.0.0/-1", "from 0 to 32"), ("2001:db8::/129", "from 0 to 128"),
-            ("10.0.0.0/15", "more than 65536"), ("2001:db8::/64", "more than 65536"), ("2001:db8::-2001:db9::", "more than 65536"),
+            ("10.0.0.0/15", "more than 65536"), ("2001:db8::/64", "more than 65536"),
+            ("2001:db8::-2001:db9::", "more than 65536"),
             ("example.com", "no IP address"), ("", "no IP address"), ("10.0.0.1-::1", "make no range"),
             ("10.0.0.2-10.0.0.1", "comes before"), ("0.0.0.0", "any address"),
         ])

@@ -30,7 +30,7 @@ enum CarillonCommand {
     ///
     /// - Parameter isAnywhere: its port is one of no address in particular.
     static func caller(
-        to port: UInt16, at target: String? = nil, from local: UInt16, calls: Int, rate: Int = 500,
+        to port: UInt16, named target: String? = nil, from local: UInt16, calls: Int, rate: Int = 500,
         at host: Loopback = .ipv4, isAnywhere: Bool = false, _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
@@ -50,7 +50,8 @@ enum CarillonCommand {
         let process = try ChildProcess(
             "carillon-callee",
             [
-                path, "serve", "basic-call", "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls", "\(calls)",
+                path, "serve", "basic-call", "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls",
+                "\(calls)",
                 "--until-idle",
                 "5s",
                 "--gso", "off", "--out", "record",

@@ -97,7 +97,9 @@ struct SIPCapture {
     }
 
     func sources() async throws -> [Source] {
-        let names = ["ip.src", "udp.srcport", "sip.Via.sent-by.address", "sip.contact.host", "ip.dsfield.dscp", "sip.Method"]
+        let names = [
+            "ip.src", "udp.srcport", "sip.Via.sent-by.address", "sip.contact.host", "ip.dsfield.dscp", "sip.Method",
+        ]
         let lines = try await tshark(
             ["-Y", "sip && udp", "-T", "fields", "-E", "separator=|"] + names.flatMap { ["-e", $0] })
         return try lines.map { line in
