@@ -76,7 +76,8 @@ final class Exchange {
             let octets = UnsafeRawBufferPointer(start: engine.outbound.octets + entry.offset, count: entry.length)
             messages.append(
                 SentMessage(
-                    text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow), flow: entry.flow)
+                    text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow), flow: entry.flow,
+                    from: engine.localAddress(of: entry.flow))
             )
         }
         engine.outbound.removeAll()
@@ -129,6 +130,7 @@ struct SentMessage {
     var text: String
     var to: TransportAddress
     var flow: Flow
+    var from: TransportAddress
 
     /// "INVITE" or "200".
     var start: String {

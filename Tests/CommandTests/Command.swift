@@ -174,8 +174,11 @@ func freePort() throws -> UInt16 {
 func isBound(_ port: UInt16) -> Bool {
     let digits = String(port, radix: 16, uppercase: true)
     let wanted = ":" + String(repeating: "0", count: 4 - digits.count) + digits
-    guard let table = try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8) else { return false }
-    return table.split(separator: "\n").contains {
+    // Of a file in /proc, String(contentsOfFile:) reads the first page only.
+    guard let file = FileHandle(forReadingAtPath: "/proc/net/udp"), let octets = try? file.readToEnd() else {
+        return false
+    }
+    return String(decoding: octets, as: UTF8.self).split(separator: "\n").contains {
         $0.split(separator: " ").dropFirst().first?.hasSuffix(wanted) ?? false
     }
 }

@@ -34,8 +34,11 @@ enum UDPPorts {
         let hexadecimal = String(port, radix: 16, uppercase: true)
         let wanted = ":" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal
         return files.contains { file in
-            guard let table = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
-            return table.split(separator: "\n").dropFirst().contains { line in
+            // Of a file in /proc, String(contentsOfFile:) reads the first page only.
+            guard let handle = FileHandle(forReadingAtPath: file), let octets = try? handle.readToEnd() else {
+                return false
+            }
+            return String(decoding: octets, as: UTF8.self).split(separator: "\n").dropFirst().contains { line in
                 let fields = line.split(separator: " ")
                 return fields.count > 3 && fields[1].hasSuffix(wanted) && (state == nil || fields[3] == state!)
             }
