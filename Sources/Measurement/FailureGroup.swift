@@ -112,7 +112,7 @@ extension FailureEvidence {
         case .request(let method): method.reportName
         case .timeout: "nothing"
         case .transport(EMSGSIZE):
-            "a message too long to be sent: a datagram holds 65,507 octets, and with --path-mtu discover what the path takes whole"
+            "a message too long to be sent: a datagram holds 65,507 octets, with --path-mtu discover only what the path takes whole"
         case .transport(0): "the connection closed by the peer"
         case .transport(EPROTO): "a connection that had to be closed: what came on it cannot be read as SIP"
         case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
