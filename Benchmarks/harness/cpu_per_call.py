@@ -114,6 +114,38 @@ def digest(calls, rounds):
         "us CPU per registration", samples, bars, void, complete, "" if carillon_runs() else NOT_YET)
 
 
+def sources(calls, rounds):
+    """Callers from 10,000 loopback addresses beside one, against the C callee.
+
+    The bar is what the number of addresses costs: one and 10,000 through the same kind of socket. An ordinary caller stands beside
+    them: its socket is connected to the callee, so that no route is looked up for a datagram, and its sends are segmented; a socket
+    that names a source for each datagram has neither, unless calls come in blocks from each address. That is the kernel's price.
+    """
+    many, one = ["--sources", "127.1.0.0-127.1.39.15"], ["--sources", "127.1.0.0"]
+    blocks = many + ["--sources-order", "blocks:64"]
+    variants = {
+        "no --sources, --gso off": (False, []), "1 source, --gso off": (False, one), "10,000 sources, --gso off": (False, many),
+        "no --sources": (True, []), "10,000 sources": (True, many), "10,000 sources, blocks:64": (True, blocks)}
+    makers = {}
+    if carillon_runs():
+        makers = {name: (lambda gso=gso, options=options: Carillon(gso=gso, sources=options)) for name, (gso, options) in variants.items()}
+    contenders = {
+        name: (lambda name=name, make=make: {name: exchange(make(), CPeer(), calls, WINDOW)[0]}) for name, make in makers.items()}
+    samples, void, complete = interleave(contenders, rounds)
+
+    def beside(name, other):
+        return ratio(median_of(samples, name), median_of(samples, other))
+
+    bars = [Bar("10,000 sources / 1 source, --gso off", beside("10,000 sources, --gso off", "1 source, --gso off"), 1.1)]
+    pairs = (
+        ("10,000 sources, --gso off", "no --sources, --gso off"), ("10,000 sources", "no --sources"),
+        ("10,000 sources, blocks:64", "no --sources"))
+    notes = "; ".join(f"{name} / {other}: {beside(name, other):.2f}" for name, other in pairs if beside(name, other)) or NOT_YET
+    return Result(
+        f"Caller from many addresses against the C callee, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples, bars,
+        void, complete, notes)
+
+
 def streams(calls, rounds):
     """Callers over one TCP connection against the C callee."""
     floor = "C, one connection"

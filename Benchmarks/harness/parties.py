@@ -159,12 +159,13 @@ class SIPp(Party):
 class Carillon(Party):
     name = "carillon"
 
-    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call", connections=None):
+    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call", connections=None, sources=()):
         self.scenario = scenario
         self.tcp = connections is not None
         self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
         if connections:
             self.extra += ["--transport", "tcp", "--connections", connections]
+        self.extra += list(sources)
         self.seed = seed
         self._record = None
 

@@ -9,6 +9,8 @@ import TLSSessions
 public enum BlasterError: Error, CustomStringConvertible {
     case socket(SocketError)
     case tooFewPorts(workers: Int, ports: ClosedRange<UInt16>)
+    /// Something is to be sent from an address that the machine does not have.
+    case noSource(TransportAddress, errno: Int32)
     case noThread(errno: Int32)
     case noEvent(errno: Int32)
 
@@ -17,6 +19,10 @@ public enum BlasterError: Error, CustomStringConvertible {
         case .socket(let error): return error.description
         case .tooFewPorts(let workers, let ports):
             return "\(workers) workers need a port each, \(ports.lowerBound)-\(ports.upperBound) has \(ports.count)"
+        case .noSource(let address, let errno):
+            return
+                "cannot send from \(address.bareText): \(String(cString: strerror(errno))). Every address of --sources must be one of"
+                + " this machine's (ip address show; ip route show table local)"
         case .noThread(let errno): return "cannot start a worker thread: \(String(cString: strerror(errno)))"
         case .noEvent(let errno): return "cannot create an event descriptor: \(String(cString: strerror(errno)))"
         }
@@ -55,6 +61,11 @@ public enum Blaster {
     ) throws(BlasterError) -> RunResult {
         let count = plan.workersInUse
         if let ports = plan.ports, ports.count < count { throw .tooFewPorts(workers: count, ports: ports) }
+        for number in 0..<plan.sources.count {
+            var source = clx_address(plan.sources[number])
+            let failed = clx_probe_local(&source)
+            if failed != 0 { throw .noSource(plan.sources[number], errno: -failed) }
+        }
         let shared = try SharedMemory(plan: plan)
         defer { shared.destroy() }
 

@@ -59,7 +59,8 @@ extension ConnectionTable {
             let descriptor = clx_stream_accept(listener, &peer)
             if descriptor >= 0 {
                 guard let flow = accept(descriptor, tls: isSecure, now: now.nanoseconds), !isSecure else { continue }
-                engine.flow(flow, did: .accepted(from: TransportAddress(peer)), now: now)
+                engine.flow(
+                    flow, did: .accepted(from: TransportAddress(peer), at: reached(descriptor)), now: now)
                 continue
             }
             switch -descriptor {
@@ -70,6 +71,12 @@ extension ConnectionTable {
             }
             return
         }
+    }
+
+    /// Which of our addresses a connection came to, where that has to be asked.
+    func reached(_ descriptor: Int32) -> TransportAddress? {
+        var here = clx_address()
+        return local.isUnspecified && clx_local_address(descriptor, &here) == 0 ? TransportAddress(here) : nil
     }
 
     /// A connection of ours stands, or not.

@@ -118,7 +118,9 @@ extension ConnectionTable {
                 _ = clx_remote_address(connection.pointee.descriptor, &peer)
                 notices.append(
                     ConnectionNotice(
-                        flow: connection.pointee.flow, event: .accepted(from: TransportAddress(peer)), setup: took))
+                        flow: connection.pointee.flow,
+                        event: .accepted(from: TransportAddress(peer), at: reached(connection.pointee.descriptor)),
+                        setup: took))
             } else {
                 counters.connectionsOpened &+= 1
                 notices.append(

@@ -43,10 +43,10 @@ extension ConnectionTable {
     ) -> UInt32 {
         if let place = place(of: flow) {
             if connections[Int(place)].state == .idle {
-                if connections[Int(place)].began <= now { begin(place, to: flows.address(of: flow), now: now) }
+                if connections[Int(place)].began <= now { begin(place, to: flows, now: now) }
             }
         } else {
-            guard !flow.isAccepted, !isEmpty, open(flow, to: flows.address(of: flow), now: now) != nil else {
+            guard !flow.isAccepted, !isEmpty, open(flow, to: flows, now: now) != nil else {
                 return Connection.none
             }
         }

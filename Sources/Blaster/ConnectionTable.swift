@@ -231,7 +231,9 @@ struct ConnectionTable: ~Copyable {
 
     /// A place for a flow of ours, and a connection on its way.
     /// - Returns: nil where all places are taken.
-    mutating func open(_ flow: Flow, to remote: TransportAddress, now: Int64) -> UInt32? {
+    mutating func open(
+        _ flow: Flow, to flows: borrowing some FlowAddresses & ~Copyable, now: Int64
+    ) -> UInt32? {
         if flow.isOfCall, placeOfCall[Int(flow.callSlot)] != 0 {
             // The slot's last call has gone without a word: the log was full.
             close(placeOfCall[Int(flow.callSlot)] - 1, errno: 0, tells: false)
@@ -250,13 +252,15 @@ struct ConnectionTable: ~Copyable {
         } else {
             placeOfCall[Int(flow.callSlot)] = place + 1
         }
-        begin(place, to: remote, now: now)
+        begin(place, to: flows, now: now)
         return place
     }
 
     /// Begins to set a connection up.
-    mutating func begin(_ place: UInt32, to remote: TransportAddress, now: Int64) {
-        let descriptor = clx_stream_connect_from(local, to: remote, options.patience)
+    mutating func begin(_ place: UInt32, to flows: borrowing some FlowAddresses & ~Copyable, now: Int64) {
+        let flow = connections[Int(place)].flow
+        let here = local.isUnspecified ? flows.localAddress(of: flow) : local
+        let descriptor = clx_stream_connect_from(here, to: flows.address(of: flow), options.patience)
         guard descriptor >= 0 else {
             failToOpen(place, errno: -descriptor, now: now)
             return
@@ -287,7 +291,7 @@ struct ConnectionTable: ~Copyable {
     ) -> Int32 {
         var here = clx_address(local)
         var there = clx_address(remote)
-        return clx_stream_connect(&here, &there, patience)
+        return clx_stream_connect(&here, &there, patience, options.trafficClass)
     }
 
     /// A connection that was begun has come to nothing.
@@ -354,6 +358,7 @@ struct ConnectionTable: ~Copyable {
         connection.pointee.began = now
         connection.pointee.lastUsed = now
         clx_stream_limit(descriptor, options.patience)
+        if options.trafficClass != 0 { _ = clx_set_traffic_class(descriptor, options.trafficClass) }
         guard clx_watch_add(watch, descriptor, place, UInt32(CLX_READABLE), 0) == 0 else {
             clx_close(descriptor)
             forget(place)
@@ -444,7 +449,7 @@ struct ConnectionTable: ~Copyable {
                     // Its failures are forgotten with it.
                     if isLook, now &- connection.pointee.lastUsed > 12 &* options.longestRetry { forget(place) }
                 } else if connection.pointee.began <= now {
-                    begin(place, to: flows.address(of: connection.pointee.flow), now: now)
+                    begin(place, to: flows, now: now)
                 } else {
                     awaitRetry(place)
                 }

@@ -26,6 +26,8 @@ struct HandOverRing: @unchecked Sendable {
         var high: UInt64
         var low: UInt64
         var stamp: Int64
+        var localHigh: UInt64
+        var localLow: UInt64
     }
 
     /// Stands in a header's length where the rest of the region is skipped.
@@ -36,7 +38,7 @@ struct HandOverRing: @unchecked Sendable {
     private let octets: UnsafeMutableRawPointer
     private let capacity: Int
 
-    /// - Parameter capacity: octets, a power of two; a datagram takes its length and 32 to 47 more.
+    /// - Parameter capacity: octets, a power of two; a datagram takes its length and 48 to 55 more.
     init(capacity: Int = 4 << 20) {
         precondition(capacity >= 1 << 18 && capacity & (capacity - 1) == 0, "a ring holds the longest datagram twice")
         let region = mmap(nil, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -66,7 +68,11 @@ struct HandOverRing: @unchecked Sendable {
         }
 
         /// - Returns: false when there is no room.
-        mutating func push(_ message: UnsafeRawBufferPointer, from source: TransportAddress, stamp: Int64) -> Bool {
+        mutating func push(
+            _ message: UnsafeRawBufferPointer, from source: TransportAddress,
+            at local: TransportAddress = TransportAddress(ipv4: 0, port: 0),
+            stamp: Int64
+        ) -> Bool {
             let capacity = ring.capacity
             let size = MemoryLayout<Header>.stride &+ message.count
             let need = (size &+ HandOverRing.alignment &- 1) & ~(HandOverRing.alignment &- 1)
@@ -82,7 +88,7 @@ struct HandOverRing: @unchecked Sendable {
             }
             let header = Header(
                 length: UInt32(message.count), port: source.port, isIPv6: source.isIPv6, high: source.high,
-                low: source.low, stamp: stamp)
+                low: source.low, stamp: stamp, localHigh: local.high, localLow: local.low)
             (ring.octets + place).storeBytes(of: header, as: Header.self)
             if let start = message.baseAddress {
                 (ring.octets + place + MemoryLayout<Header>.stride).copyMemory(from: start, byteCount: message.count)
@@ -131,10 +137,12 @@ struct HandOverRing: @unchecked Sendable {
             next &+= UInt64((size &+ HandOverRing.alignment &- 1) & ~(HandOverRing.alignment &- 1))
             var source = TransportAddress(ipv6High: header.high, ipv6Low: header.low, port: header.port)
             source.isIPv6 = header.isIPv6
+            var local = TransportAddress(ipv6High: header.localHigh, ipv6Low: header.localLow, port: 0)
+            local.isIPv6 = header.isIPv6
             let start = ring.octets + place + MemoryLayout<Header>.stride
             return UDPSocket.Message(
                 octets: UnsafeRawBufferPointer(start: start, count: Int(header.length)), source: source,
-                stamp: header.stamp)
+                stamp: header.stamp, local: local)
         }
 
         /// Says that this end is going to sleep.

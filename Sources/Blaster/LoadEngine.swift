@@ -1,4 +1,5 @@
 import CallEngine
+import Glibc
 import Measurement
 import SIPWire
 
@@ -19,11 +20,17 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
     mutating func receive(
         _ message: UnsafeRawBufferPointer, from source: TransportAddress, received: MonotonicInstant,
         now: MonotonicInstant)
+    /// The same of a socket with several local addresses.
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress,
+        received: MonotonicInstant, now: MonotonicInstant)
     /// One message of a stream.
     mutating func receive(
         _ message: UnsafeRawBufferPointer, on flow: Flow, received: MonotonicInstant, now: MonotonicInstant)
     mutating func advance(to now: MonotonicInstant)
     mutating func flow(_ flow: Flow, did event: FlowEvent, now: MonotonicInstant)
+    /// A datagram is longer than the path takes whole: its call's, and nobody else's.
+    mutating func messageWasTooLong(on flow: Flow, owner: UInt32, now: MonotonicInstant)
     mutating func sendFailed(
         to destination: TransportAddress, quoted: UnsafeRawBufferPointer, errno: Int32, now: MonotonicInstant)
     /// Hangs up so many runs.
@@ -64,6 +71,22 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
 extension LoadEngine where Self: ~Copyable {
     var lacksRow: Bool { false }
     mutating func recordWithoutRow() {}
+}
+
+/// Of engines that have one local address.
+extension LoadEngine where Self: ~Copyable {
+    mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress,
+        received: MonotonicInstant, now: MonotonicInstant
+    ) {
+        receive(message, from: source, received: received, now: now)
+    }
+}
+
+extension LoadEngine where Self: ~Copyable {
+    mutating func messageWasTooLong(on flow: Flow, owner: UInt32, now: MonotonicInstant) {
+        self.flow(flow, did: .refused(errno: EMSGSIZE), now: now)
+    }
 }
 
 /// Of engines that speak by datagrams alone.

@@ -25,6 +25,9 @@ public struct StreamOptions: Sendable {
     /// Needed where TLS is spoken.
     public var tls: TLSOptions?
 
+    /// The octet of IPv4's Type of Service or IPv6's Traffic Class; 0: as the system has it.
+    public var trafficClass: UInt8 = 0
+
     public init() {}
 }
 

@@ -34,7 +34,7 @@ extension UDPSocket {
                 if Int(sent) < headerCount &- headersSent { counters.shortSends &+= 1 }
                 for _ in 0..<sent { budget &-= leave(log) }
                 attempts = 0
-            } else if !goOn(after: -sent, log) {
+            } else if !goOn(after: reason(-sent, log, flows), log) {
                 return .blocked
             }
         }
@@ -43,12 +43,12 @@ extension UDPSocket {
     /// Gives up what has not left: counted, and told to its flows as `.queueFull`. The caller empties the log.
     public mutating func discard(_ log: borrowing OutboundLog) {
         while windowSent < windowCount {
-            giveUp(log[Int(order[windowSent])].flow, .queueFull)
+            giveUp(log[Int(order[windowSent])], .queueFull)
             windowSent &+= 1
             counters.sendsDropped &+= 1
         }
         for i in arranged..<log.count {
-            giveUp(log[i].flow, .queueFull)
+            giveUp(log[i], .queueFull)
             counters.sendsDropped &+= 1
         }
         forgetLog()
@@ -108,10 +108,15 @@ extension UDPSocket {
             }
             let segment = next &- start > 1 ? UInt16(truncatingIfNeeded: first.length) : 0
             if isFavoured {
-                clx_sender_open(sender, nil, segment)
+                clx_sender_open(sender, nil, nil, segment)
             } else {
                 var destination = clx_address(address)
-                clx_sender_open(sender, &destination, segment)
+                if namesSources {
+                    var source = clx_address(flows.localAddress(of: first.flow))
+                    clx_sender_open(sender, &destination, &source, segment)
+                } else {
+                    clx_sender_open(sender, &destination, nil, segment)
+                }
             }
             for i in start..<next {
                 let entry = log[Int(order[i])]
@@ -163,15 +168,24 @@ extension UDPSocket {
         }
         attempts = 0
         counters.sendsFailed &+= UInt64(messages)
-        giveUp(first.flow, .refused(errno: error))
+        giveUp(first, .refused(errno: error))
         windowSent &+= messages
         headersSent &+= 1
         return true
     }
 
-    private mutating func giveUp(_ flow: Flow, _ event: FlowEvent) {
+    /// The kernel says EINVAL where a source is no address of this machine any more: that is no matter of segments.
+    private func reason<Flows: FlowAddresses & ~Copyable>(
+        _ error: Int32, _ log: borrowing OutboundLog, _ flows: borrowing Flows
+    ) -> Int32 {
+        guard namesSources, error == EINVAL || error == ENETUNREACH else { return error }
+        var source = clx_address(flows.localAddress(of: log[Int(order[windowSent])].flow))
+        return clx_probe_local(&source) == 0 ? error : EADDRNOTAVAIL
+    }
+
+    private mutating func giveUp(_ entry: OutboundLog.Entry, _ event: FlowEvent) {
         guard failureCount < Self.mostFailures else { return }
-        failures[failureCount] = Failure(flow: flow, event: event)
+        failures[failureCount] = Failure(flow: entry.flow, owner: entry.owner, event: event)
         failureCount &+= 1
     }
 }

@@ -7,6 +7,12 @@ import SIPWire
 /// Where a flow leads: what a socket needs to know of an engine to send its log.
 public protocol FlowAddresses: ~Copyable {
     func address(of flow: Flow) -> TransportAddress
+    /// Where a flow leaves from; asked only of sockets that have several local addresses.
+    func localAddress(of flow: Flow) -> TransportAddress
+}
+
+extension FlowAddresses where Self: ~Copyable {
+    public func localAddress(of flow: Flow) -> TransportAddress { TransportAddress(ipv4: 0, port: 0) }
 }
 
 /// One bound, non-blocking UDP socket with everything a worker needs to move batches: prepared receive and send headers,
@@ -28,8 +34,23 @@ public struct UDPSocket: ~Copyable {
         public var segmentation = true
         /// The most messages that leave in one `send`, so that a peer's buffer is not overrun by one round of ours.
         public var burst = 512
+        /// The socket is bound to no address: each message says which of the machine's it leaves from, and which one it came to.
+        public var namesSources = false
+        /// The octet of IPv4's Type of Service or IPv6's Traffic Class; 0: as the system has it.
+        public var trafficClass: UInt8 = 0
+        public var pathMTU = PathMTU.system
 
         public init() {}
+    }
+
+    /// What becomes of datagrams that are longer than the path takes whole.
+    public enum PathMTU: Sendable, Equatable {
+        /// As the system is set up: usually they leave in fragments, and others must not be cut on their way.
+        case system
+        /// They are refused (EMSGSIZE), and none is cut on its way.
+        case discover
+        /// Any datagram may be cut anywhere.
+        case ignore
     }
 
     /// One received message; its octets are valid until the next `receiveBatch`.
@@ -38,11 +59,15 @@ public struct UDPSocket: ~Copyable {
         public var source: TransportAddress
         /// CLOCK_REALTIME when the kernel took it in; 0 when unknown. Segments of one buffer share its stamp.
         public var stamp: Int64
+        /// The local address it was sent to, without a port; unspecified unless the socket names its sources.
+        public var local = TransportAddress(ipv4: 0, port: 0)
     }
 
     /// A flow whose message did not leave.
     public struct Failure {
         public var flow: Flow
+        /// Call slot that the message was of.
+        public var owner: UInt32
         public var event: FlowEvent
     }
 
@@ -69,6 +94,7 @@ public struct UDPSocket: ~Copyable {
     let receiver: OpaquePointer
     let sender: OpaquePointer
     let burst: Int
+    let namesSources: Bool
 
     /// The socket that is connected to `favoured`; -1 while there is none.
     var favouredDescriptor: Int32 = -1
@@ -114,7 +140,12 @@ public struct UDPSocket: ~Copyable {
         guard descriptor >= 0 else { throw SocketError(operation: .open, address: local, errno: -descriptor) }
         var receiveBuffer: Int32 = 0
         var sendBuffer: Int32 = 0
-        var failed = clx_udp_set_buffers(
+        var failed = Self.mark(descriptor, options)
+        guard failed == 0 else {
+            clx_close(descriptor)
+            throw SocketError(operation: .marks, address: local, errno: -failed)
+        }
+        failed = clx_udp_set_buffers(
             descriptor, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &receiveBuffer,
             &sendBuffer)
         guard failed == 0 else {
@@ -142,6 +173,12 @@ public struct UDPSocket: ~Copyable {
         self.sender = sender
         localAddress = TransportAddress(name)
         burst = max(1, options.burst)
+        namesSources = options.namesSources
+        if namesSources {
+            failed = clx_udp_tell_local(descriptor)
+            // Only half of this object exists: it is left to nobody.
+            precondition(failed == 0, "no IP_PKTINFO: \(String(cString: strerror(-failed)))")
+        }
         largestSegment = 0
         if options.segmentation {
             if clx_udp_can_segment(descriptor) != 0 { largestSegment = Int(UInt16.max) }
@@ -151,6 +188,17 @@ public struct UDPSocket: ~Copyable {
         headerMessages = .allocate(capacity: SegmentGrouping.window)
         failures = .allocate(capacity: Self.mostFailures)
         counters.receiveBufferOctets = UInt64(receiveBuffer)
+    }
+
+    /// Sets what datagrams carry besides their octets.
+    private static func mark(_ descriptor: Int32, _ options: Options) -> Int32 {
+        var failed: Int32 = 0
+        if options.trafficClass != 0 { failed = clx_set_traffic_class(descriptor, options.trafficClass) }
+        if failed == 0, options.pathMTU != .system {
+            failed = clx_udp_set_path_mtu(
+                descriptor, Int32(options.pathMTU == .discover ? CLX_PATH_MTU_DISCOVER : CLX_PATH_MTU_IGNORE))
+        }
+        return failed
     }
 
     /// In place of a socket, for a worker that speaks over streams alone: nothing is open, nothing comes, and nothing may be
@@ -165,6 +213,7 @@ public struct UDPSocket: ~Copyable {
         self.sender = sender
         localAddress = local
         burst = 1
+        namesSources = false
         largestSegment = 0
         order = .allocate(capacity: 1)
         headerMessages = .allocate(capacity: 1)
@@ -187,7 +236,8 @@ public struct UDPSocket: ~Copyable {
 
     /// Gives a peer a socket of its own. Once in a socket's life; where the system refuses, all stays as it is.
     mutating func favour(_ peer: TransportAddress) {
-        guard favoured == nil else { return }
+        // A connected socket has one address of its own.
+        guard favoured == nil, !namesSources else { return }
         var name = clx_address(peer)
         let beside = clx_udp_open_beside(descriptor, &name)
         guard beside >= 0 else { return }
@@ -195,7 +245,8 @@ public struct UDPSocket: ~Copyable {
         guard
             clx_udp_set_buffers(
                 beside, Int32(clamping: options.receiveBuffer), Int32(clamping: options.sendBuffer), &effective.receive,
-                &effective.send) == 0, let receiver = clx_receiver_create(beside, UInt32(Self.batch))
+                &effective.send) == 0, Self.mark(beside, options) == 0,
+            let receiver = clx_receiver_create(beside, UInt32(Self.batch))
         else {
             clx_close(beside)
             return
@@ -284,9 +335,11 @@ public struct UDPSocket: ~Copyable {
             }
             counters.datagramsReceived &+= 1
             counters.octetsReceived &+= UInt64(end &- start)
-            return Message(
+            var message = Message(
                 octets: UnsafeRawBufferPointer(start: datagram.pointee.octets + Int(start), count: Int(end &- start)),
                 source: TransportAddress(datagram.pointee.source), stamp: datagram.pointee.stamp)
+            if namesSources { message.local = TransportAddress(datagram.pointee.local) }
+            return message
         }
     }
 

@@ -1,5 +1,6 @@
 import CLinuxSockets
 import CallEngine
+import Glibc
 import Measurement
 import SIPWire
 
@@ -153,5 +154,30 @@ extension Worker where Engine: ~Copyable {
         counters.stampUncertaintyNanoseconds = UInt64(stamps.uncertainty)
         counters.clockSteps = stamps.steps
         return counters
+    }
+
+    /// Tells the engine of sends that failed and of ICMP answers.
+    mutating func tellFailures(_ now: MonotonicInstant) {
+        while let failure = socket.takeFailure() {
+            if case .refused(EMSGSIZE) = failure.event {
+                engine.messageWasTooLong(on: failure.flow, owner: failure.owner, now: now)
+            } else {
+                engine.flow(failure.flow, did: failure.event, now: now)
+            }
+        }
+        guard socket.hasErrors else { return }
+        for _ in 0..<Self.errorsPerRound {
+            guard socket.readError(into: &failure) else { return }
+            // Origin 1 is this machine's own refusal to send: told by the send.
+            guard failure.origin > 1 else { continue }
+            let destination = TransportAddress(failure.destination)
+            let code = failure.error
+            let length = Int(failure.length)
+            withUnsafeBytes(of: &failure.octets) { octets in
+                engine.sendFailed(
+                    to: destination, quoted: UnsafeRawBufferPointer(rebasing: octets[0..<min(length, octets.count)]),
+                    errno: code, now: now)
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private static var muchWork: Int { 32 }
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
-    private static var errorsPerRound: Int { 64 }
+    static var errorsPerRound: Int { 64 }
     /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
     private static var muchFromOne: Int { 500 }
     /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
@@ -84,7 +84,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     private var fromOthers = 0
     var handedOver: UInt64 = 0
     var handOverOverflow: UInt64 = 0
-    private var failure = clx_error()
+    var failure = clx_error()
     /// When streams are looked at next though there is no connection.
     var nextStreamLook = MonotonicInstant.zero
 
@@ -237,15 +237,16 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             count &+= 1
             if message.source == likelyPeer { fromLikelyPeer &+= 1 } else { likelyPeerIsWrong(message.source) }
             if let producers, let owner = engine.owner(ofInitialRequest: message.octets, workers: workers), owner != 0 {
-                if producers[owner].push(message.octets, from: message.source, stamp: message.stamp) {
+                if producers[owner].push(
+                    message.octets, from: message.source, at: message.local, stamp: message.stamp)
+                {
                     handedOver &+= 1
                 } else {
                     handOverOverflow &+= 1
                 }
                 continue
             }
-            engine.receive(
-                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            give(message, now)
             if engine.wantsFlush { makeRoom(now) }
         }
         lastReceived = now
@@ -254,6 +255,16 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             for i in 1..<workers where producers[i].mustWake() { clx_event_signal(events[i]) }
         }
         return count
+    }
+
+    @inline(__always)
+    private mutating func give(_ message: UDPSocket.Message, _ now: MonotonicInstant) {
+        let received = stamps.instant(of: message.stamp, now: now)
+        if socket.namesSources {
+            engine.receive(message.octets, from: message.source, at: message.local, received: received, now: now)
+        } else {
+            engine.receive(message.octets, from: message.source, received: received, now: now)
+        }
     }
 
     /// How long what has come waited for us: one sample for all of it. What came before the start waited for a run that was not there
@@ -289,8 +300,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         while count < UDPSocket.batch, let message = consumer!.take() {
             if count == 0 { oldest = message.stamp }
             count &+= 1
-            engine.receive(
-                message.octets, from: message.source, received: stamps.instant(of: message.stamp, now: now), now: now)
+            give(message, now)
             if engine.wantsFlush { makeRoom(now) }
         }
         if count > 0 { lastReceived = now }
@@ -375,25 +385,6 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             switch engine.flush(through: &socket) {
             case .sent, .burstSpent: continue
             case .blocked: return
-            }
-        }
-    }
-
-    /// Tells the engine of sends that failed and of ICMP answers.
-    private mutating func tellFailures(_ now: MonotonicInstant) {
-        while let failure = socket.takeFailure() { engine.flow(failure.flow, did: failure.event, now: now) }
-        guard socket.hasErrors else { return }
-        for _ in 0..<Self.errorsPerRound {
-            guard socket.readError(into: &failure) else { return }
-            // Origin 1 is this machine's own refusal to send: told by the send.
-            guard failure.origin > 1 else { continue }
-            let destination = TransportAddress(failure.destination)
-            let code = failure.error
-            let length = Int(failure.length)
-            withUnsafeBytes(of: &failure.octets) { octets in
-                engine.sendFailed(
-                    to: destination, quoted: UnsafeRawBufferPointer(rebasing: octets[0..<min(length, octets.count)]),
-                    errno: code, now: now)
             }
         }
     }

@@ -45,9 +45,9 @@ struct WorkerSockets: ~Copyable {
                 place = opened.localAddress
                 socket = consume opened
             }
-            if plan.speaksStreams, plan.transports != .tls || !plan.speaksDatagrams {
+            if plan.transports.contains(.tcp) || listensSecurely {
                 do throws(SocketError) {
-                    (listener, place) = try Self.listen(place, transport: listensSecurely ? "TLS" : "TCP")
+                    (listener, place) = try Self.listen(place, plan, transport: listensSecurely ? "TLS" : "TCP")
                 } catch {
                     if error.errno == EADDRINUSE, plan.speaksDatagrams, left > 0 { continue }
                     throw error
@@ -59,7 +59,8 @@ struct WorkerSockets: ~Copyable {
         }
         guard plan.hasSecurePort else { return }
         do throws(SocketError) {
-            (secureListener, address.secure) = try Self.listen(plan.secureAddress(ofWorker: worker), transport: "TLS")
+            (secureListener, address.secure) = try Self.listen(
+                plan.secureAddress(ofWorker: worker), plan, transport: "TLS")
         } catch {
             if listener >= 0 { clx_close(listener) }
             throw error
@@ -67,13 +68,15 @@ struct WorkerSockets: ~Copyable {
     }
 
     private static func listen(
-        _ place: TransportAddress, transport: String
+        _ place: TransportAddress, _ plan: RunPlan, transport: String
     ) throws(SocketError) -> (Int32, TransportAddress) {
         var name = clx_address(place)
         let descriptor = clx_stream_listen(&name)
         guard descriptor >= 0 else {
             throw SocketError(operation: .open, address: place, errno: -descriptor, transport: transport)
         }
+        // The answer to a connection's first segment is the listener's.
+        if plan.streams.trafficClass != 0 { _ = clx_set_traffic_class(descriptor, plan.streams.trafficClass) }
         let failed = clx_local_address(descriptor, &name)
         guard failed == 0 else {
             clx_close(descriptor)

@@ -52,7 +52,7 @@ int clx_stream_accept(int listener, clx_address *peer) {
 
 void clx_stream_limit(int fd, unsigned timeout) { set_flag(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)timeout); }
 
-int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout) {
+int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout, uint8_t traffic_class) {
   clx_name here, there;
   clx_address host = *local;
   host.port = 0;
@@ -62,6 +62,7 @@ int clx_stream_connect(const clx_address *local, const clx_address *remote, unsi
   if (fd < 0) return fd;
   set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   clx_stream_limit(fd, timeout);
+  if (traffic_class) clx_set_traffic_class(fd, traffic_class);
   // The port is chosen when the peer is known: ports in use towards others do not count.
   set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   if (here.any.sa_family == there.any.sa_family && bind(fd, &here.any, here_length)) return fail(fd, -errno);

@@ -13,8 +13,9 @@ enum {
   /// From one buffer to the next. Not a multiple of 4096: the first lines of all messages would compete for the same
   /// sets of the first-level cache.
   STRIDE = BUFFER + 576,
-  /// Stamp, overflow counter and segment length.
-  CONTROL = CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int)),
+  /// Stamp, overflow counter, segment length and local address.
+  CONTROL = CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int)) +
+            CMSG_SPACE(sizeof(struct in6_pktinfo)),
 };
 
 typedef union control {
@@ -123,6 +124,16 @@ int clx_receiver_receive(clx_receiver *receiver) {
         if (segment > 0 && (uint32_t)segment < datagram->length) datagram->segment = (uint32_t)segment;
       } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
         memcpy(&receiver->drops, CMSG_DATA(c), sizeof receiver->drops);
+      } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        clx_name name = {.ipv4 = {.sin_family = AF_INET, .sin_addr = info.ipi_addr}};
+        clx_address_from_name(&datagram->local, &name);
+      } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        clx_name name = {.ipv6 = {.sin6_family = AF_INET6, .sin6_addr = info.ipi6_addr}};
+        clx_address_from_name(&datagram->local, &name);
       }
     }
   }

@@ -6,9 +6,15 @@
 
 #include "Addresses.h"
 
+enum {
+  /// The segment's length comes first where there is one, the source behind it or alone.
+  SEGMENT = CMSG_SPACE(sizeof(uint16_t)),
+  CONTROL = SEGMENT + CMSG_SPACE(sizeof(struct in6_pktinfo)),
+};
+
 typedef union control {
   struct cmsghdr header;
-  char octets[CMSG_SPACE(sizeof(uint16_t))];
+  char octets[CONTROL];
 } control;
 
 struct clx_sender {
@@ -20,6 +26,29 @@ struct clx_sender {
   clx_name *names;
   control *controls;
 };
+
+static void write_segment(control *to, uint16_t segment) {
+  to->header =
+      (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof segment), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+  memcpy(CMSG_DATA(&to->header), &segment, sizeof segment);
+}
+
+/// Writes the control message that names a source. Returns its space.
+static size_t write_source(char *to, const clx_address *source) {
+  clx_name name;
+  clx_name_from_address(&name, source);
+  struct cmsghdr *header = (struct cmsghdr *)to;
+  if (source->is_ipv6) {
+    struct in6_pktinfo info = {.ipi6_addr = name.ipv6.sin6_addr};
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+    memcpy(CMSG_DATA(header), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
+  }
+  struct in_pktinfo info = {.ipi_spec_dst = name.ipv4.sin_addr};
+  *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+  memcpy(CMSG_DATA(header), &info, sizeof info);
+  return CMSG_SPACE(sizeof info);
+}
 
 clx_sender *clx_sender_create(unsigned headers, unsigned vectors) {
   clx_sender *sender = calloc(1, sizeof *sender);
@@ -36,8 +65,7 @@ clx_sender *clx_sender_create(unsigned headers, unsigned vectors) {
     return NULL;
   }
   for (unsigned i = 0; i < headers; i++) {
-    sender->controls[i].header = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(uint16_t)), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+    write_segment(&sender->controls[i], 0);
   }
   return sender;
 }
@@ -58,7 +86,7 @@ void clx_sender_clear(clx_sender *sender) {
   sender->vectors_used = 0;
 }
 
-void clx_sender_open(clx_sender *sender, const clx_address *destination, uint16_t segment) {
+void clx_sender_open(clx_sender *sender, const clx_address *destination, const clx_address *source, uint16_t segment) {
   assert(sender->count < sender->capacity);
   unsigned i = sender->count++;
   struct msghdr *header = &sender->headers[i].msg_hdr;
@@ -66,10 +94,17 @@ void clx_sender_open(clx_sender *sender, const clx_address *destination, uint16_
   header->msg_namelen = destination ? clx_name_from_address(&sender->names[i], destination) : 0;
   header->msg_iov = &sender->vectors[sender->vectors_used];
   header->msg_iovlen = 0;
-  if (segment) {
-    memcpy(CMSG_DATA(&sender->controls[i].header), &segment, sizeof segment);
-    header->msg_control = &sender->controls[i];
-    header->msg_controllen = sizeof(control);
+  control *control = &sender->controls[i];
+  if (source) {
+    // What stood here before may have begun with a source.
+    if (segment) write_segment(control, segment);
+    size_t head = segment ? SEGMENT : 0;
+    header->msg_control = control;
+    header->msg_controllen = head + write_source(control->octets + head, source);
+  } else if (segment) {
+    memcpy(CMSG_DATA(&control->header), &segment, sizeof segment);
+    header->msg_control = control;
+    header->msg_controllen = SEGMENT;
   } else {
     header->msg_control = NULL;
     header->msg_controllen = 0;
@@ -102,8 +137,9 @@ int clx_transmit(int fd, void *headers, unsigned count) {
 
 unsigned clx_header_segment(const void *headers, unsigned index) {
   const struct msghdr *header = &((const struct mmsghdr *)headers)[index].msg_hdr;
-  if (!header->msg_control) return 0;
+  const struct cmsghdr *first = header->msg_control;
+  if (!first || first->cmsg_level != SOL_UDP) return 0;
   uint16_t segment;
-  memcpy(&segment, CMSG_DATA((const struct cmsghdr *)header->msg_control), sizeof segment);
+  memcpy(&segment, CMSG_DATA(first), sizeof segment);
   return segment;
 }

@@ -95,6 +95,43 @@ int clx_udp_can_segment(int fd) {
 
 int clx_udp_set_gro(int fd, int on) { return set_flag(fd, SOL_UDP, UDP_GRO, on); }
 
+int clx_udp_tell_local(int fd) {
+  clx_name name;
+  socklen_t length = sizeof name;
+  if (getsockname(fd, &name.any, &length)) return -errno;
+  return name.any.sa_family == AF_INET6 ? set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                                        : set_flag(fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
+int clx_set_traffic_class(int fd, uint8_t octet) {
+  clx_name name;
+  socklen_t length = sizeof name;
+  if (getsockname(fd, &name.any, &length)) return -errno;
+  return name.any.sa_family == AF_INET6 ? set_flag(fd, IPPROTO_IPV6, IPV6_TCLASS, octet)
+                                        : set_flag(fd, IPPROTO_IP, IP_TOS, octet);
+}
+
+int clx_udp_set_path_mtu(int fd, int how) {
+  clx_name name;
+  socklen_t length = sizeof name;
+  if (getsockname(fd, &name.any, &length)) return -errno;
+  return name.any.sa_family == AF_INET6
+             ? set_flag(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, how == CLX_PATH_MTU_DISCOVER ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT)
+             : set_flag(fd, IPPROTO_IP, IP_MTU_DISCOVER, how == CLX_PATH_MTU_DISCOVER ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
+}
+
+int clx_probe_local(const clx_address *local) {
+  clx_name name;
+  clx_address host = *local;
+  host.port = 0;
+  socklen_t length = clx_name_from_address(&name, &host);
+  int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int failed = bind(fd, &name.any, length) ? -errno : 0;
+  close(fd);
+  return failed;
+}
+
 int clx_udp_drops(int fd, uint32_t *drops) {
   uint32_t memory[SK_MEMINFO_VARS];
   socklen_t length = sizeof memory;

@@ -20,7 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge, inviteURI, redirectURI
+            case challenge, inviteURI, redirectURI, localHost, bareLocalHost
         }
     }
 
@@ -157,6 +157,9 @@ struct BoundProgram: ~Copyable {
     let localPort: OctetRange
     let localHostPort: OctetRange
     let secureHostPort: OctetRange
+    /// `:5060`, where the address before it differs from call to call.
+    let colonPort: OctetRange
+    let secureColonPort: OctetRange
     /// How our Vias begin, up to the semicolon after sent-by and with it.
     /// How our Vias begin over datagrams, TCP and TLS.
     let viaHead: OctetRange
@@ -165,6 +168,8 @@ struct BoundProgram: ~Copyable {
     /// Vias that `EngineSettings.extraHeaders` gives an initial request, below ours.
     let furtherVias: Int
     let nonceDigits: OctetRange
+    /// What stands in our Vias between sent-by and branch.
+    let viaParameters: OctetRange
     let partyURIs: UnsafeMutablePointer<OctetRange>
     let partyNames: UnsafeMutablePointer<OctetRange>
     /// Reached only by those who draw a pause or match a pattern.
@@ -209,16 +214,22 @@ struct BoundProgram: ~Copyable {
         connectionAddress = text.add(connectionText)
         localPort = text.add(portText)
         localHostPort = text.add(hostPortText)
-        viaHead = text.add("SIP/2.0/UDP \(hostPortText);")
-        streamViaHead = text.add("SIP/2.0/TCP \(hostPortText);")
+        colonPort = text.add(":" + portText)
+        secureColonPort = text.add(":" + securePortText)
+        let hasNamedLocals = (!settings.sources.isEmpty || settings.listensEverywhere) && settings.advertisedHost == nil
+        // Of several addresses none is the one that all Vias begin with: a NUL matches nothing (see `viaFault`).
+        viaHead = text.add("SIP/2.0/UDP \(hasNamedLocals ? "\0" : hostPortText);")
+        streamViaHead = text.add("SIP/2.0/TCP \(hasNamedLocals ? "\0" : hostPortText);")
         secureHostPort = text.add(securePlaceText)
-        secureViaHead = text.add("SIP/2.0/TLS \(securePlaceText);")
+        secureViaHead = text.add("SIP/2.0/TLS \(hasNamedLocals ? "\0" : securePlaceText);")
         furtherVias = settings.extraHeaders.reduce(0) { count, line in
             let parts = line.split(separator: ":", maxSplits: 1)
             let name = String(parts[0].filter { $0 != " " && $0 != "\t" })
             guard parts.count == 2, HeaderName(token: name) == .via else { return count }
             return count + parts[1].split(separator: ",").count
         }
+        let viaParametersText = settings.asksForPort ? ";rport" : ""
+        viaParameters = text.add(viaParametersText)
         domain = text.add(domainText)
         target = text.add(settings.targetText)
         nonceDigits = text.add(settings.nonce.description)
@@ -252,6 +263,7 @@ struct BoundProgram: ~Copyable {
             case .contactScheme: settings.usesSIPS ? "sips" : "sip"
             case .contactTransport: contactTransport(transport)
             case .localHostPort: transport == .tls ? securePlaceText : hostPortText
+            case .viaParameters: viaParametersText
             case .localHost: hostText
             case .connectionAddress: connectionText
             case .localPort: transport == .tls ? securePortText : portText
@@ -298,6 +310,16 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
+                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals:
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .localHost, argument: 0, offset: 0, length: 0))
+                    if case .bound(.localHostPort) = segment {
+                        pending += ":\(transport == .tls ? securePortText : portText)".utf8
+                    }
+                case .bound(.connectionAddress) where hasNamedLocals:
+                    pending += connectionText.prefix(4).utf8
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .bareLocalHost, argument: 0, offset: 0, length: 0))
                 case .bound(let field): pending += fill(field, over: transport).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)

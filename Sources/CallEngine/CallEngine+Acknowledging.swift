@@ -55,7 +55,7 @@ extension CallEngine {
         var again = OctetWriter(textScratch)
         writeAckOfResponse(&again)
         let isPlain =
-            flow == targetFlow && again.count == length && memcmp(textScratch, place, length) == 0
+            flow == openingFlow(slot, header) && again.count == length && memcmp(textScratch, place, length) == 0
         let frozen = isPlain ? 0 : keep(UnsafeRawBufferPointer(start: place, count: length))
         commit(place, length, flow: flow, slot: slot, header, again: false)
         guard frozen != 0 else { return false }
@@ -115,7 +115,7 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog(header, number), dialogNumber: number,
             serial: record.pointee.serial, cseq: record.pointee.cseq)
-        let template = bound.variant(
+        let template = variant(
             of: Int(record.pointee.template), over: flow(ofRequest: record, slot, header))
         return render(template, into: textScratch, speaker).map {
             UnsafeRawBufferPointer(start: textScratch, count: $0)
@@ -269,7 +269,7 @@ extension CallEngine {
         guard let place = outbound.reserve() else { return }
         var out = OctetWriter(place)
         writeAckOfResponse(&out)
-        commit(place, out.count, flow: arrival.isStream ? arrival : targetFlow, slot: .max, nil, again: true)
+        commit(place, out.count, flow: arrival.isStream ? arrival : targetFromHere(), slot: .max, nil, again: true)
     }
 
     /// The ACK to a refusal as far as the refusal tells it: the request URI is its To URI, for every INVITE that opens a dialog
@@ -321,7 +321,7 @@ extension CallEngine {
         let own = CallToken(call: callWord(slot, header), part: 1)
         let frozen = sendFromResponse("BYE", token: own, cseq: record.pointee.cseq, slot: slot, header)
         record.pointee.frozen = frozen
-        let flow = arrival.isStream ? arrival : flows.flow(to: source)
+        let flow = arrival.isStream ? arrival : self.flow(to: source)
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)
@@ -355,9 +355,13 @@ extension CallEngine {
         out.write(method)
         out.write(" ")
         out.write(path.target.baseAddress, path.target.count)
-        out.write(" SIP/2.0\r\nVia: ")
-        out.write(bound.literals, bound.viaHead(over: flow))
-        out.write("branch=z9hG4bK")
+        out.write(
+            flow.isSecure
+                ? " SIP/2.0\r\nVia: SIP/2.0/TLS "
+                : flow.isStream ? " SIP/2.0\r\nVia: SIP/2.0/TCP " : " SIP/2.0\r\nVia: SIP/2.0/UDP ")
+        writeSentBy(flow, &out)
+        out.write(bound.literals, bound.viaParameters)
+        out.write(";branch=z9hG4bK")
         out.write(bound.literals, bound.nonceDigits)
         out.write(token)
         out.write("\r\n")

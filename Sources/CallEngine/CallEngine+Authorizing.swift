@@ -220,7 +220,7 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(bound.variant(of: template, over: flow), into: place, speaker) else { return false }
+        guard let length = render(variant(of: template, over: flow), into: place, speaker) else { return false }
         memcpy(echoScratch, place, length)
         let request = UnsafeRawBufferPointer(start: echoScratch, count: length)
         let atHand = MessageAtHand(self)
@@ -255,7 +255,7 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(bound.variant(of: template, over: flow), into: place, speaker) else { return false }
+        guard let length = render(variant(of: template, over: flow), into: place, speaker) else { return false }
         let lines = kept(credentials)
         // Before the empty line: the first one, whatever the body holds.
         let emptyLine: StaticString = "\r\n\r\n"

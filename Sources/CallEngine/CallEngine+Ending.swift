@@ -49,12 +49,13 @@ extension CallEngine {
         recorder.countStep(step, .failed)
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
         let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
-        let (rows, remote) = (rowsOfRun(run), flows.address(flow(of: dialog, slot, header)))
+        let flow = self.flow(of: dialog, slot, header)
+        let (rows, remote, local) = (rowsOfRun(run), flows.address(flow), ownAddress(of: flow))
         withIdentity(slot, header, dialogNumber) { engine, callID, tag in
             engine.recorder.fail(
                 FailureReport(
                     run: run.pointee.run, step: step, expectation: expectation, got: got, detail: detail,
-                    callID: callID, fromTag: tag, local: engine.settings.local, remote: remote,
+                    callID: callID, fromTag: tag, local: local, remote: remote,
                     afterNanoseconds: after, at: engine.now, rows: rows))
         }
         if !traces.isOff {

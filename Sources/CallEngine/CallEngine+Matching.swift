@@ -8,11 +8,16 @@ extension CallEngine {
     /// §18.1.2): a peer may write the same in other letters or another spelling of an IPv6 address, add parameters and leave the usual port away.
     @inline(never)
     mutating func viaFault(_ base: UnsafeRawPointer, _ range: OctetRange) -> WireFault? {
+        let head = ownViaHead()
+        // Where each call has a Via of its own, this is the first look.
+        if locals.areNamed, !scanner.index.hasSeveralVias, Int(range.length) >= head.count,
+            memcmp(base + Int(range.offset), head.baseAddress!, head.count) == 0
+        {
+            return nil
+        }
         let via = ViaValue(base, range)
-        let literals = UnsafeRawPointer(bound.literals)
-        let head = bound.viaHead(over: arrival)
-        let own = ViaValue(
-            literals, OctetRange(offset: head.offset, length: head.length &- 1))
+        let literals = head.baseAddress!
+        let own = ViaValue(literals, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
         let isOurHost =
             via.host.length == own.host.length
             && strncasecmp(

@@ -13,12 +13,13 @@ extension CallEngine {
         if offer == nil || offer!.count == 0, let base = hand, scanner.index.body.length > 0 {
             offer = slice(base, scanner.index.body)
         }
-        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return ownOffer(header) }
-        if answerCache.matches(offer, party: header.pointee.party) { return answerCache.answer }
+        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return ownOffer(header, slot) }
+        let local = localNumber(ofCall: slot, header)
+        if answerCache.matches(offer, party: header.pointee.party, local: local) { return answerCache.answer }
         let range = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: offer.count))
         let view = SDPView(start, range)
         guard offer.count < 16_384 else { return nil }
-        let connection = literal(bound.connectionAddress)
+        let connection = connectionAddress(slot, header)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
         let made = compute { out in
             Self.writeSession(&out, name: name, connection: connection)
@@ -64,14 +65,16 @@ extension CallEngine {
                 }
             }
         }
-        if let made { answerCache.keep(offer, made, party: header.pointee.party) }
+        if let made { answerCache.keep(offer, made, party: header.pointee.party, local: local) }
         return made
     }
 
     /// Where there was no offer, the first reliable response that may have one carries the offer (RFC 3261 §13.2.1): a voice
     /// stream that everybody takes.
-    private mutating func ownOffer(_ header: UnsafeMutablePointer<SlotHeader>) -> UnsafeRawBufferPointer? {
-        let connection = literal(bound.connectionAddress)
+    private mutating func ownOffer(
+        _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+    ) -> UnsafeRawBufferPointer? {
+        let connection = connectionAddress(slot, header)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
         return compute { out in
             Self.writeSession(&out, name: name, connection: connection)
@@ -99,6 +102,7 @@ struct AnswerCache {
         var offerLength = 0
         var answerLength = 0
         var party: UInt8 = 0
+        var local: UInt32 = 0
     }
 
     private static let room = 16_384
@@ -116,8 +120,8 @@ struct AnswerCache {
         octets.deallocate()
     }
 
-    func matches(_ offer: UnsafeRawBufferPointer, party: UInt8) -> Bool {
-        offer.count == head.pointee.offerLength && party == head.pointee.party
+    func matches(_ offer: UnsafeRawBufferPointer, party: UInt8, local: UInt32) -> Bool {
+        offer.count == head.pointee.offerLength && party == head.pointee.party && local == head.pointee.local
             && memcmp(offer.baseAddress!, octets, offer.count) == 0
     }
 
@@ -125,12 +129,13 @@ struct AnswerCache {
         UnsafeRawBufferPointer(start: octets + Self.room, count: head.pointee.answerLength)
     }
 
-    func keep(_ offer: UnsafeRawBufferPointer, _ answer: UnsafeRawBufferPointer, party: UInt8) {
+    func keep(_ offer: UnsafeRawBufferPointer, _ answer: UnsafeRawBufferPointer, party: UInt8, local: UInt32) {
         guard offer.count <= Self.room, answer.count <= Self.room, offer.count > 0, answer.count > 0 else { return }
         memcpy(octets, offer.baseAddress!, offer.count)
         memcpy(octets + Self.room, answer.baseAddress!, answer.count)
         head.pointee.offerLength = offer.count
         head.pointee.answerLength = answer.count
         head.pointee.party = party
+        head.pointee.local = local
     }
 }

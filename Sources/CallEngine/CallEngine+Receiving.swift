@@ -18,6 +18,18 @@ extension CallEngine {
         receive(message, source: source, received: received, now: now)
     }
 
+    /// One datagram, where there are several local addresses.
+    ///
+    /// - Parameter local: the one that it was sent to.
+    public mutating func receive(
+        _ message: UnsafeRawBufferPointer, from source: TransportAddress, at local: TransportAddress,
+        received: MonotonicInstant, now: MonotonicInstant
+    ) {
+        arrival = locals.isSingle ? .datagram : Flow.datagram.from(locals.number(of: local))
+        receive(message, source: source, received: received, now: now)
+        arrival = .datagram
+    }
+
     /// One message of a stream.
     ///
     /// - Parameter flow: the connection it came on.
@@ -56,7 +68,7 @@ extension CallEngine {
             countMalformed(fault)
             if !traces.isOff {
                 traces.appendStray(
-                    .malformed, octets: message, from: source, to: settings.local, at: received,
+                    .malformed, octets: message, from: source, to: ownAddress(of: arrival), at: received,
                     isStream: arrival.isStream)
             }
             answerMalformed(message, fault)
@@ -89,14 +101,15 @@ extension CallEngine {
         let run = owner(slot, header)
         handOrdinal = traces.appendReceived(
             &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
-            octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: settings.local,
+            octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: ownAddress(of: arrival),
             at: received, isStream: arrival.isStream)
     }
 
     mutating func traceStray(_ reason: StrayReason) {
         guard !traces.isOff, let base = hand else { return }
         traces.appendStray(
-            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source, to: settings.local,
+            reason, octets: UnsafeRawBufferPointer(start: base, count: handCount), from: source,
+            to: ownAddress(of: arrival),
             at: received, isStream: arrival.isStream)
     }
 

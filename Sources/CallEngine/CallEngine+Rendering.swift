@@ -145,6 +145,8 @@ extension CallEngine {
                     return nil
                 }
                 out = past
+            case .localHost, .bareLocalHost:
+                out = writeLocalHost(inBrackets: piece.pointee.kind == .localHost, at: out)
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
@@ -305,10 +307,10 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        let template = bound.variant(of: template, over: flow)
+        let template = variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
         guard
-            length <= Self.largestOverUDP
+            length <= largestRequest
                 || mayLeave(length, flow, isRequest: bound.templates[template].status == 0 && !again)
         else { return false }
         if let frozen { frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length)) }
@@ -321,7 +323,7 @@ extension CallEngine {
             traces.appendSent(
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
-                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: settings.local,
+                values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: ownAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
@@ -333,7 +335,7 @@ extension CallEngine {
     /// Whether so long a message may go over this flow; `refusal` says why not.
     @inline(never)
     mutating func mayLeave(_ length: Int, _ flow: Flow, isRequest: Bool) -> Bool {
-        guard !flow.isStream, length > Self.largestOverUDP else { return true }
+        guard !flow.isStream, length > largestRequest else { return true }
         guard length <= OutboundLog.longestDatagram else {
             // The kernel would refuse it, and with it the flow and every call on it.
             refusal = .transport(errno: EMSGSIZE)
@@ -393,7 +395,7 @@ extension CallEngine {
             let run = owner(slot, header)
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
-                octets: UnsafeRawBufferPointer(start: place, count: length), from: settings.local,
+                octets: UnsafeRawBufferPointer(start: place, count: length), from: ownAddress(of: flow),
                 to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }

@@ -18,7 +18,9 @@ extension CallEngine {
         let branch = topmostBranch(base, via)
         let isLast = branch.length > 0 && branch.end == via.end
         let head = Int(branch.offset &- via.offset)
-        if isLast, source == viaSource, head == viaHeadCount, memcmp(base + Int(via.offset), viaHead, head) == 0 {
+        if isLast, source == viaSource, arrival == viaArrival, head == viaHeadCount,
+            memcmp(base + Int(via.offset), viaHead, head) == 0
+        {
             return lastViaPath
         }
         let path = readViaPath(base, via)
@@ -26,6 +28,7 @@ extension CallEngine {
             memcpy(viaHead, base + Int(via.offset), head)
             viaHeadCount = head
             viaSource = source
+            viaArrival = arrival
             lastViaPath = path
         }
         return path
@@ -41,8 +44,15 @@ extension CallEngine {
         // The packet's own address, at the port of sent-by: what `received` would say.
         let port = via.port != 0 ? via.port : arrival.isSecure ? 5061 : 5060
         if rport == nil { address.port = port }
+        // Before all else where it is an address of one host that the socket reaches; a group is not answered.
+        if let maddr = via.maddr,
+            let other = TransportAddress(base, host: maddr, port: port),
+            other.isIPv6 == source.isIPv6, !other.isUnspecified, !other.isMulticast
+        {
+            address = other
+        }
         return ViaPath(
-            flow: flows.flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
+            flow: flow(to: address), isPlain: !via.isWellFormed || (rport == nil && !differs),
             isSameHost: !differs, port: port)
     }
 

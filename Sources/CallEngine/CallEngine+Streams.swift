@@ -8,7 +8,7 @@ struct LaneChoice {
     /// Connections that calls share, one after the other.
     let count: Int
     let isPerCall: Bool
-    /// There is nothing to choose: datagrams, or one connection.
+    /// There is nothing to choose: datagrams from one address, or one connection.
     let isSimple: Bool
     /// They are under TLS.
     let isSecure: Bool
@@ -21,7 +21,7 @@ struct LaneChoice {
         }
         isSecure = settings.opensSecure
         isPerCall = settings.opensStreams && settings.connections == .perCall
-        isSimple = !settings.opensStreams || count == 1 && !isPerCall
+        isSimple = settings.sources.isEmpty && (!settings.opensStreams || count == 1 && !isPerCall)
         workers = UInt64(max(settings.workers, 1))
     }
 
@@ -51,7 +51,8 @@ extension CallEngine {
 
     @inline(never)
     private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
-        lanes.isPerCall
+        if !targetFlow.isStream { return targetFlow.from(locals.number(ofRun: header.pointee.run)) }
+        return lanes.isPerCall
             ? Flow.ofCall(slot: slot, generation: header.pointee.generation).over(tls: lanes.isSecure)
             : Flow(index: targetFlow.index &+ lanes.place(ofRun: header.pointee.run))
     }
@@ -109,7 +110,8 @@ extension CallEngine {
         guard let next = uri.address() else { return flow }
         let found =
             settings.transports.contains(.udp) && uri.transport == .udp
-            ? flows.flow(to: next) : flows.lane(to: next, tls: isSecure(uri.transport, otherwise: flow))
+            ? flows.flow(to: next).from(localNumber(of: flow))
+            : flows.lane(to: next, tls: isSecure(uri.transport, otherwise: flow))
         dialog.pointee.flow = found.index
         return found
     }
@@ -117,7 +119,7 @@ extension CallEngine {
     /// Where requests go whose next hop `learnPath` has read from the message at hand; nil: where that came from.
     @inline(__always)
     mutating func flow(towards next: TransportAddress?) -> Flow {
-        speaksStreams ? choose(towards: next) : next.map { flows.flow(to: $0) } ?? flows.flow(to: source)
+        speaksStreams ? choose(towards: next) : flow(to: next ?? source)
     }
 
     /// The transport that the next hop's URI asks for; where it asks for none, the one by which its message came.
@@ -125,8 +127,8 @@ extension CallEngine {
     private mutating func choose(towards next: TransportAddress?) -> Flow {
         var wantsStream = pathTransport.map { $0 != .udp } ?? arrival.isStream
         if !settings.transports.contains(.udp) { wantsStream = true }
-        guard let next else { return arrival.isStream ? arrival : flows.flow(to: source) }
-        guard wantsStream else { return flows.flow(to: next) }
+        guard let next else { return arrival.isStream ? arrival : flow(to: source) }
+        guard wantsStream else { return flow(to: next) }
         let tls = isSecure(pathTransport, otherwise: arrival)
         return arrival.isStream && arrival.isSecure == tls && leadsBack(next) ? arrival : flows.lane(to: next, tls: tls)
     }
@@ -171,7 +173,8 @@ extension CallEngine {
     mutating func stream(_ flow: Flow, did event: FlowEvent) {
         switch event {
         case .opened(let nanoseconds): recorder.record(.connectionSetup, nanoseconds: nanoseconds)
-        case .accepted(let peer): flows.open(flow, from: peer)
+        case .accepted(let peer, let local):
+            flows.open(flow, from: peer, at: locals.isSingle ? 0 : local.map { locals.number(of: $0) } ?? 0)
         case .refused(let errno), .closed(let errno): lose(flow, errno: errno)
         case .queueFull: if flow.isLane { fullLanes.insert(flow.lane) }
         case .writable: if flow.isLane { fullLanes.remove(flow.lane) }

@@ -308,6 +308,17 @@ extension CallEngine {
         refuse(token.slot, header, errno: errno)
     }
 
+    /// A datagram of a call was not sent: it is longer than the path takes whole.
+    public mutating func messageWasTooLong(on flow: Flow, owner slot: UInt32, now: MonotonicInstant) {
+        setTime(now)
+        hand = nil
+        recorder.count(.messagesTooLongForPath)
+        guard slot != .max, slots.isLive(slot) else { return }
+        let header = self.header(slot)
+        guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { return }
+        refuse(slot, header, errno: EMSGSIZE)
+    }
+
     private mutating func refuse(_ flow: Flow, errno: Int32) {
         // Which calls used the flow is known only by looking: rare, and bounded by the live slots.
         var cursor: UInt32 = 0

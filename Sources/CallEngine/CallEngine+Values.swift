@@ -361,7 +361,8 @@ extension CallEngine {
         switch field {
         case .domain: return literal(bound.domain)
         case .target: return literal(bound.target)
-        case .localAddress: return literal(bound.localHost)
+        case .localAddress:
+            return locals.areNamed ? locals.text(localNumber(ofCall: slot, header)) : literal(bound.localHost)
         case .localPort: return literal(bound.localPort)
         case .localURI: return literal(bound.partyURIs[Int(header.pointee.party)])
         case .remoteURI:

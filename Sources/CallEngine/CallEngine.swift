@@ -9,8 +9,8 @@ import SIPWire
 public enum FlowEvent: Sendable {
     /// A connection of ours stands, so long after it was begun.
     case opened(nanoseconds: Int64)
-    /// A peer has opened a connection.
-    case accepted(from: TransportAddress)
+    /// A peer has opened a connection, to this address of ours where we have several.
+    case accepted(from: TransportAddress, at: TransportAddress? = nil)
     /// The peer refused: ICMP port unreachable for a datagram (RFC 3261 §18.4), connection refused for a stream.
     case refused(errno: Int32)
     /// A connection has ended, and with it what was under way on it; 0: the peer has closed it, as it may.
@@ -55,11 +55,18 @@ public struct CallEngine: ~Copyable {
     var arena: LearnedArena
     var linger: LingerTable
     var flows: FlowTable
+    var locals: LocalAddresses
+    /// Where the message being rendered goes.
+    var speaking = Flow.datagram
+    /// Room for how our Vias begin, where they differ.
+    let localViaHead: UnsafeMutableRawPointer
     var texts: TextDictionary
     var scanner: MessageScanner
     let targetFlow: Flow
     /// Where the target's connections are more than one: how a call finds its own.
     let lanes: LaneChoice
+    /// A request above it is too large for UDP.
+    let largestRequest: Int
     /// There are streams: where a request goes depends on what its next hop asks for.
     let speaksStreams: Bool
     let acceptedQueue: Int
@@ -94,7 +101,7 @@ public struct CallEngine: ~Copyable {
     /// When the message at hand came.
     var received: MonotonicInstant
     var source = TransportAddress(ipv4: 0, port: 0)
-    /// The connection on which the message at hand came; `.datagram` where it came on none.
+    /// The connection on which the message at hand came; where it came on none, `.datagram` from the local address it came to.
     var arrival = Flow.datagram
 
     /// The message at hand; nil between messages. Scanned last, so `scanner` speaks of it.
@@ -127,6 +134,7 @@ public struct CallEngine: ~Copyable {
     let viaHead: UnsafeMutableRawPointer
     var viaHeadCount = 0
     var viaSource = TransportAddress(ipv4: 0, port: 0)
+    var viaArrival = Flow.datagram
     var lastViaPath: ViaPath
     static let longestViaHead = 256
     /// The last Contact value, where its URI stands in it, and where that leads.
@@ -185,8 +193,11 @@ public struct CallEngine: ~Copyable {
         let arena = try LearnedArena(maximumOctets: settings.arenaOctets)
         var linger = try LingerTable(maximum: settings.mostLingering, expected: settings.expectedLingering)
         let feeds = try FeedDesk(program, settings)
-        var flows = FlowTable(target: settings.target, streams: settings.transports.hasStreams)
+        let locals = LocalAddresses(settings)
+        var flows = FlowTable(
+            target: settings.target, streams: settings.transports.hasStreams, hasLocals: !locals.isSingle)
         lanes = LaneChoice(settings)
+        largestRequest = settings.pathMTU.map { max($0 - 200, 0) } ?? Self.largestOverUDP
         speaksStreams = settings.transports.hasStreams
         targetFlow =
             settings.opensStreams
@@ -219,6 +230,8 @@ public struct CallEngine: ~Copyable {
         self.arena = arena
         self.linger = linger
         self.flows = flows
+        self.locals = locals
+        localViaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
         self.recorder = recorder
         self.traces = traces
         self.epoch = epoch
@@ -247,6 +260,7 @@ public struct CallEngine: ~Copyable {
         textScratch.deallocate()
         answerCache.deallocate()
         viaHead.deallocate()
+        localViaHead.deallocate()
         contactText.deallocate()
         routeRanges.deallocate()
     }
@@ -282,7 +296,7 @@ public struct CallEngine: ~Copyable {
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
     /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), the queue of its connection is half full
-    ///   (`runsWithoutConnection`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
+    ///   (`runsWithoutConnection`), its source begins no more (`runsBeyondSourceRate`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
     ///   `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
@@ -290,6 +304,11 @@ public struct CallEngine: ~Copyable {
         guard mayStart(number) else {
             recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutConnection)
+            return false
+        }
+        if locals.isLimited, !locals.mayBegin(number, due: due.nanoseconds) {
+            recorder.count(.arrivalsDue)
+            recorder.count(.runsBeyondSourceRate)
             return false
         }
         guard let party = initiator(ofRun: number), let slot = allocateSlot(party: party, run: number, due: due) else {

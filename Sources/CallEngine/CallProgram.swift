@@ -306,6 +306,8 @@ package struct TemplateSource: Sendable {
 package enum BoundField: Sendable, Equatable {
     /// Address and port of the worker's socket, as in the Via's sent-by.
     case localHostPort
+    /// `;rport` where the run asks for it (RFC 3581 §3), before the branch.
+    case viaParameters
     case localHost
     /// `UDP` or `TCP`, as a Via names what the message goes over.
     case transport

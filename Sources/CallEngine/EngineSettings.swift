@@ -9,6 +9,13 @@ public struct EngineSettings: Sendable {
     public var worker: UInt8 = 0
     /// Address and port of this worker's socket.
     public var local: TransportAddress
+    /// Addresses that runs are sent from, each from one of them; none: all from `local`. `local` is the first of them then.
+    public var sources = SourceAddresses()
+    public var sourceOrder = SourceOrder.sequential
+    /// Runs that one source begins a second, at most, over all workers; an arrival beyond that is dropped. Nil: no limit.
+    public var sourceRate: Double?
+    /// The sockets are bound to no address: what comes is answered from the address that it came to, and `local` is one of them.
+    public var listensEverywhere = false
     /// What this worker speaks. Initial requests go over UDP where that is spoken, over TLS where nothing else is, else over TCP.
     public var transports: Transports = .udp
     /// Where this worker is reached over TLS; nil: at `local`'s port.
@@ -17,10 +24,14 @@ public struct EngineSettings: Sendable {
     public var usesSIPS = false
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.
     public var refusesLargeRequests = false
+    /// The path's MTU, where it is known: a request within 200 octets of it is too large for UDP (RFC 3261 §18.1.1). Nil: not known.
+    public var pathMTU: Int?
     /// Connections for initial requests over a stream.
     public var connections = ConnectionUse.shared(1)
     /// Workers of the run: arrivals are dealt out to them in turn.
     public var workers = 1
+    /// Vias ask for the response to come where the request was sent from (`rport`, RFC 3581 §3).
+    public var asksForPort = false
     /// Host written into Via, Contact and SDP instead of `local`'s address (`--advertise`).
     public var advertisedHost: String?
     /// Where initial requests go.

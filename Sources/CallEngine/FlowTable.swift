@@ -10,7 +10,10 @@ struct FlowTable: ~Copyable {
     private var lastAddress = TransportAddress(ipv4: 0, port: 0)
     private var lastFlow: UInt32 = .max
     /// A table of more peers than this is a sign of spoofed sources; beyond it the last entry is shared.
-    static let most = 1 << 20
+    private static let most = 1 << 20
+    private let most: Int
+    /// What of a flow's number is that of the remote address.
+    private let remoteMask: UInt32
 
     // Streams: lanes by number, and what peers have opened by its place in the transport's table.
     private var lanes: [TransportAddress] = []
@@ -27,12 +30,17 @@ struct FlowTable: ~Copyable {
         var isOpen: Bool
         /// Why it is not open any more; 0: the peer has closed it.
         var errno: Int32
+        /// Number of the local address it was opened to.
+        var local: UInt32
     }
 
     private static var acceptedOctets: Int { Flow.mostConnections * MemoryLayout<Accepted>.stride }
 
-    init(target: TransportAddress, streams: Bool) {
+    /// - Parameter hasLocals: a flow's number has that of a local address beside it.
+    init(target: TransportAddress, streams: Bool, hasLocals: Bool) {
         self.target = target
+        most = hasLocals ? Flow.mostRemote : Self.most
+        remoteMask = hasLocals ? UInt32(Flow.mostRemote - 1) : .max
         guard streams else {
             accepted = nil
             return
@@ -59,7 +67,7 @@ struct FlowTable: ~Copyable {
         let number: UInt32
         if let known = index[address] {
             number = known
-        } else if addresses.count < Self.most {
+        } else if addresses.count < most {
             number = UInt32(addresses.count)
             addresses.append(address)
             index[address] = number
@@ -74,7 +82,7 @@ struct FlowTable: ~Copyable {
 
     @inline(__always)
     func address(_ flow: Flow) -> TransportAddress {
-        flow.isStream ? streamAddress(flow) : addresses[Int(flow.index)]
+        flow.isStream ? streamAddress(flow) : addresses[Int(flow.index & remoteMask)]
     }
 
     // MARK: Streams
@@ -111,10 +119,10 @@ struct FlowTable: ~Copyable {
     }
 
     /// A peer has opened a connection.
-    func open(_ flow: Flow, from peer: TransportAddress) {
+    func open(_ flow: Flow, from peer: TransportAddress, at local: UInt32) {
         guard flow.isAccepted, let accepted, flow.connection < Flow.mostConnections else { return }
         accepted[flow.connection] = Accepted(
-            peer: peer, generation: UInt16(flow.connectionGeneration), isOpen: true, errno: 0)
+            peer: peer, generation: UInt16(flow.connectionGeneration), isOpen: true, errno: 0, local: local)
     }
 
     func close(_ flow: Flow, errno: Int32) {
@@ -128,6 +136,12 @@ struct FlowTable: ~Copyable {
         guard let accepted, flow.connection < Flow.mostConnections else { return false }
         let connection = accepted[flow.connection]
         return connection.isOpen && UInt32(connection.generation) == flow.connectionGeneration
+    }
+
+    /// Number of the local address that a peer has opened a connection to.
+    func local(ofAccepted flow: Flow) -> UInt32 {
+        guard let accepted, flow.connection < Flow.mostConnections else { return 0 }
+        return accepted[flow.connection].local
     }
 
     /// Why a connection that a peer had opened is not open any more.

@@ -123,6 +123,7 @@ package enum ProgramListing {
 
     private static func words(_ field: BoundField, _ program: CallProgram) -> String {
         switch field {
+        case .viaParameters: ""
         case .localHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
         case .transport: "‹UDP, TCP or TLS›"

@@ -264,6 +264,7 @@ extension ScenarioCompiler {
         via.bound(.transport)
         via.text(" ")
         via.bound(.localHostPort)
+        via.bound(.viaParameters)
         via.text(";branch=z9hG4bK")
         via.bound(.nonce)
         via.live(.branch)

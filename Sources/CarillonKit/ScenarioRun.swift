@@ -31,7 +31,14 @@ public struct ScenarioRun: Sendable {
     /// Address the sockets are bound to; port 0: any.
     public var local = TransportAddress(ipv4: 0x7F00_0001, port: 0)
     public var ports: ClosedRange<UInt16>?
+    /// Addresses that calls are sent from, each call from one of them; empty: all from `local`.
+    public var sources = SourceAddresses()
+    public var sourceOrder = SourceOrder.sequential
+    /// Calls that one source begins a second, at most; an arrival beyond that is dropped. With an open load.
+    public var sourceRate: Double?
     public var advertisedHost: String?
+    /// Vias ask for the response to come where the request was sent from (`rport`, RFC 3581).
+    public var asksForPort = false
     /// What messages go over. Calls begin over UDP where it is among them, else over TCP.
     public var transports = Transports.udp
     /// Needed where TLS is among them.
@@ -42,6 +49,12 @@ public struct ScenarioRun: Sendable {
     public var usesSIPS = false
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
     public var refusesLargeRequests = false
+    /// The octet of IPv4's Type of Service or IPv6's Traffic Class: DSCP in its upper six bits. 0: as the system has it.
+    public var trafficClass: UInt8 = 0
+    /// What becomes of datagrams that are longer than the path takes whole.
+    public var pathMTUDiscovery = UDPSocket.PathMTU.system
+    /// The path's MTU, where it is known: within 200 octets of it a request is too large for UDP (RFC 3261 §18.1.1).
+    public var pathMTU: Int?
     /// Over TCP, how many connections the calls of one worker take.
     public var connections = ConnectionUse.shared(1)
     /// Pings on connections of ours that carried nothing for so long. Nanoseconds; nil: none.
@@ -185,12 +198,20 @@ public struct ScenarioRun: Sendable {
         }
         request.callRecords = records?.outlet
         var plan = RunPlan(load: load, local: local)
+        if !sources.isEmpty {
+            plan.local = .unspecified(isIPv6: sources.isIPv6, port: local.port)
+            plan.sources = sources
+        }
+        plan.socket.namesSources = plan.local.isUnspecified
         plan.duration = duration
         plan.calls = request.calls
         plan.seed = seed
         plan.workers = workers
         plan.ports = ports
         plan.socket.segmentation = segmentation
+        plan.socket.trafficClass = trafficClass
+        plan.socket.pathMTU = pathMTUDiscovery
+        plan.streams.trafficClass = trafficClass
         plan.transports = transports
         plan.streams.keepAlive = keepAlive
         plan.streams.sendQueue = sendQueue
@@ -277,7 +298,13 @@ public struct ScenarioRun: Sendable {
         _ program: CallProgram, worker: Int, at address: WorkerAddress, nonce: RunNonce, layout: RecorderLayout,
         epoch: MonotonicInstant, outlet: TraceOutlet
     ) throws -> CallEngine {
-        let target = self.target ?? address.local
+        var local = address.local
+        if !sources.isEmpty || local.isUnspecified {
+            var first = sources.isEmpty ? .loopback(isIPv6: local.isIPv6) : sources[0]
+            first.port = local.port
+            local = first
+        }
+        let target = self.target ?? local
         var engine = EngineSettings(
             local: address.local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
         engine.worker = UInt8(truncatingIfNeeded: worker)
@@ -285,9 +312,15 @@ public struct ScenarioRun: Sendable {
         engine.transports = transports
         engine.securePort = address.secure?.port
         engine.usesSIPS = usesSIPS
+        engine.sources = sources
+        engine.sourceOrder = sourceOrder
+        if case .open = load { engine.sourceRate = sourceRate }
+        engine.listensEverywhere = self.local.isUnspecified
         engine.refusesLargeRequests = refusesLargeRequests
+        engine.pathMTU = pathMTU
         engine.connections = connections
         engine.advertisedHost = advertisedHost
+        engine.asksForPort = asksForPort
         engine.domain = domain
         engine.callerURI = callerURI
         engine.calleeURI = calleeURI

@@ -3,7 +3,7 @@
 /// The name of the case is the key in `run.json`.
 @frozen public enum Counter: Int, Sendable, CaseIterable {
     // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow
-    // + runsWithoutConnection.
+    // + runsWithoutConnection + runsBeyondSourceRate.
     /// Arrivals whose due time has come.
     case arrivalsDue
     case runsStarted
@@ -17,6 +17,8 @@
     case runsWithoutRow
     /// Dropped: the send queue of the connection it would have taken was half full.
     case runsWithoutConnection
+    /// Dropped since their source had begun as many runs as one may in that time (`--source-rate`).
+    case runsBeyondSourceRate
 
     // Runs that ended. runsStarted = the sum of these four + runs still live.
     case runsSucceeded
@@ -46,8 +48,10 @@
     case legsJoined, legsUnjoined
     /// 2xx responses of a further fork, answered with ACK and BYE.
     case forkedAnswers
-    /// Requests above 1,300 octets over UDP, repeats not counted: RFC 3261 §18.1.1 wants them over TCP.
+    /// Requests above 1,300 octets over UDP, or within 200 of the path's MTU where that is known, repeats not counted: RFC 3261 §18.1.1 wants them over TCP.
     case requestsTooLargeForUDP
+    /// Messages that are longer than the path takes whole, and were not sent (EMSGSIZE).
+    case messagesTooLongForPath
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
     case challengesAnswered
     /// Of these, those for a nonce that had been used before.

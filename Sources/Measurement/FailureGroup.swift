@@ -111,7 +111,8 @@ extension FailureEvidence {
         case .request(.other): detail.isEmpty ? "a request with an unknown method" : detail
         case .request(let method): method.reportName
         case .timeout: "nothing"
-        case .transport(EMSGSIZE): "a message too long to be sent: a datagram holds 65,507 octets"
+        case .transport(EMSGSIZE):
+            "a message too long to be sent: a datagram holds 65,507 octets, with --path-mtu discover only what the path takes whole"
         case .transport(0): "the connection closed by the peer"
         case .transport(EPROTO): "a connection that had to be closed: what came on it cannot be read as SIP"
         case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
@@ -127,7 +128,7 @@ extension FailureEvidence {
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"
         case .tooLarge(let octets):
-            "a request of \(grouped(UInt64(octets))) octets: above 1,300 it goes over TCP (RFC 3261 §18.1.1)"
+            "a request of \(grouped(UInt64(octets))) octets: above 1,300, or 200 below the path's MTU, it goes over TCP (RFC 3261 §18.1.1)"
         case .missing: "no value for a part that it is made of"
         case .endless(let steps): "the limit of \(grouped(UInt64(steps))) steps without a wait"
         }

@@ -83,6 +83,7 @@ public struct Verdict: Sendable, Hashable, Codable {
                 (record[.runsNotStarted], "too late"), (record[.runsBlocked], "blocked by the concurrency cap"),
                 (record[.runsWithoutSlot], "without a call slot"), (record[.runsWithoutRow], "without a row of a feed"),
                 (record[.runsWithoutConnection], "whose connection's queue was full"),
+                (record[.runsBeyondSourceRate], "beyond the rate of their source"),
             ]
             .filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
             add(

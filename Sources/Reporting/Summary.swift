@@ -144,6 +144,7 @@ public struct Summary {
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
             (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
             (record[.runsWithoutConnection], "dropped since the queue of their connection was full"),
+            (record[.runsBeyondSourceRate], "beyond the rate of their source"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -320,9 +321,10 @@ public struct Summary {
             (.keepAlives, "keep-alive", "keep-alives"), (.legsUnjoined, "leg not joined", "legs not joined"),
             (.overflowRefusals, "refused for lack of records", "refused for lack of records"),
             (.icmpErrors, "ICMP error", "ICMP errors"),
+            (.messagesTooLongForPath, "message longer than the path's MTU", "messages longer than the path's MTU"),
             (
-                .requestsTooLargeForUDP, "request above 1,300 octets over UDP (RFC 3261 §18.1.1: TCP)",
-                "requests above 1,300 octets over UDP (RFC 3261 §18.1.1: TCP)"
+                .requestsTooLargeForUDP, "request too large for UDP (RFC 3261 §18.1.1: TCP)",
+                "requests too large for UDP (RFC 3261 §18.1.1: TCP)"
             ),
         ]
         var items = counts(named)

@@ -2,6 +2,7 @@
 // datagrams from streams where a message is rendered, timed or sent.
 //
 //     0 number                                    a remote address over the worker's datagram socket
+//     0 local (16) number (15)                    the same where the worker speaks from several local addresses: which one
 //     1 0 0 tls lane number                       a connection to an address, opened when there is something to send
 //     1 1 0 tls generation (4) slot (24)          the connection of one call's own to the target
 //     1 1 1 tls generation (11) connection (17)   a connection that a peer has opened
@@ -43,6 +44,12 @@ extension Flow {
 
     /// Connections of one worker at most: the last place is never given out, so that `.max` names no flow.
     @inlinable public static var mostConnections: Int { 131_071 }
+    /// Of datagrams, where the worker speaks from several local addresses: the number of the one that this flow speaks from.
+    @inlinable public var local: UInt32 { index &>> 15 }
+    @inlinable public func from(_ local: UInt32) -> Flow { Flow(index: index | local &<< 15) }
+    /// Remote addresses at most, where a local one stands beside them.
+    @inlinable public static var mostRemote: Int { 1 << 15 }
+
     /// In place of a stream where a message came as a datagram.
     @inlinable public static var datagram: Flow { Flow(index: 0) }
 }

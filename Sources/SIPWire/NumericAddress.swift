@@ -96,6 +96,8 @@ extension TransportAddress {
     /// `::` or 0.0.0.0: every address of this machine.
     public var isUnspecified: Bool { isIPv6 ? high == 0 && low == 0 : ipv4 == 0 }
     /// Names something only together with an interface (RFC 4291 §2.5.6).
+    public var isMulticast: Bool { isIPv6 ? high >> 56 == 0xFF : ipv4 >> 28 == 0xE }
+
     public var isIPv6LinkLocal: Bool { isIPv6 && high >> 54 == 0x3FA }
 
     private func group(_ number: Int) -> UInt32 {

@@ -134,6 +134,9 @@ public struct ViaValue {
     /// nil where it is absent, empty where it asks for the source port (RFC 3581).
     public var rport: OctetRange? { parameter("rport") }
 
+    /// Where the sender wants the response, instead of where it sent from (RFC 3261 §18.2.2).
+    public var maddr: OctetRange? { parameter("maddr") }
+
     /// Where the response goes (RFC 3261 §18.2.2, RFC 3581 §4): received or the sent-by host, rport or the sent-by port or
     /// 5060; nil where that host is a name. `maddr` is not looked at.
     public var responseAddress: TransportAddress? {

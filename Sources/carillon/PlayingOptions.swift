@@ -62,6 +62,10 @@ struct EngineOptions: ParsableArguments {
         name: .customLong("advertise"), help: "Host written into Via, Contact and SDP instead of the local address.",
         transform: HostText.parseWithoutPort)
     var advertise: String?
+    @Flag(
+        name: .customLong("rport"),
+        help: "Vias ask for responses at the port that requests come from, through NATs (rport, RFC 3581).")
+    var rport = false
     @Option(name: .customLong("workers"), help: "Threads, each with a socket of its own.")
     var workers: Int = 1
     @Option(
@@ -104,6 +108,7 @@ struct EngineOptions: ParsableArguments {
 
     func apply(to run: inout ScenarioRun) {
         run.advertisedHost = advertise
+        run.asksForPort = rport
         run.workers = workers
         run.drainRate = drain?.perSecond ?? 1000
         run.segmentation = gso == .on

@@ -41,8 +41,10 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "TLS") var tls: TLSFlags
+    @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
+    @OptionGroup(title: "Addresses and identity") var sources: SourceOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -76,12 +78,14 @@ struct Run: ParsableCommand {
         run.scenarioFile = found.count == 1 ? found[0].file : nil
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        packets.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
         let destination = identity.apply(to: &run, target: target, transport: transport.transport)
         connections.apply(to: &run, transport, tls, target: destination?.transport, target)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
+        sources.apply(to: &run, destination, identity)
         run.openFeedsOrStop(program)
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
@@ -135,7 +139,16 @@ struct Run: ParsableCommand {
         var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
         if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
-        lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
+        if run.sources.isEmpty {
+            lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
+        } else {
+            let ports = addresses.prefix(4).map { String($0.local.port) }.listed + (addresses.count > 4 ? ", …" : "")
+            lines.append(
+                (
+                    "local",
+                    "\(run.sources.text), \(run.sourceOrder.text), at port\(addresses.count > 1 ? "s" : "") \(ports)"
+                ))
+        }
         lines.append(("load", load.text(run)))
         lines += Head.common(run, engine)
         return lines

@@ -38,6 +38,7 @@ struct Serve: ParsableCommand {
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "TLS") var tls: TLSFlags
+    @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -67,6 +68,7 @@ struct Serve: ParsableCommand {
         var run = ScenarioRun(trees: trees)
         values.apply(to: &run, program)
         engine.apply(to: &run)
+        packets.apply(to: &run)
         report.apply(to: &run)
         run.feedLocations = values.feeds.locations(arguments, program)
         run.domain = domain
@@ -93,11 +95,6 @@ struct Serve: ParsableCommand {
         let local = LocalAddress.parse(listen, option: "--listen", defaultPort: run.transports == .tls ? 5061 : 5060)
         run.local = local.address
         run.ports = local.ports
-        if local.address.isUnspecified {
-            stop(
-                .usage,
-                ["--listen \(listen): name the address that peers are to see in Contact and Via, not all addresses"])
-        }
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
         }

@@ -31,3 +31,12 @@ let cannotSegment: clx_transmitter = { fd, headers, count in
 let shortPath: clx_transmitter = { fd, headers, count in
     clx_header_segment(headers, 0) > 500 ? -EINVAL : clx_transmit(fd, headers, 1)
 }
+
+/// A path of 500 octets on which nothing may be cut.
+let takesWhatIsShort: clx_transmitter = { fd, headers, count in
+    // The first member of a struct mmsghdr.
+    let first = headers!.assumingMemoryBound(to: msghdr.self).pointee
+    let octets = (0..<Int(first.msg_iovlen)).reduce(0) { $0 + first.msg_iov[$1].iov_len }
+    let segment = Int(clx_header_segment(headers, 0))
+    return (segment > 0 ? segment : octets) > 500 ? -EMSGSIZE : clx_transmit(fd, headers, 1)
+}

@@ -76,7 +76,8 @@ final class Exchange {
             let octets = UnsafeRawBufferPointer(start: engine.outbound.octets + entry.offset, count: entry.length)
             messages.append(
                 SentMessage(
-                    text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow), flow: entry.flow)
+                    text: String(decoding: octets, as: UTF8.self), to: engine.address(of: entry.flow), flow: entry.flow,
+                    from: engine.localAddress(of: entry.flow))
             )
         }
         engine.outbound.removeAll()
@@ -94,6 +95,12 @@ final class Exchange {
     func hear(_ message: String, from source: TransportAddress = Exchange.peer) {
         now = now.advanced(byNanoseconds: 10_000)
         Array(message.utf8).withUnsafeBytes { engine.receive($0, from: source, received: now, now: now) }
+    }
+
+    /// The engine receives a message that was sent to one of its several addresses.
+    func hear(_ message: String, from source: TransportAddress = Exchange.peer, at local: TransportAddress) {
+        now = now.advanced(byNanoseconds: 10_000)
+        Array(message.utf8).withUnsafeBytes { engine.receive($0, from: source, at: local, received: now, now: now) }
     }
 
     /// The engine receives a message on a connection.
@@ -123,6 +130,7 @@ struct SentMessage {
     var text: String
     var to: TransportAddress
     var flow: Flow
+    var from: TransportAddress
 
     /// "INVITE" or "200".
     var start: String {

@@ -74,6 +74,32 @@ extension CommandTests {
             Case("run", "basic-call", "--header", "X: 1\r\nVia: 2", says: "another header"),
             Case("run", "basic-call", "--header", "i: 1", says: "written by Carillon itself"),
             Case("run", "basic-call", "--advertise", "a b", says: "host name"),
+            // Sources.
+            Case("run", "basic-call", "--sources", "10.0.0.300", says: "no IP address"),
+            Case("run", "basic-call", "--sources", "127.0.0.1/24", says: "write 127.0.0.0/24"),
+            Case("run", "basic-call", "--sources", "127.0.0.0/33", says: "from 0 to 32"),
+            Case("run", "basic-call", "--sources", "127.0.0.0/8", says: "more than 65536 addresses"),
+            Case("run", "basic-call", "--sources", "127.0.0.9-127.0.0.3", says: "comes before"),
+            Case("run", "basic-call", "--sources", "127.0.0.9", "--sources", "::1", says: "all are IPv4"),
+            Case("run", "basic-call", "127.0.0.1:5060", "--sources", "::1", says: "is IPv6, and the target"),
+            Case("run", "basic-call", "--sources", "127.0.0.9", "--local", "127.0.0.1", says: "0.0.0.0:5060"),
+            Case("run", "basic-call", "--sources", "127.0.0.9", "--interface", "lo", says: "both say"),
+            Case("run", "basic-call", "--sources", "127.0.0.9", "--advertise", "a.example", says: "contradict"),
+            Case(
+                "run", "basic-call", "127.0.0.1:5060", "--sources", "127.0.0.9", "--transport", "tcp",
+                says: "--connections per-call"),
+            Case("run", "basic-call", "--sources-order", "random", says: "none are given"),
+            Case("run", "basic-call", "--sources", "127.0.0.9", "--sources-order", "blocks:0", says: "blocks:64"),
+            Case("run", "basic-call", "--source-rate", "5/s", says: "none are given"),
+            Case(
+                "run", "basic-call", "--sources", "127.0.0.0/30", "--source-rate", "5/s", "--rate", "21/s", says: "20/s"
+            ),
+            Case(
+                "run", "basic-call", "--sources", "127.0.0.9", "--source-rate", "5/s", "--concurrency", "2",
+                says: "give a --rate"),
+            Case("run", "basic-call", "--dscp", "64", says: "0 to 63"),
+            Case("run", "basic-call", "--dscp", "AF14", says: "AF11 to AF43"),
+            Case("run", "basic-call", "--path-mtu", "500", says: "576 to 65535"),
             // Engine and report.
             Case("run", "basic-call", "--workers", "0", says: "from 1 to 64"),
             Case("run", "basic-call", "--t1", "100us", says: "1ms"),
@@ -86,7 +112,6 @@ extension CommandTests {
             Case("run", "basic-call", "--json", "--quiet", says: "contradict"),
             // Other commands.
             Case("serve", "basic-call", says: "--listen"),
-            Case("serve", "basic-call", "--listen", "0.0.0.0:5060", says: "Contact and Via"),
             Case("serve", "basic-call", "--listen", "127.0.0.1", "--play", "alice", says: "answering parties"),
             Case("serve", "basic-call", "basic-call", "--listen", "127.0.0.1", says: "already"),
             Case("serve", "basic-call", "--listen", "127.0.0.1", "--calls", "0", says: "--calls 0"),

@@ -33,6 +33,41 @@ struct CarillonInteropTests {
         }
     }
 
+    /// Linux takes all of 127.0.0.0/8 for its own.
+    @Test(.enabled(if: WireCapture.isPossible, "needs tshark and root"))
+    func callsFromManyAddresses() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free(), wide = try UDPPorts.free()
+            let capture = try await WireCapture(ports: [port, ours, wide], start)
+            let more = ["--sources", "127.9.0.0/24", "--dscp", "AF31", "--rport"]
+            let sipp = start(try await SIPp.callee(on: port, calls: 300))
+            let caller = start(try CarillonCommand.caller(to: port, from: ours, calls: 300, isAnywhere: true, more))
+            #expect(try await caller.exit(within: .seconds(60)) == 0, "\(caller.lastWords)")
+            try expectAllSucceeded(caller, 300)
+            #expect(try await sipp.exit(within: .seconds(60)) == 0)
+
+            // One that listens at all addresses, called at one that is not its machine's first.
+            let callee = start(try await CarillonCommand.callee(on: wide, calls: 100, isAnywhere: true))
+            let second = start(
+                try CarillonCommand.caller(to: wide, named: "127.3.3.3", from: ours, calls: 100, isAnywhere: true, more)
+            )
+            #expect(try await second.exit(within: .seconds(60)) == 0, "\(second.lastWords)")
+            try expectAllSucceeded(second, 100)
+            #expect(try await callee.exit(within: .seconds(60)) == 0, "\(callee.lastWords)")
+
+            let sent = try await capture.stop().sources()
+            #expect(Set(sent.filter { $0.port == ours }.map(\.source)).count == 256)
+            for message in sent where message.port == ours {
+                #expect(message.viaHost == message.source && message.source.hasPrefix("127.9.0."))
+                #expect(message.contactHost == "" || message.contactHost == message.source)
+                #expect(message.dscp == 26)
+            }
+            let answers = sent.filter { $0.port == wide }
+            #expect(answers.count == 300 && answers.allSatisfy { $0.source == "127.3.3.3" && $0.dscp == 0 })
+            #expect(answers.allSatisfy { $0.contactHost == "" || $0.contactHost == "127.3.3.3" })
+        }
+    }
+
     @Test(.enabled(if: Loopback.hasIPv6, "needs ::1"))
     func bothWaysWithSIPpOverIPv6() async throws {
         try await withProcesses { start in

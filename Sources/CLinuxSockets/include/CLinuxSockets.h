@@ -38,6 +38,17 @@ int clx_udp_set_buffers(int fd, int receive, int send, int *effective_receive, i
 int clx_udp_can_segment(int fd);
 /// Lets the kernel hand up equal datagrams of one peer as one buffer (UDP_GRO, Linux 5.0). Returns 0 or -errno.
 int clx_udp_set_gro(int fd, int on);
+/// Has each received datagram tell the local address it was sent to (IP_PKTINFO, IPV6_RECVPKTINFO). Returns 0 or -errno.
+int clx_udp_tell_local(int fd);
+/// Marks what leaves by any socket: the whole octet of IPv4's Type of Service or IPv6's Traffic Class, DSCP in its upper six bits
+/// (RFC 2474 §3). Returns 0 or -errno.
+int clx_set_traffic_class(int fd, uint8_t octet);
+/// What becomes of datagrams longer than the path takes whole (IP_MTU_DISCOVER): they are refused with EMSGSIZE and none is cut on
+/// its way (DISCOVER), or all may be cut anywhere (IGNORE). Returns 0 or -errno.
+enum { CLX_PATH_MTU_DISCOVER = 1, CLX_PATH_MTU_IGNORE = 2 };
+int clx_udp_set_path_mtu(int fd, int how);
+/// Whether the machine lets a socket have this address: binds one to it, at any port, and closes it. Returns 0 or -errno.
+int clx_probe_local(const clx_address *local);
 /// Datagrams the kernel dropped for want of receive buffer since the socket was opened; also those not yet seen in a
 /// receive. Returns 0 or -errno.
 int clx_udp_drops(int fd, uint32_t *drops);
@@ -57,8 +68,10 @@ typedef struct clx_datagram {
   /// Cut: longer than the buffer.
   uint8_t truncated;
   uint8_t padding[7];
+  /// The local address it was sent to, without a port; only where `clx_udp_tell_local` has been called.
+  clx_address local;
 } clx_datagram;
-_Static_assert(sizeof(clx_datagram) == 56, "clx_datagram is read by Swift in a loop over the batch");
+_Static_assert(sizeof(clx_datagram) == 80, "clx_datagram is read by Swift in a loop over the batch");
 
 typedef struct clx_receiver clx_receiver;
 
@@ -86,9 +99,10 @@ void clx_sender_destroy(clx_sender *sender);
 void clx_sender_set_transmitter(clx_sender *sender, clx_transmitter transmitter);
 /// Forgets all prepared sends.
 void clx_sender_clear(clx_sender *sender);
-/// Starts the next send; no destination: that of a connected socket. `segment` is the length of each datagram it is cut into, 0 for one datagram. The caller keeps
-/// within the sender's sizes.
-void clx_sender_open(clx_sender *sender, const clx_address *destination, uint16_t segment);
+/// Starts the next send; no destination: that of a connected socket. No source: the socket's own address, else one of the machine's
+/// addresses (IP_PKTINFO, IPV6_PKTINFO). `segment` is the length of each datagram it is cut into, 0 for one datagram. The caller
+/// keeps within the sender's sizes.
+void clx_sender_open(clx_sender *sender, const clx_address *destination, const clx_address *source, uint16_t segment);
 /// Appends octets, not copied, to the send opened last; what follows its predecessor in memory costs no piece.
 void clx_sender_add(clx_sender *sender, const void *octets, size_t length);
 /// Sends the prepared ones from `first` on through a socket. Returns how many left (at least 1) or -errno.
@@ -127,8 +141,8 @@ int clx_stream_listen(const clx_address *local);
 /// descriptor or -errno.
 int clx_stream_accept(int listener, clx_address *peer);
 /// Begins a connection from `local`'s host (any port) to `remote`. `timeout` milliseconds without an acknowledgement end
-/// it (TCP_USER_TIMEOUT). Returns the descriptor, which is writable when the outcome is known, or -errno.
-int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout);
+/// it (TCP_USER_TIMEOUT). `traffic_class` as in clx_set_traffic_class, from the first segment on; 0: none. Returns the descriptor, which is writable when the outcome is known, or -errno.
+int clx_stream_connect(const clx_address *local, const clx_address *remote, unsigned timeout, uint8_t traffic_class);
 /// The same time limit for a connection that was accepted.
 void clx_stream_limit(int fd, unsigned timeout);
 /// What became of a connection that was begun: 0 it stands, else -errno.

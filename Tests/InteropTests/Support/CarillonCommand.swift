@@ -28,28 +28,32 @@ enum CarillonCommand {
     }()
 
     /// `carillon run basic-call` toward `port`, without segmentation: a tap on loopback sees a segmented send as one frame.
+    ///
+    /// - Parameter isAnywhere: its port is one of no address in particular.
     static func caller(
-        to port: UInt16, from local: UInt16, calls: Int, rate: Int = 500, at host: Loopback = .ipv4,
-        playing scenario: String = "basic-call", _ more: [String] = []
+        to port: UInt16, named target: String? = nil, from local: UInt16, calls: Int, rate: Int = 500,
+        at host: Loopback = .ipv4, isAnywhere: Bool = false, playing scenario: String = "basic-call",
+        _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
             "carillon-caller",
             [
-                path, "run", scenario, "\(host.rawValue):\(port)", "--local", "\(host.rawValue):\(local)",
-                "--workers", "1", "--rate", "\(rate)/s", "--calls", "\(calls)", "--seed", "7", "--gso", "off", "--out",
-                "record",
+                path, "run", scenario, "\(target ?? host.rawValue):\(port)", "--local",
+                "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(local)", "--workers", "1", "--rate", "\(rate)/s",
+                "--calls",
+                "\(calls)", "--seed", "7", "--gso", "off", "--out", "record",
             ] + more)
     }
 
     static func callee(
-        on port: UInt16, calls: Int, at host: Loopback = .ipv4, playing scenario: String = "basic-call",
-        _ more: [String] = []
+        on port: UInt16, calls: Int, at host: Loopback = .ipv4, isAnywhere: Bool = false,
+        playing scenario: String = "basic-call", _ more: [String] = []
     ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "carillon-callee",
             [
-                path, "serve", scenario, "--listen", "\(host.rawValue):\(port)", "--calls", "\(calls)",
-                "--until-idle", "15s", "--gso", "off", "--out", "record",
+                path, "serve", scenario, "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls",
+                "\(calls)", "--until-idle", "15s", "--gso", "off", "--out", "record",
             ] + more)
         return try await listening(process, on: port)
     }

@@ -105,6 +105,31 @@ struct SIPCapture {
         return counts
     }
 
+    /// Where a message over UDP came from, and where it says that it did.
+    struct Source {
+        var source: String
+        var port: UInt16
+        /// Of a request: the host of its Via.
+        var viaHost: String
+        var contactHost: String
+        var dscp: Int
+    }
+
+    func sources() async throws -> [Source] {
+        let names = [
+            "ip.src", "udp.srcport", "sip.Via.sent-by.address", "sip.contact.host", "ip.dsfield.dscp", "sip.Method",
+        ]
+        let lines = try await tshark(
+            ["-Y", "sip && udp", "-T", "fields", "-E", "separator=|"] + names.flatMap { ["-e", $0] })
+        return try lines.map { line in
+            let fields = line.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == names.count, let port = UInt16(fields[1]), let dscp = Int(fields[4]) else {
+                throw InteropError("unexpected line of tshark: \(line)")
+            }
+            return Source(source: fields[0], port: port, viaHost: fields[2], contactHost: fields[3], dscp: dscp)
+        }
+    }
+
     /// Frames that tshark calls malformed or in error, each with its number and what is wrong.
     func malformed() async throws -> [String] {
         try await tshark([
