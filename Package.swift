@@ -38,12 +38,15 @@ let package = Package(
         .target(name: "CGuardedMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(name: "CCAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         room("SIPWire", "COctetSearch"),
         tests("SIPWireTests", "SIPWire"),
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
+        room("NameResolution", "SIPWire", "CCAres"),
+        tests("NameResolutionTests", "NameResolution", "SIPWire"),
         room("SIPTransactions", "SIPWire"),
         .target(name: "CHashFunctions", dependencies: ["COpenSSL"], linkerSettings: [.linkedLibrary("crypto")]),
         room("Digest", "SIPWire", "CHashFunctions"),
@@ -71,8 +74,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "Reporting", "ScenarioDSL",
-                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", argumentParser,
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "NameResolution", "Reporting",
+                "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", argumentParser,
             ],
             swiftSettings: strict),
 
