@@ -46,7 +46,8 @@ let package = Package(
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
         room("NameResolution", "SIPWire", "CCAres"),
-        tests("NameResolutionTests", "NameResolution", "SIPWire"),
+        room("NameServer", path: "Tests/NameServer"),
+        tests("NameResolutionTests", "NameResolution", "NameServer", "SIPWire"),
         room("SIPTransactions", "SIPWire"),
         .target(name: "CHashFunctions", dependencies: ["COpenSSL"], linkerSettings: [.linkedLibrary("crypto")]),
         room("Digest", "SIPWire", "CHashFunctions"),
@@ -88,7 +89,7 @@ let package = Package(
             path: "Benchmarks/simulation", exclude: ["run.sh"], swiftSettings: strict),
         tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
         .testTarget(
-            name: "CommandTests", dependencies: ["carillon"], path: "Tests/CommandTests", swiftSettings: strict),
+            name: "CommandTests", dependencies: ["carillon", "NameServer"], path: "Tests/CommandTests", swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
             "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"

@@ -81,7 +81,8 @@ public struct NameResolver: Sendable {
     ) throws(ResolutionError) -> Resolution {
         if records.count == 1, records[0].saysNoService { throw error(.noService, name.serviceName, channel) }
         var notes: [String] = []
-        var ordered = records.filter { !$0.saysNoService }.ordered(using: &generator)
+        // Servers turn their records round from answer to answer: the draw must not depend on it.
+        var ordered = records.filter { !$0.saysNoService }.sorted().ordered(using: &generator)
         if ordered.count > Self.mostServices {
             notes.append("of \(ordered.count) SRV records of \(name.serviceName) the first \(Self.mostServices) are taken")
             ordered.removeLast(ordered.count - Self.mostServices)

@@ -1,5 +1,5 @@
 /// An SRV record (RFC 2782).
-public struct ServiceRecord: Sendable, Hashable {
+public struct ServiceRecord: Sendable, Hashable, Comparable {
     public var priority: UInt16
     public var weight: UInt16
     public var port: UInt16
@@ -10,6 +10,10 @@ public struct ServiceRecord: Sendable, Hashable {
         self.weight = weight
         self.port = port
         self.target = target
+    }
+
+    public static func < (one: ServiceRecord, other: ServiceRecord) -> Bool {
+        (one.priority, one.weight, one.target, one.port) < (other.priority, other.weight, other.target, other.port)
     }
 
     /// "A Target of "." means that the service is decidedly not available at this domain."
@@ -40,5 +44,20 @@ extension Sequence<ServiceRecord> {
             ordered += left
         }
         return ordered
+    }
+}
+
+/// splitmix64: the same seed, the same draws.
+public struct SeededDraws: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z &>> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z &>> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z &>> 31)
     }
 }
