@@ -7,7 +7,7 @@ import Measurement
 import SIPWire
 import ScenarioDSL
 
-/// `carillon run SCENARIO [TARGET]`.
+/// `carillon run SCENARIO [TARGET…]`.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a scenario against a target, or against itself.",
@@ -32,8 +32,8 @@ struct Run: ParsableCommand {
 
     @Argument(help: "Catalogue name, .swift file or saved .json program; several as a=7,b=3.")
     var scenario: String
-    @Argument(help: "host[:port] or SIP URI; none: both sides run here.")
-    var target: String?
+    @Argument(help: "host[:port] or SIP URI; several as a=3 b=1 share the calls; none: both sides run here.")
+    var targets: [String] = []
     @Option(name: .customLong("scenario"), help: "Which scenario of a file that declares several.")
     var only: String?
 
@@ -41,6 +41,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
+    @OptionGroup(title: "Transport") var resolution: ResolutionOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
@@ -77,8 +78,8 @@ struct Run: ParsableCommand {
         engine.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
-        let destination = identity.apply(to: &run, target: target)
-        connections.apply(to: &run, transport, target: destination?.transport, target)
+        let destination = identity.apply(to: &run, targets: targets, transport, resolution)
+        connections.apply(to: &run, transport, destination)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         run.openFeedsOrStop(program)
@@ -92,7 +93,7 @@ struct Run: ParsableCommand {
     }
 
     /// With a target the answering parties are somebody else's, unless `--play` says so.
-    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Target?, initiators: [String]) {
+    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Destination?, initiators: [String]) {
         let all = run.parties.map(\.name)
         if let plays = run.plays {
             if let initiator = initiators.first(where: { !plays.contains($0) }) {
@@ -120,7 +121,7 @@ struct Run: ParsableCommand {
     }
 
     private func head(
-        _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [TransportAddress]
+        _ run: ScenarioRun, _ destination: Destination?, _ origins: [String], _ addresses: [TransportAddress]
     ) -> [(String, String)] {
         var played: [String] = []
         for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
@@ -133,7 +134,7 @@ struct Run: ParsableCommand {
         }
         var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
-        if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
+        if let destination { lines += destination.heads(way: way(run)) }
         lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
         lines.append(("load", load.text(run)))
         lines += Head.common(run, engine)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CallEngine
 import CarillonKit
+import NameResolution
 import SIPWire
 
 /// What `--transport` names.
@@ -57,17 +58,8 @@ struct ConnectionOptions: ParsableArguments {
     var connections: ConnectionUse?
 
     /// Fills in what messages go over.
-    ///
-    /// - Parameter wanted: what the target's URI asks for.
-    func apply(
-        to run: inout ScenarioRun, _ options: TransportOptions, target wanted: TransportName?, _ argument: String?
-    ) {
-        if let given = options.transport, let wanted, given != wanted {
-            stop(
-                .usage,
-                ["--transport \(given.rawValue) and \(argument ?? "the target") contradict each other: one is enough"])
-        }
-        let chosen = options.transport ?? wanted ?? .udp
+    func apply(to run: inout ScenarioRun, _ options: TransportOptions, _ destination: Destination?) {
+        let chosen = destination?.transport ?? options.transport ?? .udp
         run.transports = chosen.transports
         run.keepAlive = options.keepAlive?.nanoseconds
         run.refusesLargeRequests = options.large == .fail
@@ -100,5 +92,35 @@ extension ConnectionUse {
         case .shared(let number): "\(number) connections"
         case .perCall: "a connection for each call"
         }
+    }
+}
+
+/// How names of targets become addresses.
+struct ResolutionOptions: ParsableArguments {
+    @Option(
+        name: .customLong("dns-server"),
+        help: "DNS server that names of targets are asked of: 10.0.0.53, 127.0.0.1:5353. May be repeated. Default: the system's.",
+        transform: DNSServer.parse)
+    var dnsServers: [DNSServer] = []
+    @Option(
+        name: .customLong("dns-timeout"), help: "How long resolving one target may take. Default: 5s.",
+        transform: TimeAmount.parseTimer)
+    var dnsTimeout: TimeAmount?
+
+    var servers: [TransportAddress] { dnsServers.map(\.address) }
+    var limit: Int64 { dnsTimeout?.nanoseconds ?? 5_000_000_000 }
+}
+
+/// `10.0.0.53`, `127.0.0.1:5353`, `[2001:db8::53]:53`.
+struct DNSServer {
+    var address: TransportAddress
+
+    static func parse(_ argument: String) throws -> DNSServer {
+        let place = HostAndPort(argument, argument: "--dns-server \(argument)")
+        let port = place.portNumber(argument: "--dns-server \(argument)", otherwise: 53)
+        guard let address = ServerName(host: place.host, port: port, transport: .udp).numericAddress else {
+            throw ArgumentProblem("write the server's address, not a name: 10.0.0.53, 127.0.0.1:5353, [2001:db8::53]:53")
+        }
+        return DNSServer(address: address)
     }
 }
