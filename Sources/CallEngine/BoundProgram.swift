@@ -143,6 +143,8 @@ struct BoundProgram: ~Copyable {
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
+    /// Of what a slot keeps for the choice of its target.
+    let routeOffset: Int
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
@@ -429,7 +431,8 @@ struct BoundProgram: ~Copyable {
         variantCount = allTemplates.count
         partyCount = allParties.count
         recordOffset = program.stride
-        stride = program.stride + (settings.callRecords == nil ? 0 : CallRecordNote.size)
+        routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
+        stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)

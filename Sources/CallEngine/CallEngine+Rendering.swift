@@ -311,7 +311,7 @@ extension CallEngine {
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
                 values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: settings.local,
-                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
+                to: address(of: flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
     }
@@ -383,7 +383,7 @@ extension CallEngine {
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
                 octets: UnsafeRawBufferPointer(start: place, count: length), from: settings.local,
-                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
+                to: address(of: flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }
 

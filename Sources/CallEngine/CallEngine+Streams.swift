@@ -18,7 +18,7 @@ struct LaneChoice {
         case .perCall: count = 1
         }
         isPerCall = settings.opensStreams && settings.connections == .perCall
-        isSimple = !settings.opensStreams || count == 1 && !isPerCall
+        isSimple = !settings.targets.picks && (!settings.opensStreams || count == 1 && !isPerCall)
         workers = UInt64(max(settings.workers, 1))
     }
 
@@ -38,9 +38,9 @@ extension CallEngine {
 
     @inline(never)
     private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
-        lanes.isPerCall
-            ? .ofCall(slot: slot, generation: header.pointee.generation)
-            : .lane(UInt32(targetFlow.lane) &+ lanes.place(ofRun: header.pointee.run))
+        if lanes.isPerCall { return .ofCall(slot: slot, generation: header.pointee.generation) }
+        let first = targets.picks ? targets.hops[hop(header)].flow : targetFlow
+        return first.isStream ? .lane(UInt32(first.lane) &+ lanes.place(ofRun: header.pointee.run)) : first
     }
 
     /// Where requests in the dialog go now.
@@ -148,11 +148,18 @@ extension CallEngine {
         }
     }
 
-    /// Whether the connection that this arrival would take has room for another call.
-    @inline(__always)
+    /// Whether there is a target for this arrival, and the connection that it would take has room for another call.
     public mutating func mayStart(_ number: UInt64) -> Bool {
-        fullLanes.isEmpty || lanes.isPerCall
-            || !fullLanes.contains(targetFlow.lane &+ Int(lanes.place(ofRun: number)))
+        guard targets.picks else { return hasRoom(for: number, targetFlow) }
+        guard let hop = targets.choose(run: number, now: now.nanoseconds) else { return false }
+        return hasRoom(for: number, targets.hops[hop].flow)
+    }
+
+    /// - Parameter first: of the target's lanes.
+    @inline(__always)
+    func hasRoom(for number: UInt64, _ first: Flow) -> Bool {
+        fullLanes.isEmpty || lanes.isPerCall || !first.isStream
+            || !fullLanes.contains(first.lane &+ Int(lanes.place(ofRun: number)))
     }
 
     /// A message did not find room in the queue of its connection, or that had ended: its transaction has failed.
@@ -216,6 +223,7 @@ extension CallEngine {
             let record = client(header, number)
             guard record.pointee.isActive, let error = loss(flow(ofRequest: record, slot, header), lost, errno)
             else { continue }
+            if targets.picks, turnsElsewhere(.transport, record, slot, header) { continue }
             reason = error
             let dialog = self.dialog(header, Int(record.pointee.dialog))
             if record.pointee.method == .invite { countSessionAnswer(503, dialog) }
@@ -237,7 +245,11 @@ extension CallEngine {
             }
             finish(record)
         }
-        guard let reason else { return }
+        guard let reason else {
+            // It may have gone on elsewhere.
+            if targets.picks { settleTimers(slot) }
+            return
+        }
         recorder.count(.transactionsLost)
         deliver(.refused(errno: reason), slot, header)
         if slots.isLive(slot) { settleTimers(slot) }

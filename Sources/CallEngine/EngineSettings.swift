@@ -21,6 +21,8 @@ public struct EngineSettings: Sendable {
     public var advertisedHost: String?
     /// Where initial requests go.
     public var target: TransportAddress
+    /// Where they go when there is more than `target`, which is the first of these then; empty: there alone.
+    public var targets = TargetPlan()
     /// Host and port of the target as a URI shows it.
     public var targetText: String
     /// Host part of addresses of record (`--domain`); nil: the target's.

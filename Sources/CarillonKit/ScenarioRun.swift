@@ -26,6 +26,8 @@ public struct ScenarioRun: Sendable {
 
     /// Where requests go. Nil: to this process itself, which then plays all parties.
     public var target: TransportAddress?
+    /// Where they go when there is more than `target`, and what is done about addresses that fail. `target` is the first of them.
+    public var targets = TargetPlan()
     /// The target as a URI shows it, `host:port`; nil: made from `target`.
     public var targetText: String?
     /// Address the sockets are bound to; port 0: any.
@@ -221,7 +223,7 @@ public struct ScenarioRun: Sendable {
                 finishEngine: { worker, engine in
                     let now = MonotonicInstant.now()
                     engine.cutOff()
-                    bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
+                    bench.put(engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
@@ -250,7 +252,8 @@ public struct ScenarioRun: Sendable {
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program))
+            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program),
+            targets: targets.records(bench.targetCounts()))
         record.noteEnd(ofRows: prepared.endingRows)
         record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
@@ -273,6 +276,7 @@ public struct ScenarioRun: Sendable {
         let target = self.target ?? local
         var engine = EngineSettings(
             local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+        engine.targets = targets
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
@@ -417,6 +421,7 @@ public struct ScenarioRunError: Error, Sendable, CustomStringConvertible {
 private final class Bench: Sendable {
     private let taken: Mutex<[Int: WorkerRecord]>
     private let cuts: Mutex<TraceCounts>
+    private let counted = Mutex<[TargetCounts]>([])
     let workers: Int
 
     init(workers: Int) {
@@ -425,12 +430,16 @@ private final class Bench: Sendable {
         cuts = Mutex(TraceCounts())
     }
 
-    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ worker: Int) {
+    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ worker: Int) {
+        counted.withLock { sum in
+            if sum.isEmpty { sum = counts } else { for number in sum.indices { sum[number].add(counts[number]) } }
+        }
         taken.withLock { $0[worker] = record }
         cuts.withLock { $0.add(traces) }
     }
 
     func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
+    func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }
 

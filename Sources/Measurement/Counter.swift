@@ -3,7 +3,7 @@
 /// The name of the case is the key in `run.json`.
 @frozen public enum Counter: Int, Sendable, CaseIterable {
     // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow
-    // + runsWithoutConnection.
+    // + runsWithoutConnection + runsHeldBack.
     /// Arrivals whose due time has come.
     case arrivalsDue
     case runsStarted
@@ -17,6 +17,8 @@
     case runsWithoutRow
     /// Dropped: the send queue of the connection it would have taken was half full.
     case runsWithoutConnection
+    /// Dropped: every address of every target had asked for no new calls (`--retry-after obey`).
+    case runsHeldBack
 
     // Runs that ended. runsStarted = the sum of these four + runs still live.
     case runsSucceeded

@@ -108,6 +108,7 @@ public struct Summary {
                 lines.append(field(number == 0 ? "Scenarios" : "", text))
             }
         }
+        lines += targets
         for (number, feed) in (record.feeds ?? []).enumerated() {
             lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
         }
@@ -144,6 +145,7 @@ public struct Summary {
             (record[.runsNotStarted], "too late to start"), (record[.runsBlocked], "blocked by the cap"),
             (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
             (record[.runsWithoutConnection], "dropped since the queue of their connection was full"),
+            (record[.runsHeldBack], "held back since their target had asked for it (Retry-After)"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -449,7 +451,7 @@ public struct Summary {
 
     private static let nameWidth = 11
 
-    private func field(_ name: String, _ value: String) -> String {
+    func field(_ name: String, _ value: String) -> String {
         style.paint(name.padded(to: Self.nameWidth), .dim) + " " + value
     }
 

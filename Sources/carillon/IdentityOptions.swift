@@ -42,7 +42,7 @@ struct IdentityOptions: ParsableArguments {
     ///
     /// - Returns: where requests go; nil: this process.
     func apply(
-        to run: inout ScenarioRun, targets: [String], _ transport: TransportOptions, _ resolution: ResolutionOptions
+        to run: inout ScenarioRun, targets: [String], _ transport: TransportOptions, _ resolution: TargetOptions
     ) -> Destination? {
         // Of a name with addresses of both families, the one that packets can leave for.
         let parsed = local.map { LocalAddress.parse($0, option: "--local") }

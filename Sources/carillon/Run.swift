@@ -41,7 +41,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
-    @OptionGroup(title: "Transport") var resolution: ResolutionOptions
+    @OptionGroup(title: "Targets") var targeting: TargetOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
@@ -78,8 +78,9 @@ struct Run: ParsableCommand {
         engine.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
-        let destination = identity.apply(to: &run, targets: targets, transport, resolution)
+        let destination = identity.apply(to: &run, targets: targets, transport, targeting)
         connections.apply(to: &run, transport, destination)
+        targeting.apply(to: &run, destination, connections: connections.connections)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         run.openFeedsOrStop(program)

@@ -134,7 +134,7 @@ struct Destination {
     ///   - local: address that the sockets are to have; nil: not said.
     static func resolve(
         _ written: [String], proxies: [String], transport given: TransportName?, local: TransportAddress?,
-        _ options: ResolutionOptions, seed: UInt64
+        _ options: TargetOptions, seed: UInt64
     ) -> Destination? {
         let addressed = written.map { Target.parse($0) }
         var targets = proxies.isEmpty ? addressed : proxies.map { Target.parse($0) }

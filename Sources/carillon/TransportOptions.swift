@@ -1,7 +1,6 @@
 import ArgumentParser
 import CallEngine
 import CarillonKit
-import NameResolution
 import SIPWire
 
 /// What `--transport` names.
@@ -92,35 +91,5 @@ extension ConnectionUse {
         case .shared(let number): "\(number) connections"
         case .perCall: "a connection for each call"
         }
-    }
-}
-
-/// How names of targets become addresses.
-struct ResolutionOptions: ParsableArguments {
-    @Option(
-        name: .customLong("dns-server"),
-        help: "DNS server that names of targets are asked of: 10.0.0.53, 127.0.0.1:5353. May be repeated. Default: the system's.",
-        transform: DNSServer.parse)
-    var dnsServers: [DNSServer] = []
-    @Option(
-        name: .customLong("dns-timeout"), help: "How long resolving one target may take. Default: 5s.",
-        transform: TimeAmount.parseTimer)
-    var dnsTimeout: TimeAmount?
-
-    var servers: [TransportAddress] { dnsServers.map(\.address) }
-    var limit: Int64 { dnsTimeout?.nanoseconds ?? 5_000_000_000 }
-}
-
-/// `10.0.0.53`, `127.0.0.1:5353`, `[2001:db8::53]:53`.
-struct DNSServer {
-    var address: TransportAddress
-
-    static func parse(_ argument: String) throws -> DNSServer {
-        let place = HostAndPort(argument, argument: "--dns-server \(argument)")
-        let port = place.portNumber(argument: "--dns-server \(argument)", otherwise: 53)
-        guard let address = ServerName(host: place.host, port: port, transport: .udp).numericAddress else {
-            throw ArgumentProblem("write the server's address, not a name: 10.0.0.53, 127.0.0.1:5353, [2001:db8::53]:53")
-        }
-        return DNSServer(address: address)
     }
 }
