@@ -20,7 +20,7 @@ struct BoundProgram: ~Copyable {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge
+            case challenge, targetName
         }
     }
 
@@ -150,6 +150,8 @@ struct BoundProgram: ~Copyable {
     let initiators: [(party: Int, end: UInt64)]
     let domain: OctetRange
     let target: OctetRange
+    /// Of each target as a URI shows it, where there are several.
+    let targetNames: UnsafeMutablePointer<OctetRange>
     let localHost: OctetRange
     /// `IP4 192.0.2.1` or `IP6 2001:db8::1`.
     let connectionAddress: OctetRange
@@ -185,6 +187,7 @@ struct BoundProgram: ~Copyable {
         settingValues.deallocate()
         partyURIs.deallocate()
         partyNames.deallocate()
+        targetNames.deallocate()
     }
 
     init(_ program: borrowing CallProgram, _ settings: EngineSettings, expectations: [Int]) {
@@ -213,6 +216,7 @@ struct BoundProgram: ~Copyable {
         }
         domain = text.add(domainText)
         target = text.add(settings.targetText)
+        targetNames = Self.copy(settings.targets.targets.map { text.add($0.name) })
         nonceDigits = text.add(settings.nonce.description)
 
         let initiator = program.initiator ?? -1
@@ -220,15 +224,18 @@ struct BoundProgram: ~Copyable {
         let beginning = program.initiators
         initiators = Self.shares(of: beginning, settings.weights)
         let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
+        func user(_ party: Int) -> String {
+            firstAnswerers.contains(party) ? settings.calleeUser ?? program.parties[party].name : program.parties[party].name
+        }
         func uri(_ party: Int, at host: String) -> String {
             if beginning.contains(party), let own = settings.callerURI { return own }
             if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
-            return "sip:\(program.parties[party].name)@\(host)"
+            return "sip:\(user(party))@\(host)"
         }
         func requestURI(_ party: Int) -> String {
             // `--to` is where the call is meant to go; without it the callee's name at the target.
             if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
-            return "sip:\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
+            return "sip:\(user(party))@\(settings.domain ?? settings.targetText)"
         }
         func value(of setting: String) -> String {
             if let given = settings.settings[setting] { return given }
@@ -258,6 +265,22 @@ struct BoundProgram: ~Copyable {
             }
         }
 
+        /// What is not the same for all targets: what stands before the target's name.
+        func beforeTargetName(_ field: BoundField) -> String? {
+            guard settings.targets.targets.count > 1 else { return nil }
+            switch field {
+            case .target: return ""
+            case .domain: return settings.domain == nil ? "" : nil
+            case .partyURI(let party), .calleeURI(let party):
+                // `--from` and `--to` name somebody somewhere else.
+                let isOwn =
+                    beginning.contains(party) && settings.callerURI != nil
+                    || firstAnswerers.contains(party) && settings.calleeURI != nil
+                return settings.domain == nil && !isOwn ? "sip:\(user(party))@" : nil
+            default: return nil
+            }
+        }
+
         // Templates: bound fields become text, neighbouring texts one literal.
         var allPieces: [Piece] = []
         var allTemplates: [Template] = []
@@ -277,7 +300,14 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
-                case .bound(let field): pending += fill(field, isStream: isStream).utf8
+                case .bound(let field):
+                    guard let before = beforeTargetName(field) else {
+                        pending += fill(field, isStream: isStream).utf8
+                        continue
+                    }
+                    pending += before.utf8
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .targetName, argument: 0, offset: 0, length: 0))
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(

@@ -145,6 +145,10 @@ extension CallEngine {
                     return nil
                 }
                 out = past
+            case .targetName:
+                let name = literal(bound.targetNames[Int(route(speaker.header).pointee.name)])
+                if let base = name.baseAddress { memcpy(out, base, name.count) }
+                out += name.count
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes

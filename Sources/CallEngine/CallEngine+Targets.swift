@@ -9,6 +9,8 @@ struct RouteRecord {
     var hop: UInt16
     /// How often the call was moved.
     var moves: UInt16
+    /// The target that its URIs name: the first one, wherever it was moved since.
+    var name: UInt16
 
     static let size = 16
 }
@@ -22,9 +24,15 @@ extension CallEngine {
     /// The address that the call's requests go to, where there are several.
     func hop(_ header: UnsafeMutablePointer<SlotHeader>) -> Int { max(Int(route(header).pointee.hop) - 1, 0) }
 
+    /// The target as the call's URIs show it.
+    func targetName(_ header: UnsafeMutablePointer<SlotHeader>) -> OctetRange {
+        settings.targets.targets.count > 1 ? bound.targetNames[Int(route(header).pointee.name)] : bound.target
+    }
+
     /// A run begins at this address.
     mutating func begin(at hop: Int, _ header: UnsafeMutablePointer<SlotHeader>) {
-        route(header).pointee = RouteRecord(hop: UInt16(truncatingIfNeeded: hop + 1), moves: 0)
+        route(header).pointee = RouteRecord(
+            hop: UInt16(truncatingIfNeeded: hop + 1), moves: 0, name: UInt16(truncatingIfNeeded: targets.hops[hop].target))
         targets.countStart(hop)
     }
 
@@ -126,8 +134,8 @@ extension CallEngine {
         token.write(to: place + Int(branch.end) - CallToken.width)
         let frozen = keep(UnsafeRawBufferPointer(start: place, count: request.count))
         guard frozen != 0 else { return false }
-        route(header).pointee = RouteRecord(
-            hop: UInt16(truncatingIfNeeded: next + 1), moves: route(header).pointee.moves &+ 1)
+        route(header).pointee.hop = UInt16(truncatingIfNeeded: next + 1)
+        route(header).pointee.moves &+= 1
         targets.countMove(from: here, to: next)
         let flow = openingFlow(slot, header)
         if record.pointee.method == .invite {

@@ -30,6 +30,8 @@ public struct EngineSettings: Sendable {
     /// Address of record of the calling and of the called side (`--from`, `--to`), SIP URIs.
     public var callerURI: String?
     public var calleeURI: String?
+    /// User part of the called side's where `calleeURI` does not say it; nil: the party's name.
+    public var calleeUser: String?
     /// Header lines for initial requests (`--header`), without line end.
     public var extraHeaders: [String] = []
     /// How much of the load each scenario of the program that begins something gets, in their order; empty: all is the first's.

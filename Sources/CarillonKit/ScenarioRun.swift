@@ -47,6 +47,8 @@ public struct ScenarioRun: Sendable {
     public var domain: String?
     public var callerURI: String?
     public var calleeURI: String?
+    /// User part of the called side's address where `calleeURI` does not say it; nil: the party's name.
+    public var calleeUser: String?
     public var extraHeaders: [String] = []
     public var settings: [String: String] = [:]
     /// How much of the load each scenario gets, in their order; empty: all is the first's.
@@ -286,6 +288,7 @@ public struct ScenarioRun: Sendable {
         engine.domain = domain
         engine.callerURI = callerURI
         engine.calleeURI = calleeURI
+        engine.calleeUser = calleeUser
         engine.extraHeaders = extraHeaders
         engine.settings = settings
         engine.weights = weights

@@ -54,7 +54,10 @@ struct IdentityOptions: ParsableArguments {
             if !proxies.isEmpty, !targets.isEmpty { run.domain = domain ?? destination.text }
             run.target = destination.address
             run.targetText = destination.targets[0].text
-            if let user = destination.user, to == nil {
+            // Of several targets each is named in the URIs of its own calls.
+            if destination.targets.count > 1, to == nil {
+                run.calleeUser = destination.user
+            } else if let user = destination.user, to == nil {
                 run.calleeURI = "sip:\(user)@\(run.domain ?? destination.text)"
             }
         }
