@@ -143,7 +143,7 @@ struct Destination {
             stop(.usage, ["\(written.listed) with --proxy: name one TARGET, and each proxy by a --proxy of its own"])
         }
         for (number, one) in targets.enumerated() {
-            let same = targets[..<number].first { $0.place.host == one.place.host && $0.port == one.port }
+            let same = targets[..<number].first { $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060) }
             if same != nil { stop(.usage, ["\(one.argument) stands twice: give it the sum of the weights"]) }
             if one.user != first.user {
                 stop(.usage, ["\(first.argument) and \(one.argument) call different users: targets share one, or --to names it"])

@@ -180,7 +180,7 @@ struct MissingServerTests {
     }
 
     @Test func nobodyListens() throws {
-        #expect(reason("corp.test", 5060, with: resolver(try freePort())) == .unreachable)
+        #expect(reason("corp.test", 5060, with: resolver(try unusedPort())) == .unreachable)
     }
 }
 

@@ -25,7 +25,7 @@ public final class NameServer: Sendable {
         var said = ""
         // Another process may take the port between its finding and its use.
         for _ in 0..<10 {
-            let port = try freePort()
+            let port = try unusedPort()
             let output = Pipe()
             let process = Process()
             process.executableURL = URL(fileURLWithPath: path)
@@ -70,7 +70,7 @@ public final class SilentServer: Sendable {
 }
 
 /// A port of 127.0.0.1 that was free a moment ago.
-public func freePort() throws -> UInt16 {
+public func unusedPort() throws -> UInt16 {
     let (descriptor, port) = try boundSocket()
     close(descriptor)
     return port
