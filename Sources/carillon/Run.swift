@@ -13,7 +13,8 @@ struct Run: ParsableCommand {
         abstract: "Runs a scenario against a target, or against itself.",
         discussion: """
             SCENARIO is a name of the catalogue (carillon list), a .swift file or a saved .json program. TARGET is \
-            host[:port] or a SIP URI; without it both sides run in this process. Messages go over UDP unless --transport or \
+            host[:port] or a SIP URI; without it both sides run in this process. A name is looked up in the hosts file, then by SRV, \
+            A and AAAA records (RFC 3263, without NAPTR); several targets share the calls by weight. Messages go over UDP unless --transport or \
             the URI's transport parameter says tcp.
 
               carillon run basic-call
@@ -22,6 +23,8 @@ struct Run: ParsableCommand {
                   calls at a server
               carillon run basic-call=7,register=2,message=1 10.0.0.5 --rate 500/s --for 1m
                   a mix by weight: 70 % calls, 20 % registrations, 10 % messages
+              carillon run basic-call 10.0.0.5=3 10.0.0.6=1 --rate 500/s --for 1m
+                  two servers, three quarters of the calls at the first
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
               carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
