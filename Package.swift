@@ -38,12 +38,16 @@ let package = Package(
         .target(name: "CGuardedMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(name: "CCAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         room("SIPWire", "COctetSearch"),
         tests("SIPWireTests", "SIPWire"),
         .executableTarget(
             name: "ScannerCost", dependencies: ["SIPWire"], path: "Benchmarks/ScannerCost", swiftSettings: strict),
+        room("NameResolution", "SIPWire", "CCAres"),
+        room("NameServer", path: "Tests/NameServer"),
+        tests("NameResolutionTests", "NameResolution", "NameServer", "SIPWire"),
         room("SIPTransactions", "SIPWire"),
         .target(name: "CHashFunctions", dependencies: ["COpenSSL"], linkerSettings: [.linkedLibrary("crypto")]),
         room("Digest", "SIPWire", "CHashFunctions"),
@@ -78,8 +82,9 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "Reporting", "ScenarioDSL",
-                "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions", argumentParser,
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "NameResolution", "Reporting",
+                "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
+                argumentParser,
             ],
             swiftSettings: strict),
 
@@ -92,7 +97,8 @@ let package = Package(
             path: "Benchmarks/simulation", exclude: ["run.sh"], swiftSettings: strict),
         tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
         .testTarget(
-            name: "CommandTests", dependencies: ["carillon"], path: "Tests/CommandTests", swiftSettings: strict),
+            name: "CommandTests", dependencies: ["carillon", "NameServer"], path: "Tests/CommandTests",
+            swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
             "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"

@@ -8,50 +8,6 @@ import SIPWire
 /// A program with its addresses and settings filled in: what one worker executes. Flat tables behind raw pointers, made once
 /// when the worker starts, freed with it.
 struct BoundProgram: ~Copyable {
-    /// One piece of a message.
-    struct Piece {
-        var kind: Kind
-        var argument: UInt16
-        /// Of a literal: where it stands in `literals`.
-        var offset: UInt32
-        var length: UInt32
-
-        enum Kind: UInt8 {
-            case literal
-            case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
-            case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge, inviteURI, redirectURI, localHost, bareLocalHost
-        }
-    }
-
-    struct Template {
-        var firstPiece: UInt32
-        var pieceCount: UInt16
-        var dialog: UInt8
-        var method: Method
-        var status: UInt16
-        var isPure: Bool
-        var isPlain: Bool
-        var opensDialog: Bool
-        /// Octets of its literals: with the live parts, what a message of it takes at least.
-        var literalOctets: UInt32
-        /// Method token, in `literals`, for a method that is `.other`.
-        var methodOffset: UInt32
-        var methodLength: UInt16
-        /// The request URI is the same in every message of it.
-        var hasConstantURI: Bool
-        /// A request that goes where its dialog's requests go.
-        var isInDialog: Bool
-        /// The number of its CSeq is ours, not the author's.
-        var writesCSeq: Bool
-        /// A CANCEL with the request URI of its INVITE, or the Route lines, as they were sent.
-        var readsInvite: Bool
-        /// Value of the Contact that it follows; -1 none.
-        var redirect: Int32
-        /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
-        var mayBeAuthorized: Bool
-    }
-
     struct Wait {
         var kind: WaitPlan.Kind
         var firstAlternative: UInt32
@@ -146,11 +102,15 @@ struct BoundProgram: ~Copyable {
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
+    /// Of what a slot keeps for the choice of its target.
+    let routeOffset: Int
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
     let domain: OctetRange
     let target: OctetRange
+    /// Of each target as a URI shows it, where there are several.
+    let targetNames: UnsafeMutablePointer<OctetRange>
     let localHost: OctetRange
     /// `IP4 192.0.2.1` or `IP6 2001:db8::1`.
     let connectionAddress: OctetRange
@@ -194,6 +154,7 @@ struct BoundProgram: ~Copyable {
         settingValues.deallocate()
         partyURIs.deallocate()
         partyNames.deallocate()
+        targetNames.deallocate()
     }
 
     init(_ program: borrowing CallProgram, _ settings: EngineSettings, expectations: [Int]) {
@@ -232,6 +193,7 @@ struct BoundProgram: ~Copyable {
         viaParameters = text.add(viaParametersText)
         domain = text.add(domainText)
         target = text.add(settings.targetText)
+        targetNames = Self.copy(settings.targets.targets.map { text.add($0.name) })
         nonceDigits = text.add(settings.nonce.description)
 
         let initiator = program.initiator ?? -1
@@ -239,16 +201,20 @@ struct BoundProgram: ~Copyable {
         let beginning = program.initiators
         initiators = Self.shares(of: beginning, settings.weights)
         let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
+        func user(_ party: Int) -> String {
+            firstAnswerers.contains(party)
+                ? settings.calleeUser ?? program.parties[party].name : program.parties[party].name
+        }
         func uri(_ party: Int, at host: String) -> String {
             if beginning.contains(party), let own = settings.callerURI { return own }
             if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
-            return "sip:\(program.parties[party].name)@\(host)"
+            return "sip:\(user(party))@\(host)"
         }
+        let scheme = settings.usesSIPS ? "sips" : "sip"
         func requestURI(_ party: Int) -> String {
             // `--to` is where the call is meant to go; without it the callee's name at the target.
             if firstAnswerers.contains(party), let own = settings.calleeURI { return own }
-            return
-                "\(settings.usesSIPS ? "sips" : "sip"):\(program.parties[party].name)@\(settings.domain ?? settings.targetText)"
+            return "\(scheme):\(user(party))@\(settings.domain ?? settings.targetText)"
         }
         func value(of setting: String) -> String {
             if let given = settings.settings[setting] { return given }
@@ -260,7 +226,7 @@ struct BoundProgram: ~Copyable {
         func fill(_ field: BoundField, over transport: TransportProtocol) -> String {
             switch field {
             case .transport: "\(transport.text)"
-            case .contactScheme: settings.usesSIPS ? "sips" : "sip"
+            case .contactScheme: scheme
             case .contactTransport: contactTransport(transport)
             case .localHostPort: transport == .tls ? securePlaceText : hostPortText
             case .viaParameters: viaParametersText
@@ -286,6 +252,23 @@ struct BoundProgram: ~Copyable {
             case .tcp: ";transport=tcp"
             // A sips URI says so itself (RFC 3261 §26.2.2); of sip URIs servers and phones know no other way to say it.
             case .tls: settings.usesSIPS ? "" : ";transport=tls"
+            }
+        }
+        /// What is not the same for all targets: what stands before the target's name.
+        func beforeTargetName(_ field: BoundField) -> String? {
+            guard settings.targets.targets.count > 1 else { return nil }
+            switch field {
+            case .target: return ""
+            case .domain: return settings.domain == nil ? "" : nil
+            case .partyURI(let party), .calleeURI(let party):
+                // `--from` and `--to` name somebody somewhere else.
+                let isOwn =
+                    beginning.contains(party) && settings.callerURI != nil
+                    || firstAnswerers.contains(party) && settings.calleeURI != nil
+                var mayBeSIPS = false
+                if case .calleeURI = field { mayBeSIPS = true }
+                return settings.domain == nil && !isOwn ? "\(mayBeSIPS ? scheme : "sip"):\(user(party))@" : nil
+            default: return nil
             }
         }
 
@@ -320,7 +303,14 @@ struct BoundProgram: ~Copyable {
                     pending += connectionText.prefix(4).utf8
                     flush(&allPieces, &text)
                     allPieces.append(Piece(kind: .bareLocalHost, argument: 0, offset: 0, length: 0))
-                case .bound(let field): pending += fill(field, over: transport).utf8
+                case .bound(let field):
+                    guard let before = beforeTargetName(field) else {
+                        pending += fill(field, over: transport).utf8
+                        continue
+                    }
+                    pending += before.utf8
+                    flush(&allPieces, &text)
+                    allPieces.append(Piece(kind: .targetName, argument: 0, offset: 0, length: 0))
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(
@@ -478,7 +468,8 @@ struct BoundProgram: ~Copyable {
         variantCount = allTemplates.count
         partyCount = allParties.count
         recordOffset = program.stride
-        stride = program.stride + (settings.callRecords == nil ? 0 : CallRecordNote.size)
+        routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
+        stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)

@@ -50,7 +50,7 @@ extension CallEngine {
         let after = Int64(tick &- min(since, tick)) &* 1_000_000
         let dialog = self.dialog(header, min(dialogNumber, max(Int(party(header).pointee.dialogs) - 1, 0)))
         let flow = self.flow(of: dialog, slot, header)
-        let (rows, remote, local) = (rowsOfRun(run), flows.address(flow), ownAddress(of: flow))
+        let (rows, remote, local) = (rowsOfRun(run), address(of: flow), ownAddress(of: flow))
         withIdentity(slot, header, dialogNumber) { engine, callID, tag in
             engine.recorder.fail(
                 FailureReport(
@@ -279,12 +279,15 @@ extension CallEngine {
             if flags.contains(.failed) {
                 recorder.count(.runsFailed)
                 recorder.countRun(.failed, of: scenario)
+                if targets.picks { countEnd(ofRun: run, .failed) }
             } else if flags.contains(.drained) {
                 recorder.count(.runsDrained)
                 recorder.countRun(.drained, of: scenario)
+                if targets.picks { countEnd(ofRun: run, .drained) }
             } else {
                 recorder.count(.runsSucceeded)
                 recorder.countRun(.succeeded, of: scenario)
+                if targets.picks { countEnd(ofRun: run, .succeeded) }
             }
             if run.pointee.outcome > 0 { recorder.countOutcome(Int(run.pointee.outcome) - 1) }
             if callRecords.isOn {
@@ -414,6 +417,7 @@ extension CallEngine {
                 endedRuns += 1
                 recorder.count(.runsFailed)
                 recorder.countRun(.failed, of: Int(party(run).pointee.scenario))
+                if targets.picks { countEnd(ofRun: run, .failed) }
             }
             if !traces.isOff { endFailedTrace(slot, run) }
         }

@@ -111,6 +111,7 @@ extension CallEngine {
             header.pointee.owner = owner
             self.header(owner).pointee.legs += 1
             recorder.count(.legsJoined)
+            if targets.picks { route(header).pointee = route(self.header(owner)).pointee }
         } else {
             liveRuns += 1
             servedRuns += 1

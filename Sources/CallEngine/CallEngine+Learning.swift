@@ -42,7 +42,7 @@ extension CallEngine {
         if target.length == 0 {
             // A peer without Contact: its identity is all there is, and a response came from where the request went.
             target = NameAddress(base, reversed ? scanner.index.to : scanner.index.from).uri
-            next = reversed ? flows.address(targetFlow) : URIView(base, target).address()
+            next = reversed ? (targets.picks ? source : flows.address(targetFlow)) : URIView(base, target).address()
             pathTransport = nil
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))

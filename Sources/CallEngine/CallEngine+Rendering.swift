@@ -147,6 +147,10 @@ extension CallEngine {
                 out = past
             case .localHost, .bareLocalHost:
                 out = writeLocalHost(inBrackets: piece.pointee.kind == .localHost, at: out)
+            case .targetName:
+                let name = literal(bound.targetNames[Int(route(speaker.header).pointee.name)])
+                if let base = name.baseAddress { memcpy(out, base, name.count) }
+                out += name.count
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
@@ -324,7 +328,7 @@ extension CallEngine {
                 &run.pointee.trace, run: run.pointee.run, party: speaker.header.pointee.party,
                 template: UInt16(truncatingIfNeeded: template),
                 values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: ownAddress(of: flow),
-                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
+                to: address(of: flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
         return true
     }
@@ -396,7 +400,7 @@ extension CallEngine {
             traces.appendSentOctets(
                 &run.pointee.trace, run: run.pointee.run, party: header.pointee.party,
                 octets: UnsafeRawBufferPointer(start: place, count: length), from: ownAddress(of: flow),
-                to: flows.address(flow), at: now, isRetransmission: again, isStream: flow.isStream)
+                to: address(of: flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
     }
 

@@ -150,8 +150,10 @@ extension CallEngine {
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .deliverAndAcknowledge:
+                var isAcknowledged: Bool?
+                if status == 503, targets.picks, turnsFromUnavailable(slot, header, record, &isAcknowledged) { return }
                 measureSessionRequest(header, record, status)
-                let keepsAck = acknowledgeRefusal(slot, header, record)
+                let keepsAck = isAcknowledged ?? acknowledgeRefusal(slot, header, record)
                 let isChallenge = (status == 401 || status == 407) && party(header).pointee.hasCredentials
                 if isChallenge {
                     let refused = record.pointee
@@ -182,6 +184,10 @@ extension CallEngine {
             }
         }
         var delivered = status
+        if status == 503, targets.picks {
+            var isAcknowledged: Bool?
+            if turnsFromUnavailable(slot, header, record, &isAcknowledged) { return }
+        }
         if status >= 200 {
             if party(header).pointee.hasCredentials {
                 if status < 300 { noteNextNonce(header) }
@@ -226,7 +232,7 @@ extension CallEngine {
     }
 
     /// The refusal will be acknowledged again from what it tells itself (Timer D).
-    private mutating func lingerRefused(
+    mutating func lingerRefused(
         _ record: ClientRecord, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) {
         lingerClient(

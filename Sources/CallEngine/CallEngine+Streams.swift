@@ -21,7 +21,9 @@ struct LaneChoice {
         }
         isSecure = settings.opensSecure
         isPerCall = settings.opensStreams && settings.connections == .perCall
-        isSimple = settings.sources.isEmpty && (!settings.opensStreams || count == 1 && !isPerCall)
+        isSimple =
+            settings.sources.isEmpty && !settings.targets.picks
+            && (!settings.opensStreams || count == 1 && !isPerCall)
         workers = UInt64(max(settings.workers, 1))
     }
 
@@ -51,10 +53,12 @@ extension CallEngine {
 
     @inline(never)
     private mutating func laneFlow(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) -> Flow {
-        if !targetFlow.isStream { return targetFlow.from(locals.number(ofRun: header.pointee.run)) }
-        return lanes.isPerCall
-            ? Flow.ofCall(slot: slot, generation: header.pointee.generation).over(tls: lanes.isSecure)
-            : Flow(index: targetFlow.index &+ lanes.place(ofRun: header.pointee.run))
+        if lanes.isPerCall {
+            return Flow.ofCall(slot: slot, generation: header.pointee.generation).over(tls: lanes.isSecure)
+        }
+        let first = targets.picks ? targets.hops[hop(header)].flow : targetFlow
+        if first.isStream { return Flow(index: first.index &+ lanes.place(ofRun: header.pointee.run)) }
+        return locals.isSingle ? first : first.from(locals.number(ofRun: header.pointee.run))
     }
 
     /// Where requests in the dialog go now.
@@ -181,11 +185,18 @@ extension CallEngine {
         }
     }
 
-    /// Whether the connection that this arrival would take has room for another call.
-    @inline(__always)
+    /// Whether there is a target for this arrival, and the connection that it would take has room for another call.
     public mutating func mayStart(_ number: UInt64) -> Bool {
-        fullLanes.isEmpty || lanes.isPerCall
-            || !fullLanes.contains(targetFlow.lane &+ Int(lanes.place(ofRun: number)))
+        guard targets.picks else { return hasRoom(for: number, targetFlow) }
+        guard let hop = targets.choose(run: number, now: now.nanoseconds) else { return false }
+        return hasRoom(for: number, targets.hops[hop].flow)
+    }
+
+    /// - Parameter first: of the target's lanes.
+    @inline(__always)
+    func hasRoom(for number: UInt64, _ first: Flow) -> Bool {
+        fullLanes.isEmpty || lanes.isPerCall || !first.isStream
+            || !fullLanes.contains(first.lane &+ Int(lanes.place(ofRun: number)))
     }
 
     /// A message did not find room in the queue of its connection, or that had ended: its transaction has failed.
@@ -250,6 +261,7 @@ extension CallEngine {
             let record = client(header, number)
             guard record.pointee.isActive, let error = loss(flow(ofRequest: record, slot, header), lost, errno)
             else { continue }
+            if targets.picks, turnsElsewhere(.transport, record, slot, header) { continue }
             reason = error
             let dialog = self.dialog(header, Int(record.pointee.dialog))
             if record.pointee.method == .invite { countSessionAnswer(503, dialog) }
@@ -271,7 +283,11 @@ extension CallEngine {
             }
             finish(record)
         }
-        guard let reason else { return }
+        guard let reason else {
+            // It may have gone on elsewhere.
+            if targets.picks { settleTimers(slot) }
+            return
+        }
         recorder.count(.transactionsLost)
         deliver(.refused(errno: reason), slot, header)
         if slots.isLive(slot) { settleTimers(slot) }

@@ -118,6 +118,7 @@ extension CallEngine {
                 record.pointee.wasRepeated = true
                 sendAgain(record, slot, header)
             case .timeOut:
+                if targets.picks, turnsElsewhere(.timeout, record, slot, header) { return }
                 if dialog(header, dialogNumber).pointee.isOpening {
                     recorder.record(
                         .sessionRequestDelayFailed,
@@ -145,6 +146,7 @@ extension CallEngine {
             recorder.count(.requestRetransmissionsSent)
             sendAgain(record, slot, header)
         case .timeOut:
+            if targets.picks, turnsElsewhere(.timeout, record, slot, header) { return }
             if record.pointee.method == .register { recorder.countRegistrationAnswer(status: 408) }
             if record.pointee.method == .bye { dialog(header, dialogNumber).pointee.state = .terminated }
             release(record)
@@ -239,6 +241,7 @@ extension CallEngine {
             }
             let instruction = bound.instructions[Int(header.pointee.programCounter)]
             guard instruction.operation == .wait else { return }
+            if targets.picks { noteSilence(header) }
             if timeoutBranch(slot, header) { return }
             fail(slot, header, .timeout, Int(bound.waits[Int(instruction.a)].dialog))
         case .free, .settled, .orphan: break
@@ -305,7 +308,7 @@ extension CallEngine {
         else { return }
         let header = pointer.assumingMemoryBound(to: SlotHeader.self)
         guard header.pointee.phase != .orphan else { return }
-        refuse(token.slot, header, errno: errno)
+        refuse(token.slot, header, errno: errno, from: destination)
     }
 
     /// A datagram of a call was not sent: it is longer than the path takes whole.
@@ -337,12 +340,20 @@ extension CallEngine {
         }
     }
 
-    private mutating func refuse(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, errno: Int32) {
+    /// - Parameter origin: the address that the answer is about; nil: not told.
+    private mutating func refuse(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, errno: Int32, from origin: TransportAddress? = nil
+    ) {
         var hasEnded = false
         for number in 0..<clientCount(header) {
             let record = client(header, number)
             // An INVITE with a provisional response lives: something behind the address answers.
             guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }
+            if targets.picks {
+                // A call that has gone on is not refused by where it was before.
+                if let origin, origin != address(of: flow(ofRequest: record, slot, header)) { continue }
+                if turnsElsewhere(.transport, record, slot, header) { continue }
+            }
             if record.pointee.method == .invite {
                 countSessionAnswer(503, dialog(header, Int(record.pointee.dialog)))
             }
@@ -351,7 +362,10 @@ extension CallEngine {
             release(record)
             hasEnded = true
         }
-        guard hasEnded else { return }
+        guard hasEnded else {
+            if targets.picks { settleTimers(slot) }
+            return
+        }
         deliver(.refused(errno: errno), slot, header)
         if slots.isLive(slot) { settleTimers(slot) }
     }

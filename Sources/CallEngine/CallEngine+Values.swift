@@ -359,8 +359,8 @@ extension CallEngine {
         guard let field = ValuePool.Field(rawValue: code) else { return nil }
         let dialog = self.dialog(header, 0)
         switch field {
-        case .domain: return literal(bound.domain)
-        case .target: return literal(bound.target)
+        case .domain: return literal(settings.domain == nil ? targetName(header) : bound.domain)
+        case .target: return literal(targetName(header))
         case .localAddress:
             return locals.areNamed ? locals.text(localNumber(ofCall: slot, header)) : literal(bound.localHost)
         case .localPort: return literal(bound.localPort)

@@ -63,6 +63,8 @@ public struct CallEngine: ~Copyable {
     var texts: TextDictionary
     var scanner: MessageScanner
     let targetFlow: Flow
+    /// Which of several targets each call goes to.
+    var targets: TargetTable
     /// Where the target's connections are more than one: how a call finds its own.
     let lanes: LaneChoice
     /// A request above it is too large for UDP.
@@ -203,6 +205,11 @@ public struct CallEngine: ~Copyable {
             settings.opensStreams
             ? flows.addLanes(to: settings.target, lanes.count, tls: settings.opensSecure)
             : flows.flow(to: settings.target)
+        let lanesOfEach = lanes.count
+        targets = TargetTable(settings.targets, seed: settings.seed, first: targetFlow) { address in
+            settings.opensStreams
+                ? flows.addLanes(to: address, lanesOfEach, tls: settings.opensSecure) : flows.flow(to: address)
+        }
         timers = settings.timers
         tagMask = settings.nonce.tagMask
         acceptedQueue = linger.queue(lasting: max(timers.acceptedWait, 1)) ?? 0
@@ -283,7 +290,10 @@ public struct CallEngine: ~Copyable {
     enum PathFault { case none, noContact, contact, routes }
 
     /// Where a flow leads.
-    public func address(of flow: Flow) -> TransportAddress { flows.address(flow) }
+    @inline(__always)
+    public func address(of flow: Flow) -> TransportAddress {
+        flow.isStream && flow.isOfCall && targets.picks ? address(ofCall: flow) : flows.address(flow)
+    }
 
     /// Call slots in use: parties of live runs and what still ends after them.
     public var liveSlots: Int { Int(slots.live) }
@@ -296,12 +306,19 @@ public struct CallEngine: ~Copyable {
     ///   - number: the arrival's place in the whole plan, over all workers.
     ///   - due: when the plan wanted it.
     /// - Returns: false when no call slot is free (counted as `runsWithoutSlot`), the queue of its connection is half full
-    ///   (`runsWithoutConnection`), its source begins no more (`runsBeyondSourceRate`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
+    ///   (`runsWithoutConnection`), its source begins no more (`runsBeyondSourceRate`), every target wants no new calls
+    ///   (`runsHeldBack`), or there is no row of a feed: then `lacksRow` is true and nothing is counted, see
     ///   `recordWithoutRow`.
     public mutating func startRun(number: UInt64, due: MonotonicInstant, now: MonotonicInstant) -> Bool {
         setTime(now)
         lacksRow = false
-        guard mayStart(number) else {
+        let hop = targets.picks ? targets.choose(run: number, now: self.now.nanoseconds) : 0
+        guard let hop else {
+            recorder.count(.arrivalsDue)
+            recorder.count(.runsHeldBack)
+            return false
+        }
+        guard hasRoom(for: number, targets.picks ? targets.hops[hop].flow : targetFlow) else {
             recorder.count(.arrivalsDue)
             recorder.count(.runsWithoutConnection)
             return false
@@ -328,6 +345,7 @@ public struct CallEngine: ~Copyable {
         hand = nil
         let header = self.header(slot)
         header.pointee.flags.insert(.countedLive)
+        if targets.picks { begin(at: hop, header) }
         recorder.countRun(.started, of: Int(self.party(header).pointee.scenario))
         run(slot, header)
         settleTimers(slot)

@@ -36,6 +36,8 @@ public struct EngineSettings: Sendable {
     public var advertisedHost: String?
     /// Where initial requests go.
     public var target: TransportAddress
+    /// Where they go when there is more than `target`, which is the first of these then; empty: there alone.
+    public var targets = TargetPlan()
     /// Host and port of the target as a URI shows it.
     public var targetText: String
     /// Host part of addresses of record (`--domain`); nil: the target's.
@@ -43,6 +45,8 @@ public struct EngineSettings: Sendable {
     /// Address of record of the calling and of the called side (`--from`, `--to`), SIP URIs.
     public var callerURI: String?
     public var calleeURI: String?
+    /// User part of the called side's where `calleeURI` does not say it; nil: the party's name.
+    public var calleeUser: String?
     /// Header lines for initial requests (`--header`), without line end.
     public var extraHeaders: [String] = []
     /// How much of the load each scenario of the program that begins something gets, in their order; empty: all is the first's.

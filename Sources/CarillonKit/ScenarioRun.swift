@@ -26,6 +26,8 @@ public struct ScenarioRun: Sendable {
 
     /// Where requests go. Nil: to this process itself, which then plays all parties.
     public var target: TransportAddress?
+    /// Where they go when there is more than `target`, and what is done about addresses that fail. `target` is the first of them.
+    public var targets = TargetPlan()
     /// The target as a URI shows it, `host:port`; nil: made from `target`.
     public var targetText: String?
     /// Address the sockets are bound to; port 0: any.
@@ -43,8 +45,8 @@ public struct ScenarioRun: Sendable {
     public var transports = Transports.udp
     /// Needed where TLS is among them.
     public var tls: TLSOptions?
-    /// What the target was asked for as, which its certificate must be for; nil: its address.
-    package var tlsHost: String?
+    /// What targets' addresses were asked for as, which their certificates must be for; others: their address.
+    package var tlsHosts: [TransportAddress: String] = [:]
     /// Calls are for `sips:` URIs.
     public var usesSIPS = false
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
@@ -64,6 +66,8 @@ public struct ScenarioRun: Sendable {
     public var domain: String?
     public var callerURI: String?
     public var calleeURI: String?
+    /// User part of the called side's address where `calleeURI` does not say it; nil: the party's name.
+    public var calleeUser: String?
     public var extraHeaders: [String] = []
     public var settings: [String: String] = [:]
     /// How much of the load each scenario gets, in their order; empty: all is the first's.
@@ -249,7 +253,7 @@ public struct ScenarioRun: Sendable {
                 finishEngine: { worker, engine in
                     let now = MonotonicInstant.now()
                     engine.cutOff()
-                    bench.put(engine.takeRecord(at: now), engine.traces.counts, worker)
+                    bench.put(engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
@@ -278,7 +282,8 @@ public struct ScenarioRun: Sendable {
             clock: RunClock(
                 epoch: start, epochUTCNanoseconds: utc,
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
-            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program))
+            end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program),
+            targets: targets.records(bench.targetCounts()))
         record.noteEnd(ofRows: prepared.endingRows)
         record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
@@ -307,6 +312,7 @@ public struct ScenarioRun: Sendable {
         let target = self.target ?? local
         var engine = EngineSettings(
             local: address.local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+        engine.targets = targets
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
@@ -324,6 +330,7 @@ public struct ScenarioRun: Sendable {
         engine.domain = domain
         engine.callerURI = callerURI
         engine.calleeURI = calleeURI
+        engine.calleeUser = calleeUser
         engine.extraHeaders = extraHeaders
         engine.settings = settings
         engine.weights = weights
@@ -459,6 +466,7 @@ public struct ScenarioRunError: Error, Sendable, CustomStringConvertible {
 private final class Bench: Sendable {
     private let taken: Mutex<[Int: WorkerRecord]>
     private let cuts: Mutex<TraceCounts>
+    private let counted = Mutex<[TargetCounts]>([])
     let workers: Int
 
     init(workers: Int) {
@@ -467,12 +475,16 @@ private final class Bench: Sendable {
         cuts = Mutex(TraceCounts())
     }
 
-    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ worker: Int) {
+    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ worker: Int) {
+        counted.withLock { sum in
+            if sum.isEmpty { sum = counts } else { for number in sum.indices { sum[number].add(counts[number]) } }
+        }
         taken.withLock { $0[worker] = record }
         cuts.withLock { $0.add(traces) }
     }
 
     func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
+    func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }
 

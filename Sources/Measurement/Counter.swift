@@ -3,7 +3,7 @@
 /// The name of the case is the key in `run.json`.
 @frozen public enum Counter: Int, Sendable, CaseIterable {
     // Arrivals. arrivalsDue = runsStarted + runsNotStarted + runsBlocked + runsWithoutSlot + runsWithoutRow
-    // + runsWithoutConnection + runsBeyondSourceRate.
+    // + runsWithoutConnection + runsBeyondSourceRate + runsHeldBack.
     /// Arrivals whose due time has come.
     case arrivalsDue
     case runsStarted
@@ -19,6 +19,8 @@
     case runsWithoutConnection
     /// Dropped since their source had begun as many runs as one may in that time (`--source-rate`).
     case runsBeyondSourceRate
+    /// Dropped: every address of every target had asked for no new calls (`--retry-after obey`).
+    case runsHeldBack
 
     // Runs that ended. runsStarted = the sum of these four + runs still live.
     case runsSucceeded

@@ -29,6 +29,8 @@ public struct RunRecord: Sendable, Codable {
     public var outcomes: [NamedCount]
     /// Of each scenario that was played, in the order of the command.
     public var scenarios: [ScenarioCount]
+    /// Of each address that calls could go to; nil where there was one alone.
+    public var targets: [TargetRecord]?
     /// Nil where the scenario reads none.
     public var feeds: [FeedRecord]?
     /// Largest first.
@@ -43,9 +45,11 @@ public struct RunRecord: Sendable, Codable {
     ///   - workers: at least one; all of one layout and one epoch.
     ///   - loadNanoseconds: how long the plan's arrivals were due, from the epoch.
     ///   - feeds: in the program's order; without rows where none was taken.
+    ///   - targets: in the order in which they were named; empty where there was one alone.
     public init(
         merging workers: [WorkerRecord], identity: RunIdentity, plan: PlannedLoad, clock: RunClock, end: RunEnd,
-        loadNanoseconds: Int64, feeds: [FeedRecord] = []
+        loadNanoseconds: Int64, feeds: [FeedRecord] = [],
+        targets: [TargetRecord] = []
     ) {
         precondition(!workers.isEmpty, "a run has at least one worker")
         let layout = workers[0].layout
@@ -79,6 +83,7 @@ public struct RunRecord: Sendable, Codable {
         malformed = NamedCount.list(layout.faults, Self.sum(workers.map(\.faults)))
         outcomes = NamedCount.list(layout.outcomes, Self.sum(workers.map(\.outcomes)))
         scenarios = ScenarioCount.list(layout.scenarios, Self.sum(workers.map(\.scenarioRuns)))
+        self.targets = targets.isEmpty ? nil : targets
         let read = feeds.filter { $0.rows > 0 }
         self.feeds = read.isEmpty ? nil : read
         failureGroups = FailureGroup.merge(

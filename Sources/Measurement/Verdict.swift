@@ -52,7 +52,8 @@ public struct Verdict: Sendable, Hashable, Codable {
             reasons.append(Reason(level: level, kind: kind, text: text))
         }
         func percent(_ part: UInt64, of whole: UInt64) -> String { percentText(Ratio(part, of: whole)) }
-        let due = record[.arrivalsDue]
+        // What the target asked us not to send says nothing of the generator.
+        let due = record[.arrivalsDue] - min(record[.runsHeldBack], record[.arrivalsDue])
         let started = record[.runsStarted]
 
         if case .aborted(let reason) = record.end { add(.invalid, .aborted, "the run was given up: \(reason)") }

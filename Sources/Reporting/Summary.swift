@@ -108,6 +108,7 @@ public struct Summary {
                 lines.append(field(number == 0 ? "Scenarios" : "", text))
             }
         }
+        lines += targets
         for (number, feed) in (record.feeds ?? []).enumerated() {
             lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
         }
@@ -145,6 +146,7 @@ public struct Summary {
             (record[.runsWithoutSlot], "without a slot"), (record[.runsWithoutRow], "without a row"),
             (record[.runsWithoutConnection], "dropped since the queue of their connection was full"),
             (record[.runsBeyondSourceRate], "beyond the rate of their source"),
+            (record[.runsHeldBack], "held back since their target had asked for it (Retry-After)"),
         ]
         for (count, words) in drops where count > 0 { text += ", \(grouped(count)) \(words)" }
         return text
@@ -461,7 +463,7 @@ public struct Summary {
 
     private static let nameWidth = 11
 
-    private func field(_ name: String, _ value: String) -> String {
+    func field(_ name: String, _ value: String) -> String {
         style.paint(name.padded(to: Self.nameWidth), .dim) + " " + value
     }
 
@@ -490,13 +492,5 @@ public struct Summary {
             }
         }
         return lines
-    }
-}
-
-extension StepRecord {
-    fileprivate var hasEvents: Bool {
-        sent > 0 || received > 0 || retransmissionsSent > 0 || retransmissionsReceived > 0 || absorbed > 0
-            || timedOut > 0
-            || unexpected > 0 || failed > 0
     }
 }

@@ -1,83 +1,8 @@
 import CarillonKit
 import Glibc
 import Measurement
+import NameResolution
 import SIPWire
-
-/// Where requests go, from what the user wrote.
-struct Target {
-    var address: TransportAddress
-    /// Host and port as a URI shows them.
-    var text: String
-    /// User part, where a SIP URI was given: who is called.
-    var user: String?
-    /// What the URI's transport parameter or its scheme asks for.
-    var transport: TransportName?
-    /// As it was asked for: what a certificate must be for.
-    var host: String
-    /// `sips:` (RFC 3261 §26.2.2): TLS, and URIs that say so.
-    var isSIPS = false
-
-    /// `host`, `host:port`, `[IPv6]:port`, `sip:user@host:port`. Ends the program with a message where it is none of these.
-    ///
-    /// - Parameter prefersIPv6: of a name that has addresses of both families, which one is taken.
-    /// - Parameter transport: what `--transport` says, for the port where none is written.
-    static func parse(_ argument: String, prefersIPv6: Bool = false, transport given: TransportName? = nil) -> Target {
-        var rest = Substring(argument)
-        var user: String?
-        let scheme = argument.lowercased()
-        if scheme.hasPrefix("tel:") {
-            stop(
-                .usage, ["\(argument): a tel: URI names no host to send to; write sip:number@host, or --to with a host"]
-            )
-        }
-        let isSIPS = scheme.hasPrefix("sips:")
-        if isSIPS { rest = rest.dropFirst(5) } else if scheme.hasPrefix("sip:") { rest = rest.dropFirst(4) }
-        if let query = rest.firstIndex(of: "?") {
-            stop(.usage, ["\(argument): headers in a URI (\(rest[query...])) are not sent; --header gives them"])
-        }
-        var transport: TransportName?
-        if let semicolon = rest.firstIndex(of: ";") {
-            for parameter in rest[semicolon...].split(separator: ";") {
-                let text = parameter.lowercased()
-                guard text.hasPrefix("transport=") else { continue }
-                transport = .parse(parameter: String(text.dropFirst(10)), argument: argument)
-            }
-            rest = rest[..<semicolon]
-        }
-        if isSIPS {
-            // transport=tcp says the same of a sips URI as none: TLS over TCP (RFC 3261 §26.2.2).
-            if transport == .udp {
-                stop(.usage, ["\(argument): sips: goes over TLS, and transport=udp contradicts it"])
-            }
-            transport = .tls
-        }
-        if let at = rest.lastIndex(of: "@") {
-            user = String(rest[..<at])
-            rest = rest[rest.index(after: at)...]
-            if user!.isEmpty || !user!.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"<>\"@".utf8.contains($0) }) {
-                stop(.usage, ["\(argument): \"\(user!)\" is no user of a SIP URI (RFC 3261 §25.1)"])
-            }
-        }
-        let place = HostAndPort(String(rest), argument: argument)
-        var address = place.resolve(argument: argument, prefersIPv6: prefersIPv6)
-        address.port = place.portNumber(argument: argument, otherwise: (transport ?? given) == .tls ? 5061 : 5060)
-        return Target(
-            address: address, text: "\(place.uriHost):\(address.port)", user: user, transport: transport,
-            host: place.host, isSIPS: isSIPS)
-    }
-
-    /// RFC 1918, RFC 4193, loopback and link-local.
-    var isLoopbackOrPrivate: Bool {
-        if address.isIPv6 {
-            return address.high == 0 && address.low == 1 || address.high >> 57 == 0x7E || address.isIPv6LinkLocal
-        }
-        let ip = address.ipv4
-        return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 20 == 0xAC1 || ip >> 16 == 0xC0A8 || ip >> 16 == 0xA9FE
-    }
-
-    /// For the head of a run: what the name was resolved to.
-    var resolution: String { text == address.text ? "" : " (\(address.text))" }
-}
 
 /// `host`, `host:port`, `192.0.2.1:5060`, `[2001:db8::1]:5060`; an IPv6 address alone may come without its brackets.
 struct HostAndPort {
@@ -124,8 +49,8 @@ struct HostAndPort {
         return number
     }
 
-    /// The address, without a port.
-    func resolve(argument: String, prefersIPv6: Bool = false) -> TransportAddress {
+    /// Ends the program with a message where this is neither a name nor an address that can stand in SIP messages.
+    func check(argument: String) {
         if isIPv6, host.contains("%") {
             stop(
                 .usage,
@@ -138,26 +63,24 @@ struct HostAndPort {
             $0 >= 0x30 && $0 <= 0x39 || $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || "-._".utf8.contains($0)
         }
         guard isIPv6 || isName else { stop(.usage, ["\(argument): \"\(host)\" is no host name and no IP address"]) }
+        // Colons, or digits and points alone, were meant as an address.
+        guard ServerName(host: host, port: nil, transport: .udp).numericAddress == nil else { return }
+        if isIPv6 {
+            stop(.usage, ["\(argument): \"\(host)\" is no IPv6 address (RFC 4291 §2.2), such as 2001:db8::1"])
+        }
+        if host.utf8.allSatisfy({ $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 }) {
+            stop(.usage, ["\(argument): \"\(host)\" is no IPv4 address: four numbers from 0 to 255 are"])
+        }
+    }
+
+    /// An address of this machine, without a port: what its own resolver says of the name.
+    func resolve(argument: String) -> TransportAddress {
+        check(argument: argument)
         let (found, status) = lookUp()
-        let wanted = found.first { $0.isIPv6 == prefersIPv6 } ?? found.first
-        guard let address = wanted else {
-            // Colons, or digits and points alone, were meant as an address.
-            if isIPv6 {
-                stop(.usage, ["\(argument): \"\(host)\" is no IPv6 address (RFC 4291 §2.2), such as 2001:db8::1"])
-            }
-            if host.utf8.allSatisfy({ $0 == 0x2E || $0 >= 0x30 && $0 <= 0x39 }) {
-                stop(.usage, ["\(argument): \"\(host)\" is no IPv4 address: four numbers from 0 to 255 are"])
-            }
+        guard let address = found.first(where: { !$0.isIPv6 }) ?? found.first else {
             stop(.environment, ["\(argument): no address is found for \"\(host)\": \(status)"])
         }
-        if address.isIPv6LinkLocal {
-            stop(
-                .usage,
-                [
-                    "\(argument): \(address.hostText) is link-local, which means something only together with an interface;"
-                        + " give another of the host's addresses"
-                ])
-        }
+        if address.isIPv6LinkLocal { stopLinkLocal(address, argument: argument) }
         return address
     }
 
@@ -185,25 +108,21 @@ struct HostAndPort {
     }
 }
 
+func stopLinkLocal(_ address: TransportAddress, argument: String) -> Never {
+    stop(
+        .usage,
+        [
+            "\(argument): \(address.hostText) is link-local, which means something only together with an interface;"
+                + " give another of the host's addresses"
+        ])
+}
+
 extension TransportAddress {
-    /// An address of the system's; nil where it is none of IPv4 or IPv6.
-    init?(name: UnsafePointer<sockaddr>) {
-        switch Int32(name.pointee.sa_family) {
-        case AF_INET:
-            self = UnsafeRawPointer(name).withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                TransportAddress(
-                    ipv4: UInt32(bigEndian: $0.pointee.sin_addr.s_addr), port: UInt16(bigEndian: $0.pointee.sin_port))
-            }
-        case AF_INET6:
-            self = UnsafeRawPointer(name).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
-                let octets = UnsafeRawPointer($0) + MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
-                return TransportAddress(
-                    ipv6High: UInt64(bigEndian: octets.loadUnaligned(as: UInt64.self)),
-                    ipv6Low: UInt64(bigEndian: octets.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
-                    port: UInt16(bigEndian: $0.pointee.sin6_port))
-            }
-        default: return nil
-        }
+    /// RFC 1918, RFC 4193, loopback and link-local.
+    var isLoopbackOrPrivate: Bool {
+        if isIPv6 { return high == 0 && low == 1 || high >> 57 == 0x7E || isIPv6LinkLocal }
+        return ipv4 >> 24 == 127 || ipv4 >> 24 == 10 || ipv4 >> 20 == 0xAC1 || ipv4 >> 16 == 0xC0A8
+            || ipv4 >> 16 == 0xA9FE
     }
 
     /// Calls `body` with the address as the system takes it.

@@ -5,8 +5,12 @@ import SIPWire
 
 /// Who calls whom, from where, and which way.
 struct IdentityOptions: ParsableArguments {
-    @Option(name: .customLong("proxy"), help: "Where requests are sent, when it is not where they are addressed to.")
-    var proxy: String?
+    @Option(
+        name: .customLong("proxy"),
+        help:
+            "Where requests are sent, when it is not where they are addressed to. Several, with weights, share the calls."
+    )
+    var proxies: [String] = []
     @Option(
         name: .customLong("domain"), help: "Host part of addresses of record. Default: the target's.",
         transform: HostText.parse)
@@ -39,29 +43,27 @@ struct IdentityOptions: ParsableArguments {
     /// Fills in addresses and identities.
     ///
     /// - Returns: where requests go; nil: this process.
-    func apply(to run: inout ScenarioRun, target: String?, transport: TransportName?) -> Target? {
-        run.domain = domain
+    func apply(
+        to run: inout ScenarioRun, targets: [String], _ transport: TransportOptions, _ resolution: TargetOptions
+    ) -> Destination? {
         // Of a name with addresses of both families, the one that packets can leave for.
         let parsed = local.map { LocalAddress.parse($0, option: "--local") }
-        let prefersIPv6 = parsed?.address.isIPv6 ?? false
-        var destination = target.map { Target.parse($0, prefersIPv6: prefersIPv6, transport: transport) }
-        if let proxy {
-            let next = Target.parse(proxy, prefersIPv6: prefersIPv6, transport: transport)
-            if let wanted = destination {
-                run.domain = domain ?? wanted.text
-                destination = Target(
-                    address: next.address, text: next.text, user: wanted.user,
-                    transport: next.transport ?? wanted.transport, host: next.host, isSIPS: wanted.isSIPS)
-            } else {
-                destination = next
-            }
-        }
+        let destination = Destination.resolve(
+            targets, proxies: proxies, transport: transport.transport, local: parsed?.address, resolution,
+            seed: run.seed)
+        run.domain = domain
         if let destination {
+            if !proxies.isEmpty, !targets.isEmpty { run.domain = domain ?? destination.text }
             run.target = destination.address
-            run.targetText = destination.text
-            run.tlsHost = destination.host
+            run.targetText = destination.targets[0].text
             run.usesSIPS = destination.isSIPS
-            if let user = destination.user, to == nil {
+            for target in destination.targets {
+                for hop in target.hops { run.tlsHosts[hop.address] = target.place.host }
+            }
+            // Of several targets each is named in the URIs of its own calls.
+            if destination.targets.count > 1, to == nil {
+                run.calleeUser = destination.user
+            } else if let user = destination.user, to == nil {
                 run.calleeURI = "\(destination.isSIPS ? "sips" : "sip"):\(user)@\(run.domain ?? destination.text)"
             }
         }
@@ -72,14 +74,11 @@ struct IdentityOptions: ParsableArguments {
         return destination
     }
 
-    private func placeLocally(_ run: inout ScenarioRun, _ parsed: LocalAddress?, _ destination: Target?) {
+    private func placeLocally(_ run: inout ScenarioRun, _ parsed: LocalAddress?, _ destination: Destination?) {
         if let local, let parsed {
             run.local = parsed.address
             run.ports = parsed.ports
-            if let destination, destination.address.isIPv6 != parsed.address.isIPv6 {
-                let (here, there) = parsed.address.isIPv6 ? ("IPv6", "IPv4") : ("IPv4", "IPv6")
-                stop(.usage, ["--local \(local) is \(here), and the target \(destination.address.text) is \(there)"])
-            }
+            refuseOtherFamily(destination, than: parsed.address, "--local \(local)")
             if parsed.address.isUnspecified {
                 // All addresses: the one that packets to the target leave from stands in Via and Contact.
                 let loopback =
@@ -94,6 +93,14 @@ struct IdentityOptions: ParsableArguments {
             run.local = address(ofInterface: interface, towards: destination?.address)
         } else if let destination {
             run.local = localAddress(towards: destination.address)
+            refuseOtherFamily(destination, than: run.local, destination.targets[0].argument)
         }
+    }
+
+    /// A run has sockets of one family.
+    private func refuseOtherFamily(_ destination: Destination?, than own: TransportAddress, _ words: String) {
+        guard let other = destination?.hops.first(where: { $0.address.isIPv6 != own.isIPv6 }) else { return }
+        let (here, there) = own.isIPv6 ? ("IPv6", "IPv4") : ("IPv4", "IPv6")
+        stop(.usage, ["\(words) is \(here), and the target \(other.address.text) is \(there)"])
     }
 }

@@ -41,7 +41,7 @@ struct LoadOptions: ParsableArguments {
         }
     }
 
-    func apply(to run: inout ScenarioRun, _ destination: Target?) {
+    func apply(to run: inout ScenarioRun, _ destination: Destination?) {
         run.duration = duration?.nanoseconds
         run.calls = calls
         let process: ArrivalProcess = arrivals == .uniform ? .uniform : .poisson
@@ -52,7 +52,7 @@ struct LoadOptions: ParsableArguments {
                 stop(
                     .usage,
                     [
-                        "\(rate.text) at \(destination!.text), which is neither loopback nor private: load only what you"
+                        "\(rate.text) at \(destination!.strangerText), which is neither loopback nor private: load only what you"
                             + " run yourself, and say so with --yes-load"
                     ])
             }
@@ -62,7 +62,7 @@ struct LoadOptions: ParsableArguments {
                 stop(
                     .usage,
                     [
-                        "--concurrency without --rate goes as fast as answers come, and \(destination!.text) is neither"
+                        "--concurrency without --rate goes as fast as answers come, and \(destination!.strangerText) is neither"
                             + " loopback nor private: give a --rate, or say --yes-load"
                     ])
             }

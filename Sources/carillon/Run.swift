@@ -7,13 +7,14 @@ import Measurement
 import SIPWire
 import ScenarioDSL
 
-/// `carillon run SCENARIO [TARGET]`.
+/// `carillon run SCENARIO [TARGET…]`.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a scenario against a target, or against itself.",
         discussion: """
             SCENARIO is a name of the catalogue (carillon list), a .swift file or a saved .json program. TARGET is \
-            host[:port] or a SIP URI; without it both sides run in this process. Messages go over UDP unless --transport or \
+            host[:port] or a SIP URI; without it both sides run in this process. A name is looked up in the hosts file, then by SRV, \
+            A and AAAA records (RFC 3263, without NAPTR); several targets share the calls by weight. Messages go over UDP unless --transport or \
             the URI's transport parameter says tcp.
 
               carillon run basic-call
@@ -22,6 +23,8 @@ struct Run: ParsableCommand {
                   calls at a server
               carillon run basic-call=7,register=2,message=1 10.0.0.5 --rate 500/s --for 1m
                   a mix by weight: 70 % calls, 20 % registrations, 10 % messages
+              carillon run basic-call 10.0.0.5=3 10.0.0.6=1 --rate 500/s --for 1m
+                  two servers, three quarters of the calls at the first
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
               carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
@@ -32,8 +35,8 @@ struct Run: ParsableCommand {
 
     @Argument(help: "Catalogue name, .swift file or saved .json program; several as a=7,b=3.")
     var scenario: String
-    @Argument(help: "host[:port] or SIP URI; none: both sides run here.")
-    var target: String?
+    @Argument(help: "host[:port] or SIP URI; several as a=3 b=1 share the calls; none: both sides run here.")
+    var targets: [String] = []
     @Option(name: .customLong("scenario"), help: "Which scenario of a file that declares several.")
     var only: String?
 
@@ -43,6 +46,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "TLS") var tls: TLSFlags
     @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
+    @OptionGroup(title: "Targets") var targeting: TargetOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Addresses and identity") var sources: SourceOptions
     @OptionGroup(title: "Report") var report: ReportOptions
@@ -81,8 +85,9 @@ struct Run: ParsableCommand {
         packets.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
-        let destination = identity.apply(to: &run, target: target, transport: transport.transport)
-        connections.apply(to: &run, transport, tls, target: destination?.transport, target)
+        let destination = identity.apply(to: &run, targets: targets, transport, targeting)
+        connections.apply(to: &run, transport, tls, destination)
+        targeting.apply(to: &run, destination, connections: connections.connections)
         choosePlayers(&run, destination, initiators: initiators)
         load.apply(to: &run, destination)
         sources.apply(to: &run, destination, identity)
@@ -97,7 +102,7 @@ struct Run: ParsableCommand {
     }
 
     /// With a target the answering parties are somebody else's, unless `--play` says so.
-    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Target?, initiators: [String]) {
+    private func choosePlayers(_ run: inout ScenarioRun, _ destination: Destination?, initiators: [String]) {
         let all = run.parties.map(\.name)
         if let plays = run.plays {
             if let initiator = initiators.first(where: { !plays.contains($0) }) {
@@ -125,7 +130,7 @@ struct Run: ParsableCommand {
     }
 
     private func head(
-        _ run: ScenarioRun, _ destination: Target?, _ origins: [String], _ addresses: [WorkerAddress]
+        _ run: ScenarioRun, _ destination: Destination?, _ origins: [String], _ addresses: [WorkerAddress]
     ) -> [(String, String)] {
         var played: [String] = []
         for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
@@ -138,7 +143,7 @@ struct Run: ParsableCommand {
         }
         var lines = [(scenarios.count > 1 ? "scenarios" : "scenario", scenarios.listed)]
         lines.append(("parties", played.listed + (destination == nil ? ", both sides in this process" : "")))
-        if let destination { lines.append(("target", "\(destination.text) over \(way(run))" + destination.resolution)) }
+        if let destination { lines += destination.heads(way: way(run)) }
         if run.sources.isEmpty {
             lines.append(("local", Head.addresses(addresses, advertised: run.advertisedHost)))
         } else {

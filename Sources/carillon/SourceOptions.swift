@@ -34,7 +34,7 @@ struct SourceOptions: ParsableArguments {
     }
 
     /// After addresses and transport.
-    func apply(to run: inout ScenarioRun, _ destination: Target?, _ identity: IdentityOptions) {
+    func apply(to run: inout ScenarioRun, _ destination: Destination?, _ identity: IdentityOptions) {
         guard !sources.isEmpty else { return }
         var found = SourceAddresses()
         for argument in sources {
@@ -70,11 +70,11 @@ struct SourceOptions: ParsableArguments {
                         + " call is sent from"
                 ])
         }
-        if run.transports == .tcp, run.connections != .perCall {
+        if run.transports != .udp, run.connections != .perCall {
             stop(
                 .usage,
                 [
-                    "--sources over TCP needs a connection for each call, which is bound to the call's address: add"
+                    "--sources over \(run.transports.text) needs a connection for each call, which is bound to the call's address: add"
                         + " --connections per-call"
                 ])
         }

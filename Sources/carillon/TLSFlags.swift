@@ -80,7 +80,7 @@ struct TLSFlags: ParsableArguments {
         }
         var options = TLSOptions(settings: settings)
         options.name = name
-        if let target = run.target, let host = run.tlsHost { options.hosts[target] = host }
+        options.hosts = run.tlsHosts
         do throws(TLSSettingsFault) {
             _ = try TLSContext(.client, settings)
             if certificate != nil { _ = try TLSContext(.server, settings) }

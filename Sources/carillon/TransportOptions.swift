@@ -15,6 +15,14 @@ enum TransportName: String, ExpressibleByArgument, CaseIterable {
         }
     }
 
+    var protocolName: TransportProtocol {
+        switch self {
+        case .udp: .udp
+        case .tcp: .tcp
+        case .tls: .tls
+        }
+    }
+
     /// What a URI's transport parameter asks for; ends the program where that is spoken by a later release or by none.
     static func parse(parameter value: String, argument: String) -> TransportName {
         if let known = TransportName(rawValue: value) { return known }
@@ -67,18 +75,10 @@ struct ConnectionOptions: ParsableArguments {
     var connections: ConnectionUse?
 
     /// Fills in what messages go over.
-    ///
-    /// - Parameter wanted: what the target's URI asks for.
     func apply(
-        to run: inout ScenarioRun, _ options: TransportOptions, _ tls: TLSFlags, target wanted: TransportName?,
-        _ argument: String?
+        to run: inout ScenarioRun, _ options: TransportOptions, _ tls: TLSFlags, _ destination: Destination?
     ) {
-        if let given = options.transport, let wanted, given != wanted {
-            stop(
-                .usage,
-                ["--transport \(given.rawValue) and \(argument ?? "the target") contradict each other: one is enough"])
-        }
-        let chosen = options.transport ?? wanted ?? .udp
+        let chosen = destination?.transport ?? options.transport ?? .udp
         run.transports = chosen.transports
         run.keepAlive = options.keepAlive?.nanoseconds
         run.refusesLargeRequests = options.large == .fail

@@ -65,6 +65,22 @@ extension CommandTests {
             Case("run", "basic-call", "300.1.1.1", says: "no IPv4 address"),
             Case("run", "basic-call", "sip:a b@127.0.0.1", says: "no user"),
             Case("run", "basic-call", "", says: "names no host"),
+            Case("run", "basic-call", "127.0.0.1=0", says: "no weight"),
+            Case("run", "basic-call", "127.0.0.1=much", says: "no weight"),
+            Case("run", "basic-call", "127.0.0.1", "127.0.0.1:5060", says: "stands twice"),
+            Case("run", "basic-call", "sip:a@127.0.0.1", "sip:b@127.0.0.2", says: "different users"),
+            Case(
+                "run", "basic-call", "sip:127.0.0.1;transport=udp", "sip:127.0.0.2;transport=tcp", says: "one transport"
+            ),
+            Case("run", "basic-call", "127.0.0.1", "[::1]:5060", says: "is IPv4, and the target"),
+            Case("run", "basic-call", "127.0.0.1", "127.0.0.2", "--proxy", "127.0.0.3", says: "one TARGET"),
+            Case("run", "basic-call", "127.0.0.1", "--dns-server", "dns.example.com", says: "address, not a name"),
+            Case("run", "basic-call", "127.0.0.1", "--failover", "off", "--avoid", "3s", says: "contradict"),
+            Case("run", "basic-call", "--failover", "call", says: "there is none"),
+            Case(
+                "run", "basic-call", "127.0.0.1", "127.0.0.2", "--transport", "tcp", "--connections", "per-call",
+                "--failover", "call", says: "contradict"),
+            Case("run", "basic-call", "127.0.0.1", "8.8.8.8", "--rate", "101/s", says: "8.8.8.8"),
             Case("run", "basic-call", "--local", "127.0.0.1:9-5", says: "5060-5067"),
             Case("run", "basic-call", "--local", "127.0.0.1:5060-5061", "--workers", "3", says: "port each"),
             Case("run", "basic-call", "--local", "127.0.0.1", "--interface", "lo", says: "twice"),
