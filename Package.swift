@@ -89,7 +89,8 @@ let package = Package(
             path: "Benchmarks/simulation", exclude: ["run.sh"], swiftSettings: strict),
         tests("SimulationTests", "SimulatedNetwork", "Measurement", "Scenarios"),
         .testTarget(
-            name: "CommandTests", dependencies: ["carillon", "NameServer"], path: "Tests/CommandTests", swiftSettings: strict),
+            name: "CommandTests", dependencies: ["carillon", "NameServer"], path: "Tests/CommandTests",
+            swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
             "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"

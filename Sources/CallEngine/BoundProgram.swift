@@ -225,7 +225,8 @@ struct BoundProgram: ~Copyable {
         initiators = Self.shares(of: beginning, settings.weights)
         let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
         func user(_ party: Int) -> String {
-            firstAnswerers.contains(party) ? settings.calleeUser ?? program.parties[party].name : program.parties[party].name
+            firstAnswerers.contains(party)
+                ? settings.calleeUser ?? program.parties[party].name : program.parties[party].name
         }
         func uri(_ party: Int, at host: String) -> String {
             if beginning.contains(party), let own = settings.callerURI { return own }

@@ -32,7 +32,8 @@ extension CallEngine {
     /// A run begins at this address.
     mutating func begin(at hop: Int, _ header: UnsafeMutablePointer<SlotHeader>) {
         route(header).pointee = RouteRecord(
-            hop: UInt16(truncatingIfNeeded: hop + 1), moves: 0, name: UInt16(truncatingIfNeeded: targets.hops[hop].target))
+            hop: UInt16(truncatingIfNeeded: hop + 1), moves: 0,
+            name: UInt16(truncatingIfNeeded: targets.hops[hop].target))
         targets.countStart(hop)
     }
 

@@ -84,7 +84,8 @@ public struct NameResolver: Sendable {
         // Servers turn their records round from answer to answer: the draw must not depend on it.
         var ordered = records.filter { !$0.saysNoService }.sorted().ordered(using: &generator)
         if ordered.count > Self.mostServices {
-            notes.append("of \(ordered.count) SRV records of \(name.serviceName) the first \(Self.mostServices) are taken")
+            notes.append(
+                "of \(ordered.count) SRV records of \(name.serviceName) the first \(Self.mostServices) are taken")
             ordered.removeLast(ordered.count - Self.mostServices)
         }
         let found = addresses(of: ordered.map(\.target), channel)

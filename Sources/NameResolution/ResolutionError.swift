@@ -39,8 +39,10 @@ public struct ResolutionError: Error, Sendable, Hashable, CustomStringConvertibl
         let server = servers.isEmpty ? "the DNS server" : "the DNS server \(servers)"
         switch reason {
         case .noSuchName: return "the name \"\(name)\" does not exist, says \(server) (NXDOMAIN, RFC 1035 §4.1.1)"
-        case .noAddress: return "the name \"\(name)\" exists and has no address: neither A nor AAAA records, says \(server)"
-        case .noService: return "\"\(name)\" says that this service is not offered: the target of its SRV record is \".\" (RFC 2782)"
+        case .noAddress:
+            return "the name \"\(name)\" exists and has no address: neither A nor AAAA records, says \(server)"
+        case .noService:
+            return "\"\(name)\" says that this service is not offered: the target of its SRV record is \".\" (RFC 2782)"
         case .noTarget(let targets):
             return "no target of the SRV records of \"\(name)\" has an address: \(targets.joined(separator: "; "))"
         case .refused(let text): return "\(server) does not answer for \"\(name)\": \(text)"

@@ -7,7 +7,9 @@ import SIPWire
 struct IdentityOptions: ParsableArguments {
     @Option(
         name: .customLong("proxy"),
-        help: "Where requests are sent, when it is not where they are addressed to. Several, with weights, share the calls.")
+        help:
+            "Where requests are sent, when it is not where they are addressed to. Several, with weights, share the calls."
+    )
     var proxies: [String] = []
     @Option(
         name: .customLong("domain"), help: "Host part of addresses of record. Default: the target's.",

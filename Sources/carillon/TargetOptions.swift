@@ -8,7 +8,8 @@ import SIPWire
 struct TargetOptions: ParsableArguments {
     @Option(
         name: .customLong("dns-server"),
-        help: "DNS server that names of targets are asked of: 10.0.0.53, 127.0.0.1:5353. May be repeated. Default: the system's.",
+        help:
+            "DNS server that names of targets are asked of: 10.0.0.53, 127.0.0.1:5353. May be repeated. Default: the system's.",
         transform: DNSServer.parse)
     var dnsServers: [DNSServer] = []
     @Option(
@@ -84,7 +85,8 @@ struct DNSServer {
         let place = HostAndPort(argument, argument: "--dns-server \(argument)")
         let port = place.portNumber(argument: "--dns-server \(argument)", otherwise: 53)
         guard let address = ServerName(host: place.host, port: port, transport: .udp).numericAddress else {
-            throw ArgumentProblem("write the server's address, not a name: 10.0.0.53, 127.0.0.1:5353, [2001:db8::53]:53")
+            throw ArgumentProblem(
+                "write the server's address, not a name: 10.0.0.53, 127.0.0.1:5353, [2001:db8::53]:53")
         }
         return DNSServer(address: address)
     }

@@ -143,10 +143,14 @@ struct Destination {
             stop(.usage, ["\(written.listed) with --proxy: name one TARGET, and each proxy by a --proxy of its own"])
         }
         for (number, one) in targets.enumerated() {
-            let same = targets[..<number].first { $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060) }
+            let same = targets[..<number].first {
+                $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060)
+            }
             if same != nil { stop(.usage, ["\(one.argument) stands twice: give it the sum of the weights"]) }
             if one.user != first.user {
-                stop(.usage, ["\(first.argument) and \(one.argument) call different users: targets share one, or --to names it"])
+                stop(
+                    .usage,
+                    ["\(first.argument) and \(one.argument) call different users: targets share one, or --to names it"])
             }
         }
         let wanted = (addressed + targets).compactMap { one in one.transport.map { ($0, one.argument) } }
@@ -160,7 +164,9 @@ struct Destination {
         // A proxy's own parameter comes first: it says how the next hop is spoken to.
         let chosen = given ?? targets.compactMap(\.transport).first ?? wanted.first?.0 ?? .udp
         if let other = targets.first(where: { $0.transport.map { $0 != chosen } ?? false }) {
-            stop(.usage, ["\(other.argument): all targets of a run are spoken to over one transport, here \(chosen.rawValue)"])
+            stop(
+                .usage,
+                ["\(other.argument): all targets of a run are spoken to over one transport, here \(chosen.rawValue)"])
         }
         let resolver = NameResolver(
             servers: options.servers, limit: options.limit, prefersIPv6: local?.isIPv6 ?? false)

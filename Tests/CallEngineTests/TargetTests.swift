@@ -21,7 +21,8 @@ struct TargetTests {
         try Exchange(scenario, plays: ["alice", "client"]) {
             $0.targets = TargetPlan(targets: [
                 .init(
-                    name: "example.test", hops: [.init(address: Self.first, priority: 1), .init(address: Self.next, priority: 2)])
+                    name: "example.test",
+                    hops: [.init(address: Self.first, priority: 1), .init(address: Self.next, priority: 2)])
             ])
             $0.targets.failover = failover
             $0.targetText = "example.test"
@@ -77,7 +78,9 @@ struct TargetTests {
         let again = try exchange.takeOne()
         #expect(again.to == Self.next)
         #expect(again.header("Via") != invite.header("Via"))
-        #expect(again.text.replacing(again.header("Via"), with: "") == invite.text.replacing(invite.header("Via"), with: ""))
+        #expect(
+            again.text.replacing(again.header("Via"), with: "") == invite.text.replacing(invite.header("Via"), with: "")
+        )
         // Repeats go there too, octet for octet.
         exchange.pass(.milliseconds(600))
         let repeated = try exchange.takeOne()
@@ -241,7 +244,10 @@ struct TargetTests {
         let now = exchange.now
         let hasStarted = exchange.engine.startRun(number: 1, due: now, now: now)
         #expect(!hasStarted && exchange.count(.runsHeldBack) == 1 && exchange.count(.arrivalsDue) == 2)
+        // A closed loop without a call in progress waits for nothing else.
+        #expect(exchange.engine.nextDeadline <= now.advanced(byNanoseconds: 3_000_000_000))
         exchange.pass(.seconds(4))
+        #expect(exchange.mayStart(2))
         try exchange.start(2)
         let record = exchange.record()
         #expect(!record.verdict.reasons.contains { $0.kind == .notStarted })

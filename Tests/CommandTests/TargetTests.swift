@@ -40,7 +40,9 @@ extension CommandTests {
 
         private func port(_ address: String) -> String { String(address.split(separator: ":")[1]) }
 
-        @Test("A name leads through SRV records of its transport to hosts and ports; the head says so", arguments: ["udp", "tcp"])
+        @Test(
+            "A name leads through SRV records of its transport to hosts and ports; the head says so",
+            arguments: ["udp", "tcp"])
         func services(transport: String) async throws {
             try await twoServers { folder, one, _ in
                 let dns = try NameServer([
@@ -48,7 +50,8 @@ extension CommandTests {
                 ])
                 let run = try await Command(
                     [
-                        "run", "basic-call", "sip:bob@corp.test;transport=\(transport)", "--dns-server", dns.text, "--trace",
+                        "run", "basic-call", "sip:bob@corp.test;transport=\(transport)", "--dns-server", dns.text,
+                        "--trace",
                         "all", "--out", "report",
                     ], in: folder
                 ).end()
@@ -82,7 +85,8 @@ extension CommandTests {
             try await inFolder { folder in
                 let run = try Command(
                     [
-                        "run", "options-ping", "sip:carol@example.com", "--proxy", "proxy.test:\(peer.port)", "--dns-server",
+                        "run", "options-ping", "sip:carol@example.com", "--proxy", "proxy.test:\(peer.port)",
+                        "--dns-server",
                         dns.text, "--no-report",
                     ], in: folder)
                 let request = try peer.receive { Peer.response("200 OK", to: $0) }
@@ -118,7 +122,8 @@ extension CommandTests {
             try await twoServers { folder, one, other in
                 let run = try await Command(
                     [
-                        "run", "options-ping", "\(one)=3", "\(other)=1", "--rate", "500/s", "--calls", "1000", "--workers", "2",
+                        "run", "options-ping", "\(one)=3", "\(other)=1", "--rate", "500/s", "--calls", "1000",
+                        "--workers", "2",
                         "--out", "report",
                     ], in: folder
                 ).end()
@@ -137,7 +142,9 @@ extension CommandTests {
             }
         }
 
-        @Test("A dead first choice costs the calls that found it so, or none", arguments: ["udp", "tcp"], ["next", "call"])
+        @Test(
+            "A dead first choice costs the calls that found it so, or none", arguments: ["udp", "tcp"],
+            ["next", "call"])
         func failover(transport: String, policy: String) async throws {
             try await twoServers { folder, one, _ in
                 let dead = "127.0.0.1:\(try freePort())"
@@ -148,7 +155,8 @@ extension CommandTests {
                 ])
                 let run = try await Command(
                     [
-                        "run", "basic-call", "corp.test", "--transport", transport, "--dns-server", dns.text, "--failover",
+                        "run", "basic-call", "corp.test", "--transport", transport, "--dns-server", dns.text,
+                        "--failover",
                         policy, "--rate", "100/s", "--calls", "100", "--out", "report",
                     ], in: folder
                 ).end()

@@ -69,7 +69,9 @@ extension CommandTests {
             Case("run", "basic-call", "127.0.0.1=much", says: "no weight"),
             Case("run", "basic-call", "127.0.0.1", "127.0.0.1:5060", says: "stands twice"),
             Case("run", "basic-call", "sip:a@127.0.0.1", "sip:b@127.0.0.2", says: "different users"),
-            Case("run", "basic-call", "sip:127.0.0.1;transport=udp", "sip:127.0.0.2;transport=tcp", says: "one transport"),
+            Case(
+                "run", "basic-call", "sip:127.0.0.1;transport=udp", "sip:127.0.0.2;transport=tcp", says: "one transport"
+            ),
             Case("run", "basic-call", "127.0.0.1", "[::1]:5060", says: "is IPv4, and the target"),
             Case("run", "basic-call", "127.0.0.1", "127.0.0.2", "--proxy", "127.0.0.3", says: "one TARGET"),
             Case("run", "basic-call", "127.0.0.1", "--dns-server", "dns.example.com", says: "address, not a name"),

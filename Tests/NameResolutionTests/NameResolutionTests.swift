@@ -58,7 +58,9 @@ struct LocalResolutionTests {
         }
     }
 
-    @Test(arguments: ["a..test", "", String(repeating: "a", count: 64) + ".test", String(repeating: "abcdefg.", count: 40)])
+    @Test(arguments: [
+        "a..test", "", String(repeating: "a", count: 64) + ".test", String(repeating: "abcdefg.", count: 40),
+    ])
     func whatIsNoNameIsNotAskedFor(name: String) throws {
         let (server, resolver) = try unasked()
         withExtendedLifetime(server) { #expect(reason(name, with: resolver) == .notAName) }
@@ -124,8 +126,12 @@ struct ServedResolutionTests {
                 ["host-record=h\($0).test,192.0.2.\($0)", "srv-host=_sip._udp.corp.test,h\($0).test,5060,1,\($0 * 10)"]
             })
         let resolver = resolver(server.port)
-        let orders = try (1...20 as ClosedRange<UInt64>).map { texts(try resolve("corp.test", with: resolver, seed: $0)) }
-        let again = try (1...20 as ClosedRange<UInt64>).map { texts(try resolve("corp.test", with: resolver, seed: $0)) }
+        let orders = try (1...20 as ClosedRange<UInt64>).map {
+            texts(try resolve("corp.test", with: resolver, seed: $0))
+        }
+        let again = try (1...20 as ClosedRange<UInt64>).map {
+            texts(try resolve("corp.test", with: resolver, seed: $0))
+        }
         // The server turns its records round; the draw does not see it.
         #expect(orders == again)
         #expect(Set(orders).count > 1)
@@ -135,7 +141,10 @@ struct ServedResolutionTests {
         // 40 records do not fit into 512 octets: the datagram comes cut (TC), and the question is put again over TCP.
         let server = try NameServer(
             (0..<40).flatMap {
-                ["host-record=host-\($0).test,192.0.2.\($0)", "srv-host=_sip._udp.corp.test,host-\($0).test,\(5000 + $0),\($0),1"]
+                [
+                    "host-record=host-\($0).test,192.0.2.\($0)",
+                    "srv-host=_sip._udp.corp.test,host-\($0).test,\(5000 + $0),\($0),1",
+                ]
             })
         let found = try resolve("corp.test", with: resolver(server.port))
         #expect(texts(found) == (0..<40).map { "192.0.2.\($0):\(5000 + $0)" })

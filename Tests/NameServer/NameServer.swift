@@ -116,6 +116,8 @@ private func boundSocket() throws -> (Int32, UInt16) {
             bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
         }
     }
-    guard status == 0 else { throw NameServer.Trouble(description: "no free port: \(String(cString: strerror(errno)))") }
+    guard status == 0 else {
+        throw NameServer.Trouble(description: "no free port: \(String(cString: strerror(errno)))")
+    }
     return (descriptor, UInt16(bigEndian: name.sin_port))
 }
