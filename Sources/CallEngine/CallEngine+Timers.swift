@@ -20,6 +20,7 @@ extension CallEngine {
         }
         _ = linger.expire(now: over, atMost: 4096)
         if lossesDue <= over { findLosses() }
+        if targets.picks { targets.look(now: self.now.nanoseconds) }
     }
 
     /// The earliest of a slot's deadlines stands in the wheel. An entry that is too early is left there: it fires, finds

@@ -283,8 +283,10 @@ public struct CallEngine: ~Copyable {
     /// When `advance` must be called next; `.distantFuture` when no timer runs.
     public var nextDeadline: MonotonicInstant {
         let earliest = min(min(wheel.earliest, linger.nextExpiry), lossesDue)
-        if earliest == .never { return .distantFuture }
-        return epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
+        let timers =
+            earliest == .never
+            ? MonotonicInstant.distantFuture : epoch.advanced(byNanoseconds: Int64(earliest) &* 1_000_000)
+        return targets.picks ? min(timers, targets.nextLook) : timers
     }
 
     enum PathFault { case none, noContact, contact, routes }

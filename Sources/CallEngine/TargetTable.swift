@@ -71,13 +71,18 @@ struct TargetTable {
 
     /// Nil: every address has asked for no new calls.
     mutating func choose(run number: UInt64, now: Int64) -> Int? {
-        if now >= nextChange { share(now) }
+        look(now: now)
         var z = (seed ^ 0xBB67_AE85_84CA_A73B) &+ number &* 0x9E37_79B9_7F4A_7C15
         z = (z ^ (z &>> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z &>> 27)) &* 0x94D0_49BB_1331_11EB
         let drawn = (z ^ (z &>> 31)) &>> 32
         return shares.first { drawn < $0.end }?.hop
     }
+
+    /// When an address comes back; in the past where one has been lost since the last look.
+    var nextLook: MonotonicInstant { MonotonicInstant(nanoseconds: max(nextChange, 0)) }
+
+    mutating func look(now: Int64) { if now >= nextChange { share(now) } }
 
     /// The address to be tried after this one: of the same target where it has one left, else of another.
     func next(after hop: Int, now: Int64) -> Int? {

@@ -375,7 +375,9 @@ public struct ScenarioRun: Sendable {
         planned.durationNanoseconds = duration
         planned.catchUpLimitNanoseconds = plan.catchUpLimit
         planned.workers = plan.workersInUse
-        planned.target = target.map { targetText ?? $0.text }
+        planned.target =
+            targets.targets.count > 1
+            ? targets.targets.map(\.name).joined(separator: ", ") : target.map { targetText ?? $0.text }
         planned.segmentedSends = segmentation && transports.contains(.udp)
         planned.transport = transports.text.lowercased()
         planned.traces = traces.text

@@ -21,6 +21,10 @@ final class DNSChannel {
     private let limit: Int64
     private let deadline: Int64
 
+    // RFC 1035 §3.2.4, RFC 2782.
+    private static let internet: Int32 = 1
+    private static let services: Int32 = 33
+
     private static let isReady: Int32 = ares_library_init(ARES_LIB_INIT_ALL)
 
     /// - Parameters:
@@ -109,7 +113,7 @@ final class DNSChannel {
     func askServices(of name: String) -> Question<[ServiceRecord]> {
         let question = Question<[ServiceRecord]>([])
         ares_query(
-            channel, name, 1 /* IN */, 33 /* SRV */,
+            channel, name, Self.internet, Self.services,
             { argument, status, _, octets, count in
                 let question = Unmanaged<Question<[ServiceRecord]>>.fromOpaque(argument!).takeRetainedValue()
                 question.status = status

@@ -244,7 +244,10 @@ struct TargetTests {
         let now = exchange.now
         let hasStarted = exchange.engine.startRun(number: 1, due: now, now: now)
         #expect(!hasStarted && exchange.count(.runsHeldBack) == 1 && exchange.count(.arrivalsDue) == 2)
+        // A closed loop without a call in progress waits for nothing else.
+        #expect(exchange.engine.nextDeadline <= now.advanced(byNanoseconds: 3_000_000_000))
         exchange.pass(.seconds(4))
+        #expect(exchange.mayStart(2))
         try exchange.start(2)
         let record = exchange.record()
         #expect(!record.verdict.reasons.contains { $0.kind == .notStarted })
