@@ -120,7 +120,7 @@ struct SourceSocketTests {
         #expect {
             try Blaster.carryOut(
                 plan, control: RunControl(),
-                makeEngine: { EchoEngine(worker: $0, target: $1, behaviour: EchoBehaviour()) },
+                makeEngine: { EchoEngine(worker: $0, target: $1.local, behaviour: EchoBehaviour()) },
                 finishEngine: { _, _ in },
                 progressInterval: 1_000_000_000, onProgress: { _ in })
         } throws: {
