@@ -51,9 +51,17 @@ final class Command: Sendable {
 
     /// Output goes to files, so that a test may look at it while the command runs and no pipe fills up.
     ///
+    /// A run that says nothing of its load is one call, and calls come one after the other unless a rate is given: what is due at a
+    /// time and cannot be started then, since the machine is busy, is left out.
+    ///
+    /// - Parameter asGiven: the arguments stand as they are.
     /// - Parameter output: where standard output goes instead.
     /// - Parameter ignoring: a signal that whoever starts it has ignored, as `nohup` does with HUP.
-    init(_ arguments: [String], in workingFolder: URL, output: FileHandle? = nil, ignoring: String? = nil) throws {
+    init(
+        _ arguments: [String], in workingFolder: URL, asGiven: Bool = false, output: FileHandle? = nil,
+        ignoring: String? = nil
+    ) throws {
+        let arguments = asGiven ? arguments : Self.oneAfterTheOther(arguments)
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-out-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let process = Process()
@@ -71,6 +79,13 @@ final class Command: Sendable {
         }
         try process.run()
         identifier = process.processIdentifier
+    }
+
+    private static func oneAfterTheOther(_ arguments: [String]) -> [String] {
+        guard arguments.first == "run", arguments.count > 1,
+            !arguments.contains(where: { ["--rate", "--for", "--concurrency"].contains($0) })
+        else { return arguments }
+        return arguments + ["--concurrency", "1"] + (arguments.contains("--calls") ? [] : ["--calls", "1"])
     }
 
     private static func newFile(_ file: URL) throws -> FileHandle {
@@ -119,9 +134,11 @@ func until(_ what: String, _ condition: () -> Bool) async throws {
 
 /// Runs `carillon` to its end in a folder of its own.
 @discardableResult
-func carillon(_ arguments: [String], in folder: URL? = nil) async throws -> Command.Outcome {
-    if let folder { return try await Command(arguments, in: folder).end() }
-    return try await inFolder { try await Command(arguments, in: $0).end() }
+func carillon(
+    _ arguments: [String], in folder: URL? = nil, asGiven: Bool = false
+) async throws -> Command.Outcome {
+    if let folder { return try await Command(arguments, in: folder, asGiven: asGiven).end() }
+    return try await inFolder { try await Command(arguments, in: $0, asGiven: asGiven).end() }
 }
 
 /// A new folder for the length of `body`.

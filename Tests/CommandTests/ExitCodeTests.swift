@@ -45,7 +45,7 @@ extension CommandTests {
         func passed() async throws {
             try await inFolder { folder in
                 let run = try await carillon(
-                    ["run", "basic-call", "--rate", "200/s", "--calls", "20", "--out", "report"], in: folder)
+                    ["run", "basic-call", "--concurrency", "4", "--calls", "20", "--out", "report"], in: folder)
                 #expect(run.code == 0 || run.isStarved, "\(run.out)")
                 #expect(run.out.contains("20 succeeded, 0 failed"))
                 let report = folder.appendingPathComponent("report")
@@ -61,7 +61,7 @@ extension CommandTests {
         @Test("--json prints run.json and nothing else")
         func json() async throws {
             let run = try await carillon([
-                "run", "options-ping", "--calls", "5", "--rate", "100/s", "--json", "--no-report",
+                "run", "options-ping", "--calls", "5", "--concurrency", "2", "--json", "--no-report",
             ])
             let record = try ReadRecord(run.out)
             #expect(record.counters["runsSucceeded"] == 5)
@@ -72,7 +72,7 @@ extension CommandTests {
         func failed() async throws {
             let served = try await serving("busy", calls: 20) { target in
                 let run = try await carillon([
-                    "run", "basic-call", target, "--calls", "20", "--rate", "100/s", "--no-report",
+                    "run", "basic-call", target, "--calls", "20", "--concurrency", "4", "--no-report",
                 ])
                 #expect(run.code == 1 || run.isStarved, "\(run.out)")
                 #expect(run.out.contains("0 succeeded, 20 failed"))

@@ -201,7 +201,7 @@ extension CommandTests {
         func twoProcesses() async throws {
             let served = try await serving("basic-call", calls: 40) { target in
                 let run = try await carillon(
-                    ["run", "basic-call", target, "--rate", "200/s", "--calls", "40", "--no-report"])
+                    ["run", "basic-call", target, "--concurrency", "8", "--calls", "40", "--no-report"])
                 #expect(run.out.contains("40 succeeded, 0 failed"))
             }
             #expect(served.out.contains("40 calls came in"))

@@ -73,9 +73,10 @@ enum Loopback: String {
 /// SIPp with its built-in scenarios, or with ours that follow a route set.
 enum SIPp {
     private static func common(_ host: Loopback) -> [String] { ["-i", host.rawValue] + common }
+    /// Its watchdog ends it on a busy machine, and it gives up sooner than Timer B and F: neither says anything of ours.
     private static let common = [
-        "-nostdin", "-trace_stat", "-stf", "statistics.csv", "-trace_err", "-error_file",
-        "errors.log",
+        "-nostdin", "-trace_stat", "-stf", "statistics.csv", "-trace_err", "-error_file", "errors.log",
+        "-watchdog_interval", "0", "-max_invite_retrans", "20", "-max_non_invite_retrans", "20",
     ]
 
     /// - Parameter transport: SIPp's `-t`: `u1` one UDP socket, `t1` one TCP connection, `tn` one for each call.

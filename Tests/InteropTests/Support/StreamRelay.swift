@@ -29,8 +29,8 @@ final class StreamRelay: Sendable {
         var largestSegment = 0
         var stalls = 0
         var resets = 0
-        /// Call-IDs of what clients sent on connections that were reset.
-        var callIDsOnResetConnections: Set<Substring> = []
+        /// The clients' ports of the connections that were reset.
+        var resetPorts: Set<UInt16> = []
     }
 
     var counts: Account { account.withLock { $0 } }
@@ -68,6 +68,7 @@ final class StreamRelay: Sendable {
 private struct Passage {
     var source: Int32
     var destination: Int32
+    var clientPort: UInt16
     var waiting: [UInt8] = []
     var waitingSince = ContinuousClock.now
     /// The source has said that it sends no more.
@@ -85,8 +86,6 @@ private struct Work {
     var account = StreamRelay.Account()
     /// Passages of one connection stand side by side: client to server, then back.
     var passages: [Passage] = []
-    /// What clients sent, by connection, where that is looked at.
-    var sent: [[UInt8]] = []
     var invites = 0
     var isStalling = false
 
@@ -123,7 +122,8 @@ private struct Work {
     }
 
     private mutating func accept() {
-        let client = Glibc.accept(listener, nil, nil)
+        var clientPort: UInt16 = 0
+        let client = Loopback.ipv4.withAddress(&clientPort) { Glibc.accept(listener, $0, $1) }
         guard client >= 0 else { return }
         var port = server
         guard let onward = Loopback.ipv4.openSocket(SOCK_STREAM),
@@ -138,8 +138,10 @@ private struct Work {
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
         account.connections += 1
-        passages += [Passage(source: client, destination: onward), Passage(source: onward, destination: client)]
-        sent.append([])
+        passages += [
+            Passage(source: client, destination: onward, clientPort: clientPort),
+            Passage(source: onward, destination: client, clientPort: clientPort),
+        ]
     }
 
     private mutating func read(_ number: Int) {
@@ -148,7 +150,6 @@ private struct Work {
         if count > 0 {
             if passages[number].waiting.isEmpty { passages[number].waitingSince = .now }
             passages[number].waiting += octets[..<count]
-            if case .reset = manner, number % 2 == 0 { sent[number / 2] += octets[..<count] }
         } else if count == 0 || errno != EAGAIN && errno != EINTR {
             passages[number].isEnding = true
         }
@@ -237,13 +238,9 @@ private struct Work {
         }
         if abruptly {
             account.resets += 1
-            let text = String(decoding: sent[connection], as: UTF8.self)
-            for line in text.split(separator: "\r\n") where line.hasPrefix("Call-ID: ") {
-                account.callIDsOnResetConnections.insert(line.dropFirst(9))
-            }
+            account.resetPorts.insert(passages[2 * connection].clientPort)
         }
         passages.removeSubrange((2 * connection)...(2 * connection + 1))
-        sent.remove(at: connection)
     }
 
     mutating func closeAll() {
