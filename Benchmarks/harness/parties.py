@@ -131,7 +131,7 @@ class SIPp(Party):
     common = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4194304", "-fd", "1", "-trace_stat", "-stf", "statistics.csv"]
 
     def __init__(self, scenario=None, transport=None):
-        self.common = SIPp.common + (["-t", transport] if transport else [])
+        self.common = SIPp.common + (["-t", transport, "-max_socket", "15000"] if transport else [])
         self.tcp = transport is not None
         self.scenario = ["-sf", os.path.join(REPOSITORY, "Benchmarks", "scenarios", scenario)] if scenario else ["-sn", "uac"]
 
