@@ -85,7 +85,8 @@ extension CallEngine {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         switch record.pointee.method {
         case .ack, .cancel, .bye, .prack: return false
-        case .invite: return dialog.pointee.state != .confirmed
+        // A Contact that was followed is nobody's target.
+        case .invite: return dialog.pointee.state != .confirmed && !dialog.pointee.isRedirected
         default: return dialog.pointee.learned == 0
         }
     }
