@@ -163,3 +163,35 @@ def streams(calls, rounds):
     return Result(
         f"Caller over one TCP connection, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples, bars, void, complete,
         "" if carillon_runs() else NOT_YET)
+
+
+def tls(calls, rounds):
+    """Callers over one TLS connection beside the same over TCP, against Carillon as callee: the C peer has no TLS. AES-GCM is what two
+    ends of Carillon agree on where the processor knows AES."""
+    makers = {}
+    if carillon_runs():
+        makers = {
+            "carillon over TCP": lambda: Carillon(connections="one"), "carillon over TLS": lambda: Carillon(connections="one", tls=True)}
+    contenders = {
+        name: (lambda name=name, make=make: {name: exchange(make(), make(), calls, WINDOW)[0]}) for name, make in makers.items()}
+    samples, void, complete = interleave(contenders, rounds)
+    bars = [Bar("TLS / TCP", ratio(median_of(samples, "carillon over TLS"), median_of(samples, "carillon over TCP")), 4.0)]
+    return Result(
+        f"Caller over one TLS connection, closed loop of {WINDOW}, {calls} calls", "us CPU per call", samples, bars, void, complete,
+        "" if makers else NOT_YET)
+
+
+def connections(calls, rounds):
+    """One connection for each call: reported, without a bar, beside SIPp; over TCP against the C callee, over TLS against our own."""
+    makers = {"SIPp uac, tn": (lambda: SIPp(transport="tn"), lambda: CPeer(tcp=True))}
+    if carillon_runs():
+        makers["carillon over TCP"] = (lambda: Carillon(connections="per-call"), lambda: CPeer(tcp=True))
+        makers["carillon over TLS"] = (
+            lambda: Carillon(connections="per-call", tls=True), lambda: Carillon(connections="one", tls=True))
+    contenders = {
+        name: (lambda name=name, pair=pair: {name: exchange(pair[0](), pair[1](), calls, 64)[0]}) for name, pair in makers.items()}
+    samples, void, complete = interleave(contenders, rounds)
+    beside = ratio(median_of(samples, "SIPp uac, tn"), median_of(samples, "carillon over TCP"))
+    return Result(
+        f"Caller with a connection for each call, closed loop of 64, {calls} calls", "us CPU per call", samples, [], void, complete,
+        f"SIPp / carillon over TCP: {beside:.2f}" if beside else NOT_YET)

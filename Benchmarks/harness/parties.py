@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 from .processes import Process, answers_options, is_bound
 
@@ -36,6 +37,18 @@ def build(folder, source, options, target):
 
 def build_peer():
     return build("peer", "peer.c", ["-lm"], "peer")
+
+
+def test_certificate():
+    """A certificate for 127.0.0.1 and its key, made once."""
+    folder = os.path.join(BUILD, "benchmarks")
+    certificate, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    if not os.path.exists(certificate) or os.path.getmtime(certificate) < time.time() - 20 * 86400:
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-addext",
+             "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
 
 
 def carillon_path():
@@ -159,12 +172,18 @@ class SIPp(Party):
 class Carillon(Party):
     name = "carillon"
 
-    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call", connections=None, sources=()):
+    def __init__(self, gso=False, trace=None, seed=1, scenario="basic-call", connections=None, sources=(), tls=False):
         self.scenario = scenario
         self.tcp = connections is not None
         self.extra = ([] if gso else ["--gso", "off"]) + (["--trace", trace] if trace else [])
+        self.calling = ["--connections", connections] if connections else []
+        self.answering = []
         if connections:
-            self.extra += ["--transport", "tcp", "--connections", connections]
+            self.extra += ["--transport", "tls" if tls else "tcp"]
+        if tls:
+            certificate, key = test_certificate()
+            self.extra += ["--tls-ca", certificate]
+            self.answering = ["--tls-cert", certificate, "--tls-key", key]
         self.extra += list(sources)
         self.seed = seed
         self._record = None
@@ -186,7 +205,7 @@ class Carillon(Party):
             load += ["--hold", f"{hold}s"]
         return self.launch(
             "caller",
-            [*(["chrt", "--rr", "1"] if first and os.geteuid() == 0 else []), carillon_path(), "run", self.scenario, f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, "--out",
+            [*(["chrt", "--rr", "1"] if first and os.geteuid() == 0 else []), carillon_path(), "run", self.scenario, f"127.0.0.1:{port}", *load, "--seed", str(self.seed), *self.extra, *self.calling, "--out",
              "record"], cpu)
 
     def answer(self, port, calls=None, cpu=CALLEE_CPU, until_idle=5, hold=None):
@@ -196,7 +215,7 @@ class Carillon(Party):
             end += ["--hold", f"{hold}s"]
         self.launch(
             "callee",
-            [carillon_path(), "serve", self.scenario, "--listen", f"127.0.0.1:{port}", *end, *self.extra, "--out", "record"],
+            [carillon_path(), "serve", self.scenario, "--listen", f"127.0.0.1:{port}", *end, *self.extra, *self.answering, "--out", "record"],
             cpu)
         return self.ready(port)
 

@@ -17,6 +17,7 @@ extension CallEngine {
         _ locals: borrowing LocalAddresses
     ) -> UInt32 {
         if flow.isAccepted { return flows.local(ofAccepted: flow) }
+        if flow.isLane { return flows.local(ofLane: flow) }
         guard flow.isOfCall, slots.isLive(flow.callSlot) else { return 0 }
         let header = slots.pointer(flow.callSlot).assumingMemoryBound(to: SlotHeader.self)
         return locals.number(ofRun: header.pointee.run)

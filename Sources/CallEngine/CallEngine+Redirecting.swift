@@ -45,10 +45,13 @@ extension CallEngine {
         }
         let flow: Flow
         if let next = uri.address() {
+            // From the address that the call has.
+            let local = localNumber(of: openingFlow(slot, header))
             let asksForStream = uri.transport.map { $0 != .udp } ?? targetFlow.isStream
             flow =
                 speaksStreams && (asksForStream || !settings.transports.contains(.udp))
-                ? flows.lane(to: next, tls: isSecure(uri.transport, otherwise: targetFlow)) : flows.flow(to: next)
+                ? flows.lane(to: next, tls: isSecure(uri.transport, otherwise: targetFlow), from: local)
+                : flows.flow(to: next).from(local)
         } else {
             flow = openingFlow(slot, header)
         }

@@ -115,7 +115,8 @@ extension CallEngine {
         let found =
             settings.transports.contains(.udp) && uri.transport == .udp
             ? flows.flow(to: next).from(localNumber(of: flow))
-            : flows.lane(to: next, tls: isSecure(uri.transport, otherwise: flow))
+            : flows.lane(
+                to: next, tls: isSecure(uri.transport, otherwise: flow), from: localNumber(of: flow))
         dialog.pointee.flow = found.index
         return found
     }
@@ -134,7 +135,8 @@ extension CallEngine {
         guard let next else { return arrival.isStream ? arrival : flow(to: source) }
         guard wantsStream else { return flow(to: next) }
         let tls = isSecure(pathTransport, otherwise: arrival)
-        return arrival.isStream && arrival.isSecure == tls && leadsBack(next) ? arrival : flows.lane(to: next, tls: tls)
+        return arrival.isStream && arrival.isSecure == tls && leadsBack(next)
+            ? arrival : flows.lane(to: next, tls: tls, from: localNumber(of: arrival))
     }
 
     /// Whether a stream is to be under TLS, of what is spoken here.

@@ -17,6 +17,7 @@ struct FlowTable: ~Copyable {
 
     // Streams: lanes by number, and what peers have opened by its place in the transport's table.
     private var lanes: [TransportAddress] = []
+    private var laneLocals: [UInt32] = []
     private var laneOfAddress: [TransportAddress: UInt32] = [:]
     private var secureLaneOfAddress: [TransportAddress: UInt32] = [:]
     private let accepted: UnsafeMutablePointer<Accepted>?
@@ -89,9 +90,10 @@ struct FlowTable: ~Copyable {
 
     /// So many lanes in a row to one address.
     /// - Returns: the first.
-    mutating func addLanes(to address: TransportAddress, _ count: Int, tls: Bool) -> Flow {
+    mutating func addLanes(to address: TransportAddress, _ count: Int, tls: Bool, from local: UInt32 = 0) -> Flow {
         let first = UInt32(lanes.count)
         lanes += [TransportAddress](repeating: address, count: count)
+        laneLocals += [UInt32](repeating: local, count: count)
         if tls {
             if secureLaneOfAddress[address] == nil { secureLaneOfAddress[address] = first }
         } else if laneOfAddress[address] == nil {
@@ -101,7 +103,9 @@ struct FlowTable: ~Copyable {
     }
 
     /// The lane to an address: the first, where there are several.
-    mutating func lane(to address: TransportAddress, tls: Bool) -> Flow {
+    ///
+    /// - Parameter local: number of the local address that a new one speaks from.
+    mutating func lane(to address: TransportAddress, tls: Bool, from local: UInt32) -> Flow {
         if let known = tls ? secureLaneOfAddress[address] : laneOfAddress[address] {
             return Flow.lane(known).over(tls: tls)
         }
@@ -109,8 +113,11 @@ struct FlowTable: ~Copyable {
             lanes[lanes.count - 1] = address
             return Flow.lane(UInt32(lanes.count - 1)).over(tls: tls)
         }
-        return addLanes(to: address, 1, tls: tls)
+        return addLanes(to: address, 1, tls: tls, from: local)
     }
+
+    /// Number of the local address that a lane speaks from.
+    func local(ofLane flow: Flow) -> UInt32 { flow.lane < laneLocals.count ? laneLocals[flow.lane] : 0 }
 
     private func streamAddress(_ flow: Flow) -> TransportAddress {
         if flow.isLane { return flow.lane < lanes.count ? lanes[flow.lane] : target }

@@ -311,7 +311,7 @@ public struct ScenarioRun: Sendable {
         }
         let target = self.target ?? local
         var engine = EngineSettings(
-            local: address.local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+            local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
         engine.targets = targets
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse

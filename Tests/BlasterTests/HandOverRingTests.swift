@@ -15,11 +15,17 @@ import Testing
         for round in 0..<1000 {
             let message = markedMessage(owner: UInt32(round), sequence: 1, length: 8 + round)
             let from = round % 2 == 0 ? source : TransportAddress(ipv4: loopback, port: 5060)
-            let pushed = message.withUnsafeBytes { producer.push($0, from: from, stamp: Int64(round)) }
+            var local = from
+            local.low &+= UInt64(round)
+            local.port = 0
+            let pushed = message.withUnsafeBytes {
+                producer.push($0, from: from, at: local, stamp: Int64(round))
+            }
             #expect(pushed)
             let taken = consumer.take()
             #expect(taken.map { Array($0.octets) } == message)
             #expect(taken?.source == from)
+            #expect(taken?.local == local)
             #expect(taken?.stamp == Int64(round))
             let nothing = consumer.take() == nil
             #expect(nothing)

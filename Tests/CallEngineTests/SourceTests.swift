@@ -101,6 +101,30 @@ struct SourceTests {
         #expect(exchange.take().map(\.start) == ["ACK", "BYE"])
     }
 
+    @Test("is kept where a redirection is followed")
+    func redirected() throws {
+        let following = Scenario("following") {
+            Party("alice") {
+                Send(.invite)
+                Expect(302)
+                Send(.invite, redirectedTo: .header("Contact"))
+                Expect(200)
+                Send(.ack)
+            }
+        }
+        let exchange = try Self.exchange(following)
+        try exchange.start(1)
+        let invite = try exchange.takeOne()
+        exchange.hear(invite.response("302 Moved", "Contact: <sip:bob@10.0.0.7:5099>"), at: Self.address(2))
+        let sent = exchange.take()
+        #expect(sent.map(\.start) == ["ACK", "INVITE"])
+        #expect(sent.map(\.to.text) == ["10.0.0.2:5060", "10.0.0.7:5099"])
+        for message in sent {
+            #expect(message.from == Self.address(2))
+            #expect(message.header("Via").hasPrefix("SIP/2.0/UDP 10.0.9.2:5060;"))
+        }
+    }
+
     @Test("begins no more runs than --source-rate lets it; others begin theirs")
     func rate() throws {
         let exchange = try Self.exchange { $0.sourceRate = 10 }
@@ -150,6 +174,36 @@ struct SourceTests {
             #expect(bye.start == "200" && bye.from == local)
         }
         #expect(exchange.count(.runsSucceeded) == 3)
+    }
+
+    @Test("is where a connection of ours comes from that is opened for its dialog")
+    func connection() throws {
+        let calling = Scenario("calling") {
+            Party("bob") {
+                Expect(.invite)
+                Send(200) { Answer() }
+                Expect(.ack)
+                Send(.bye)
+                Expect(200)
+            }
+        }
+        let exchange = try Exchange(calling) {
+            $0.listensEverywhere = true
+            $0.transports = [.udp, .tcp]
+        }
+        let invite = Self.invite(to: "10.0.9.7").replacing(
+            "<sip:alice@10.0.0.2:5060>", with: "<sip:alice@10.0.0.6:5070;transport=tcp>")
+        exchange.hear(invite, at: Self.address(7))
+        let tag = try exchange.takeOne().header("To").split(separator: "=").last.map(String.init) ?? ""
+        exchange.hear(
+            request(
+                "ACK", uri: "sip:bob@10.0.9.7", branch: "ack", from: "<sip:alice@10.0.0.2>;tag=a",
+                to: "<sip:bob@10.0.9.7>;tag=\(tag)", callID: Self.peersCall + "10.0.9.7", cseq: "1 ACK"),
+            at: Self.address(7))
+        let bye = try exchange.takeOne()
+        #expect(bye.start == "BYE" && bye.flow.isLane && bye.to.text == "10.0.0.6:5070")
+        #expect(bye.from == Self.address(7))
+        #expect(bye.header("Via").hasPrefix("SIP/2.0/TCP 10.0.9.7:5060;"))
     }
 
     @Test("advertised host or not, the address that an answer leaves from is the one it was called at")

@@ -29,7 +29,8 @@ struct WireAccount {
         var seen: Set<Message> = []
         let lines = try await capture.tshark(
             [
-                "-Y", "sip || _ws.malformed || _ws.expert.severity == error", "-T", "fields", "-E", "separator=/t",
+                "-Y", "sip || (_ws.malformed || _ws.expert.severity == error) && \(capture.isOfPorts)", "-T", "fields",
+                "-E", "separator=/t",
                 "-E",
                 "aggregator=|",
             ] + Self.fields.flatMap { ["-e", $0] })

@@ -55,6 +55,13 @@ struct SIPCapture {
     /// Secrets of TLS sessions in it; then what is in them is SIP.
     var keys: URL?
 
+    /// A filter for what goes to the ports or comes from them: the capture's own markers go elsewhere, and tshark may take them for
+    /// whatever usually has that port.
+    var isOfPorts: String {
+        let set = ports.map(String.init).joined(separator: ", ")
+        return "(udp.port in {\(set)} || tcp.port in {\(set)})"
+    }
+
     func tshark(_ arguments: [String]) async throws -> [Substring] {
         let decodeAs =
             if let keys {
@@ -133,7 +140,8 @@ struct SIPCapture {
     /// Frames that tshark calls malformed or in error, each with its number and what is wrong.
     func malformed() async throws -> [String] {
         try await tshark([
-            "-Y", "_ws.malformed || _ws.expert.severity == error", "-T", "fields", "-e", "frame.number", "-e",
+            "-Y", "(_ws.malformed || _ws.expert.severity == error) && \(isOfPorts)", "-T", "fields", "-e",
+            "frame.number", "-e",
             "_ws.expert.message",
         ]).map(String.init)
     }
