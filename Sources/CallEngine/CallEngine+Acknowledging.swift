@@ -54,8 +54,10 @@ extension CallEngine {
         }
         var again = OctetWriter(textScratch)
         writeAckOfResponse(&again)
+        // A refusal does not tell which of several targets it comes from.
         let isPlain =
-            flow == openingFlow(slot, header) && again.count == length && memcmp(textScratch, place, length) == 0
+            !targets.picks && flow == openingFlow(slot, header) && again.count == length
+            && memcmp(textScratch, place, length) == 0
         let frozen = isPlain ? 0 : keep(UnsafeRawBufferPointer(start: place, count: length))
         commit(place, length, flow: flow, slot: slot, header, again: false)
         guard frozen != 0 else { return false }

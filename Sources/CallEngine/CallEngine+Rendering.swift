@@ -147,10 +147,7 @@ extension CallEngine {
                 out = past
             case .localHost, .bareLocalHost:
                 out = writeLocalHost(inBrackets: piece.pointee.kind == .localHost, at: out)
-            case .targetName:
-                let name = literal(bound.targetNames[Int(route(speaker.header).pointee.name)])
-                if let base = name.baseAddress { memcpy(out, base, name.count) }
-                out += name.count
+            case .targetName: out = writeTargetName(speaker.header, at: out)
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes

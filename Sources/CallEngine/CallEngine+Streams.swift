@@ -188,8 +188,13 @@ extension CallEngine {
     }
 
     /// Whether there is a target for this arrival, and the connection that it would take has room for another call.
+    @inline(__always)
     public mutating func mayStart(_ number: UInt64) -> Bool {
-        guard targets.picks else { return hasRoom(for: number, targetFlow) }
+        targets.picks ? mayStartSomewhere(number) : hasRoom(for: number, targetFlow)
+    }
+
+    @inline(never)
+    private mutating func mayStartSomewhere(_ number: UInt64) -> Bool {
         guard let hop = targets.choose(run: number, now: now.nanoseconds) else { return false }
         return hasRoom(for: number, targets.hops[hop].flow)
     }

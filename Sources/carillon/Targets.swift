@@ -156,13 +156,18 @@ struct Destination {
                 $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060)
             }
             if same != nil { stop(.usage, ["\(one.argument) stands twice: give it the sum of the weights"]) }
+            if one.isSIPS != first.isSIPS {
+                stop(.usage, ["\(first.argument) and \(one.argument): either all targets are sips: or none is"])
+            }
             if one.user != first.user {
                 stop(
                     .usage,
                     ["\(first.argument) and \(one.argument) call different users: targets share one, or --to names it"])
             }
         }
-        let wanted = (addressed + targets).compactMap { one in one.transport.map { ($0, one.argument) } }
+        // A proxy's own parameter comes before the target's: it says how the next hop is spoken to.
+        let asking = targets.contains { $0.transport != nil } ? targets : addressed
+        let wanted = asking.compactMap { one in one.transport.map { ($0, one.argument) } }
         for (name, argument) in wanted {
             if let given, name != given {
                 stop(
@@ -170,8 +175,7 @@ struct Destination {
                     ["--transport \(given.rawValue) and \(argument) contradict each other: one is enough"])
             }
         }
-        // A proxy's own parameter comes first: it says how the next hop is spoken to.
-        let chosen = given ?? targets.compactMap(\.transport).first ?? wanted.first?.0 ?? .udp
+        let chosen = given ?? wanted.first?.0 ?? .udp
         if let other = targets.first(where: { $0.transport.map { $0 != chosen } ?? false }) {
             stop(
                 .usage,

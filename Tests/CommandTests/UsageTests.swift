@@ -73,6 +73,7 @@ extension CommandTests {
                 "run", "basic-call", "sip:127.0.0.1;transport=udp", "sip:127.0.0.2;transport=tcp", says: "one transport"
             ),
             Case("run", "basic-call", "127.0.0.1", "[::1]:5060", says: "is IPv4, and the target"),
+            Case("run", "basic-call", "sips:127.0.0.1", "127.0.0.2", says: "sips:"),
             Case("run", "basic-call", "127.0.0.1", "127.0.0.2", "--proxy", "127.0.0.3", says: "one TARGET"),
             Case("run", "basic-call", "127.0.0.1", "--dns-server", "dns.example.com", says: "address, not a name"),
             Case("run", "basic-call", "127.0.0.1", "--failover", "off", "--avoid", "3s", says: "contradict"),
