@@ -43,7 +43,7 @@ extension CallEngine {
             expectation = general(got, owed)
             since = tick
         // The step may well have waited for this response.
-        case .contact, .routes: expectation = general(got, owed)
+        case .contact, .routes, .secure: expectation = general(got, owed)
         default: break
         }
         recorder.countStep(step, .failed)
@@ -78,6 +78,7 @@ extension CallEngine {
             case .endless: .rest
             case .contact: .contact
             case .routes: .routes
+            case .secure: .secure
             case .value, .absent, .malformed, .declared, .exhausted, .missing, .tooLarge: .progress
             }
         return firstGeneralExpectation + expectation.rawValue

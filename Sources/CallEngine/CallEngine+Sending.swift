@@ -71,7 +71,7 @@ extension CallEngine {
             dialog.pointee.inviteSerial = record.pointee.serial
             if opens {
                 dialog.pointee.ackSerial = 0
-                countSessionAttempt(dialog)
+                if plan.redirect >= 0 { countRedirection(dialog) } else { countSessionAttempt(dialog) }
             }
             var machine = ClientInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)

@@ -170,7 +170,11 @@ extension CallEngine {
     // MARK: what the transport says
 
     /// What is to be said of an errno that is none of the system's.
-    public mutating func explain(_ errno: Int32, _ words: String) { troubles[errno] = Array(words.utf8) }
+    public mutating func explain(_ errno: Int32, _ words: String) {
+        troubles[errno] = Array(words.utf8)
+        guard transportTroubles[words] != nil || transportTroubles.count < 64 else { return }
+        transportTroubles[words, default: 0] += 1
+    }
 
     public mutating func recordHandshake(_ nanoseconds: Int64) {
         recorder.record(.tlsHandshake, nanoseconds: nanoseconds)

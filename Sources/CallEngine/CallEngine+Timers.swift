@@ -379,6 +379,12 @@ extension CallEngine {
         dialog.pointee.isOpening = true
     }
 
+    /// An INVITE has followed a 3xx: the attempt that this answered goes on.
+    mutating func countRedirection(_ dialog: UnsafeMutablePointer<DialogRecord>) {
+        recorder.count(.sessionRedirectionsFollowed)
+        dialog.pointee.isOpening = true
+    }
+
     /// The last word on an INVITE. One inside a dialog asks for no session and is in no ratio, whatever became of it.
     mutating func countSessionAnswer(_ status: Int, _ dialog: UnsafeMutablePointer<DialogRecord>) {
         guard dialog.pointee.isOpening else { return }
@@ -431,15 +437,18 @@ extension CallEngine {
             recorder.countRegistrationAnswer(status: Int(status))
             if status < 300 {
                 recorder.record(.registrationRequestDelay, nanoseconds: time)
-                recorder.record(
-                    .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+                if !header.pointee.flags.contains(.dueCounted) {
+                    recorder.record(
+                        .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+                }
             }
+            header.pointee.flags.insert(.dueCounted)
         default:
             // Success and failure never share a histogram.
             guard status < 300 else { return }
             recorder.record(.transactionDelay, nanoseconds: time)
-            if !header.pointee.flags.contains(.delayCounted), header.pointee.answered == 0 {
-                header.pointee.flags.insert(.delayCounted)
+            if header.pointee.flags.isDisjoint(with: [.delayCounted, .dueCounted]), header.pointee.answered == 0 {
+                header.pointee.flags.insert(.dueCounted)
                 recorder.record(
                     .transactionDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
             }

@@ -149,6 +149,8 @@ public struct CallEngine: ~Copyable {
     var pathTransport: TransportProtocol?
     /// What the transport said of failures that are none of the system's, by their errno.
     var troubles: [Int32: [UInt8]] = [:]
+    /// How often each was said, the first 64 of them.
+    public internal(set) var transportTroubles: [String: UInt64] = [:]
     /// Lanes whose queue is half full: no call begins on them.
     var fullLanes: Set<Int> = []
     /// When calls are looked through for connections that have ended; `Tick.never`: none has.
@@ -289,7 +291,8 @@ public struct CallEngine: ~Copyable {
         return targets.picks ? min(timers, targets.nextLook) : timers
     }
 
-    enum PathFault { case none, noContact, contact, routes }
+    /// `secure`: it leads to TLS, which is not spoken here.
+    enum PathFault { case none, noContact, contact, routes, secure }
 
     /// Where a flow leads.
     @inline(__always)

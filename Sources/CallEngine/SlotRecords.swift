@@ -69,6 +69,8 @@ struct SlotHeader {
         static let overflow = Flags(rawValue: 1024)
         /// To be hung up, and not yet.
         static let undrained = Flags(rawValue: 2048)
+        /// A transaction of the run has been measured from its due time: later ones are not.
+        static let dueCounted = Flags(rawValue: 4096)
     }
 }
 

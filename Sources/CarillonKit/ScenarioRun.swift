@@ -253,7 +253,9 @@ public struct ScenarioRun: Sendable {
                 finishEngine: { worker, engine in
                     let now = MonotonicInstant.now()
                     engine.cutOff()
-                    bench.put(engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, worker)
+                    bench.put(
+                        engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, engine.transportTroubles,
+                        worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
@@ -284,6 +286,7 @@ public struct ScenarioRun: Sendable {
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
             end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program),
             targets: targets.records(bench.targetCounts()))
+        record.note(troubles: bench.transportTroubles())
         record.noteEnd(ofRows: prepared.endingRows)
         record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
@@ -469,6 +472,7 @@ private final class Bench: Sendable {
     private let taken: Mutex<[Int: WorkerRecord]>
     private let cuts: Mutex<TraceCounts>
     private let counted = Mutex<[TargetCounts]>([])
+    private let troubles = Mutex<[String: UInt64]>([:])
     let workers: Int
 
     init(workers: Int) {
@@ -477,7 +481,10 @@ private final class Bench: Sendable {
         cuts = Mutex(TraceCounts())
     }
 
-    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ worker: Int) {
+    func put(
+        _ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ said: [String: UInt64], _ worker: Int
+    ) {
+        troubles.withLock { $0.merge(said, uniquingKeysWith: +) }
         counted.withLock { sum in
             if sum.isEmpty { sum = counts } else { for number in sum.indices { sum[number].add(counts[number]) } }
         }
@@ -486,6 +493,7 @@ private final class Bench: Sendable {
     }
 
     func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
+    func transportTroubles() -> [String: UInt64] { troubles.withLock { $0 } }
     func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }

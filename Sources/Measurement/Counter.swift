@@ -112,6 +112,8 @@
     /// New sessions asked for: one for each first INVITE, not one for each repetition with credentials or a new target.
     case sessionAttempts
     case sessionAnswers2xx, sessionAnswers3xx
+    /// Of the 3xx, those that an INVITE of the same attempt followed.
+    case sessionRedirectionsFollowed
     /// 401, 402 and 407 as the last word on a session attempt.
     case sessionAnswersChallenged
     /// 408, 500, 503, 504, and no answer at all (Timer B).

@@ -371,6 +371,9 @@ public struct Summary {
             (.pingsReceived, "ping", "pings"), (.pongsReceived, "pong", "pongs"),
         ])
         return wrapped("Streams", items.joined(separator: " · "))
+            + (record.transportTroubles ?? []).prefix(4).flatMap {
+                wrapped("", "\(grouped($0.count)) × \($0.name)")
+            }
     }
 
     private var generator: [String] {

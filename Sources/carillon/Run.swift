@@ -5,6 +5,7 @@ import CallTraces
 import CarillonKit
 import Measurement
 import SIPWire
+import Scenarios
 import ScenarioDSL
 
 /// `carillon run SCENARIO [TARGET…]`.
@@ -85,6 +86,13 @@ struct Run: ParsableCommand {
         packets.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program)
         report.apply(to: &run)
+        if let name = targets.first(where: { target in catalogue.contains { $0.name == target } }) {
+            stop(
+                .usage,
+                [
+                    "\(name) is a scenario, and stands where a TARGET does; several share the load as \(scenario)=1,\(name)=1"
+                ])
+        }
         let destination = identity.apply(to: &run, targets: targets, transport, targeting)
         connections.apply(to: &run, transport, tls, destination)
         targeting.apply(to: &run, destination, connections: connections.connections)
@@ -119,6 +127,13 @@ struct Run: ParsableCommand {
                     .usage,
                     ["--play leaves out \(others.listed), and without a TARGET nobody else is there to play it"])
             }
+        } else if destination == nil, !run.parties.contains(where: \.answers) {
+            stop(
+                .usage,
+                [
+                    "nobody answers in \(run.scenarioNames.listed): without a TARGET both sides run here, and there is only one."
+                        + " Give a TARGET: carillon run \(scenario) 10.0.0.5"
+                ])
         } else if destination != nil {
             run.plays = Set(run.parties.filter { !$0.answers }.map(\.name))
         }
