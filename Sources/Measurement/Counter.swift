@@ -84,6 +84,8 @@
     case connectionsOpened, connectionsAccepted
     /// Connections that could not be opened: refused, timed out, no route.
     case connectionsRefused
+    /// Of ours, those that were still being set up, TLS included, when the run ended.
+    case connectionsUnfinished
     /// Connections that ended as they may, on either side, and those that broke: reset, timed out, not readable as SIP.
     case connectionsClosed, connectionsReset
     /// TLS handshakes that were done, on either side; those of them that took up a session again; those that failed.

@@ -348,6 +348,7 @@ public struct Summary {
         let named: [(Counter, String)] = [
             (.connectionsOpened, "opened"), (.connectionsAccepted, "accepted"), (.connectionsClosed, "closed"),
             (.connectionsReset, "broken"), (.connectionsRefused, "not set up"),
+            (.connectionsUnfinished, "still being set up at the end"),
         ]
         let handshakes: [(Counter, String)] = [
             (.tlsHandshakes, "done"), (.tlsResumptions, "of them resumed"), (.tlsHandshakesFailed, "failed"),

@@ -44,7 +44,13 @@ struct Target {
         if let semicolon = rest.firstIndex(of: ";") {
             for parameter in rest[semicolon...].split(separator: ";") {
                 let text = parameter.lowercased()
-                guard text.hasPrefix("transport=") else { continue }
+                guard text.hasPrefix("transport=") else {
+                    stop(
+                        .usage,
+                        [
+                            "\(argument): of a TARGET's parameters transport alone is used; --to '\(argument)' writes \(parameter) into the URI"
+                        ])
+                }
                 transport = .parse(parameter: String(text.dropFirst(10)), argument: argument)
             }
             rest = rest[..<semicolon]
@@ -176,6 +182,13 @@ struct Destination {
             }
         }
         let chosen = given ?? wanted.first?.0 ?? .udp
+        if chosen != .tls, let secure = (addressed + targets).first(where: \.isSIPS) {
+            stop(
+                .usage,
+                [
+                    "\(secure.argument) goes over TLS all the way (RFC 3261 §26.2.2), and the run speaks \(chosen.rawValue): add --transport tls"
+                ])
+        }
         if let other = targets.first(where: { $0.transport.map { $0 != chosen } ?? false }) {
             stop(
                 .usage,
@@ -193,7 +206,8 @@ struct Destination {
             targets: targets, text: targets[0].text, user: targets[0].user, transport: chosen,
             isSIPS: (addressed.first ?? targets[0]).isSIPS)
         if !proxies.isEmpty, let behind = addressed.first {
-            destination.text = "\(behind.place.uriHost):\(behind.port ?? (chosen == .tls ? 5061 : 5060))"
+            // Without the port that nobody wrote: a domain is not the same with one (RFC 3261 §19.1.4).
+            destination.text = behind.place.uriHost + (behind.port.map { ":\($0)" } ?? "")
             destination.user = behind.user
         }
         return destination
