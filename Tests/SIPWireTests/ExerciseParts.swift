@@ -123,7 +123,8 @@ private struct Addresses {
 private func exerciseAddresses(_ octets: [UInt8]) -> String? {
     let read = alone(octets, Addresses.init)
     if let wrong = read.wrong { return wrong }
-    let around = between("\"before\" <sip:before>;tag=b, ", octets, ">;tag=after;expires=9, <sip:after>", Addresses.init)
+    let around = between(
+        "\"before\" <sip:before>;tag=b, ", octets, ">;tag=after;expires=9, <sip:after>", Addresses.init)
     if around.elements != read.elements { return "what stands round a name-addr changes what it says" }
     let ours = Array("\"a, <b>\" <sip:ours@h;lr>;q=0.5;tag=ours".utf8)
     let behind = alone(ours + Array(" , ".utf8) + octets, Addresses.init)
