@@ -31,18 +31,20 @@ def step(make, rate, seconds):
     """One run at `rate` through a Kamailio of its own. Repeated messages in ppm; Void where a call failed, or where the calls took
     longer to be made than they should have."""
     caller, callee = make()
+    # before other programs of this machine, where that is permitted: what they do is not measured
+    caller.before = callee.before = before = ("nice", "-n", "-10") if os.geteuid() == 0 else ()
     port = free_udp_ports()[0]
     calls = int(rate * seconds)
     proxy = None
     try:
         callee.answer(port, calls, cpu=ENDS_CPU)
-        proxy = Kamailio(callee_port=port, cpu=PROXY_CPU, shared_megabytes=1024)
+        proxy = Kamailio(callee_port=port, cpu=PROXY_CPU, shared_megabytes=1024, before=before)
         began = time.monotonic()
         if isinstance(caller, Carillon):
             caller.call(proxy.port, calls=calls, rate=rate, arrivals="uniform", cpu=ENDS_CPU)
         else:
             caller.call(proxy.port, calls, calls, rate=rate, cpu=ENDS_CPU)
-        completed = caller.finish(1.5 * seconds + 3)
+        completed = caller.finish(1.05 * seconds + 2)
         took = time.monotonic() - began
         answered = callee.finish(10)
         if completed < 0.99 * calls or answered < completed:

@@ -71,9 +71,10 @@ class Party:
     process = None
     calls = 0
     tcp = False
+    before = ()  # what its command line begins with
 
     def launch(self, role, arguments, cpu):
-        self.process = Process(f"{self.name}-{role}", arguments, cpu)
+        self.process = Process(f"{self.name}-{role}", [*self.before, *arguments], cpu)
         return self
 
     def ready(self, port, probe=False):
