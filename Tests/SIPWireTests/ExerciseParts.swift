@@ -5,7 +5,10 @@ import SIPWire
 
 /// - Returns: what is wrong; nil where nothing is.
 func exerciseParts(_ octets: [UInt8]) -> String? {
-    if let wrong = exerciseVias(octets) ?? exerciseAddresses(octets) { return wrong }
+    // The scanner gives values without the blanks at their ends, and so do lists.
+    let isBlank = { (octet: UInt8) in " \t\r\n".utf8.contains(octet) }
+    let value = Array(octets.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
+    if let wrong = exerciseVias(value) ?? exerciseAddresses(value) { return wrong }
     // Two URIs, a line each.
     let end = octets.firstIndex(of: 0x0A) ?? octets.count
     let first = Array(octets[..<end]), second = Array(octets[min(end + 1, octets.count)...])
@@ -59,8 +62,8 @@ private func exerciseVias(_ octets: [UInt8]) -> String? {
         ";branch=z9hG4bKafter;received=192.0.2.9;rport=9, SIP/2.0/TCP after", Vias.init)
     if around.elements != read.elements { return "what stands round a Via value changes what it says" }
     let ours = Array("SIP/2.0/UDP ours:7;branch=z9hG4bKours".utf8)
-    // Of nothing but blanks there is no second element.
-    if octets.contains(where: { !" \t\r\n".utf8.contains($0) }) {
+    // Of nothing there is no second element.
+    if !octets.isEmpty {
         let behind = alone(ours + Array(" , ".utf8) + octets, Vias.init)
         if behind.elements != alone(ours, Vias.init).elements + read.elements {
             return "behind a via-parm of ours a Via value says something else"
