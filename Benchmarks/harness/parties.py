@@ -71,9 +71,10 @@ class Party:
     process = None
     calls = 0
     tcp = False
+    before = ()  # what its command line begins with
 
     def launch(self, role, arguments, cpu):
-        self.process = Process(f"{self.name}-{role}", arguments, cpu)
+        self.process = Process(f"{self.name}-{role}", [*self.before, *arguments], cpu)
         return self
 
     def ready(self, port, probe=False):
@@ -130,10 +131,11 @@ class SIPp(Party):
     name = "sipp"
     common = ["-i", "127.0.0.1", "-nostdin", "-buff_size", "4194304", "-fd", "1", "-trace_stat", "-stf", "statistics.csv"]
 
-    def __init__(self, scenario=None, transport=None):
+    def __init__(self, scenario=None, transport=None, answering=None):
         self.common = SIPp.common + (["-t", transport, "-max_socket", "15000"] if transport else [])
         self.tcp = transport is not None
         self.scenario = ["-sf", os.path.join(REPOSITORY, "Benchmarks", "scenarios", scenario)] if scenario else ["-sn", "uac"]
+        self.answering = ["-sf", answering] if answering else ["-sn", "uas"]
 
     def call(self, port, calls, window, cpu=CALLER_CPU, rate=200000, hold_ms=0):
         return self.launch(
@@ -143,8 +145,11 @@ class SIPp(Party):
 
     def answer(self, port, calls, cpu=CALLEE_CPU):
         # -l: a finished call is kept 4 s by the built-in uas, and must not count against the limit
-        self.launch("callee", ["sipp", "-sn", "uas", "-p", str(port), "-m", str(calls), "-l", "2000000", *self.common], cpu)
+        self.launch("callee", ["sipp", *self.answering, "-p", str(port), "-m", str(calls), "-l", "2000000", *self.common], cpu)
         return self.ready(port)
+
+    def retransmissions(self):
+        return int(self.statistics()["Retransmissions(C)"])
 
     def statistics(self):
         with open(os.path.join(self.process.folder, "statistics.csv"), newline="") as file:

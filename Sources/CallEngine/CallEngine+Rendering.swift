@@ -180,6 +180,8 @@ extension CallEngine {
         }
         if let lengthField, let bodyStart {
             var length = out - bodyStart
+            // Its field has five digits; a peer may offer so much that our answer is longer.
+            guard length <= 99_999 else { return nil }
             var digit = lengthField + 4
             repeat {
                 digit.storeBytes(of: UInt8(truncatingIfNeeded: 0x30 &+ length % 10), as: UInt8.self)

@@ -29,7 +29,57 @@ private struct Findings {
 func exercise(_ hasher: inout DigestHasher, _ message: UnsafeRawBufferPointer, _ value: OctetRange) -> String? {
     guard let base = message.baseAddress else { return nil }
     return exerciseChallenge(&hasher, base, value) ?? exerciseCredentials(&hasher, base, value)
-        ?? exerciseInformation(base, value)
+        ?? exerciseInformation(base, value) ?? exerciseAmongOthers(base, value)
+}
+
+/// What stands round a value must not matter: what reads too far finds more of the same.
+private func exerciseAmongOthers(_ base: UnsafeRawPointer, _ value: OctetRange) -> String? {
+    let before = Array("Digest realm=\"before\", ".utf8)
+    let after = Array("\", nonce=\"after\", uri=\"after\", qop=auth, nextnonce=after, stale=true".utf8)
+    let octets = before + UnsafeRawBufferPointer(start: base + Int(value.offset), count: Int(value.length)) + after
+    return octets.withUnsafeBytes { around -> String? in
+        let other = around.baseAddress!
+        let range = OctetRange(offset: UInt32(before.count), length: value.length)
+        func differs(_ ours: [OctetRange], _ theirs: [OctetRange]) -> Bool {
+            zip(ours, theirs).contains {
+                !(base + Int($0.offset)).isSame($0.length, other + Int($1.offset), $1.length)
+            }
+        }
+        let challenge = Challenge(base, value)
+        let challengeThere = Challenge(other, range)
+        if challenge.fault != challengeThere.fault || challenge.isStale != challengeThere.isStale
+            || differs(
+                [challenge.realm, challenge.nonce, challenge.opaque, challenge.domain, challenge.qopRange],
+                [
+                    challengeThere.realm, challengeThere.nonce, challengeThere.opaque, challengeThere.domain,
+                    challengeThere.qopRange,
+                ])
+        {
+            return "what stands round a challenge changes what it says"
+        }
+        let credentials = DigestCredentials(base, value)
+        let credentialsThere = DigestCredentials(other, range)
+        if credentials.fault != credentialsThere.fault
+            || differs(
+                [
+                    credentials.username, credentials.realm, credentials.nonce, credentials.uri, credentials.response,
+                    credentials.cnonce, credentials.nonceCountRange,
+                ],
+                [
+                    credentialsThere.username, credentialsThere.realm, credentialsThere.nonce, credentialsThere.uri,
+                    credentialsThere.response, credentialsThere.cnonce, credentialsThere.nonceCountRange,
+                ])
+        {
+            return "what stands round credentials changes what they say"
+        }
+        let info = AuthenticationInfo(base, value)
+        let infoThere = AuthenticationInfo(other, range)
+        return info.fault != infoThere.fault
+            || differs(
+                [info.nextNonce, info.responseAuth, info.cnonce],
+                [infoThere.nextNonce, infoThere.responseAuth, infoThere.cnonce])
+            ? "what stands round an Authentication-Info changes what it says" : nil
+    }
 }
 
 private func exerciseChallenge(

@@ -5,20 +5,20 @@ import Testing
 struct ProxyPath: CustomTestStringConvertible {
     var hash = "MD5"
     var host = Loopback.ipv4
-    var isStream = false
+    var transport = "udp"
     /// Share of the datagrams lost each way.
     var loss = 0.0
 
     var testDescription: String {
-        "\(hash) over \(isStream ? "TCP" : "UDP"), \(host.rawValue)\(loss > 0 ? ", \(loss * 100) % lost each way" : "")"
+        "\(hash) over \(transport.uppercased()), \(host.rawValue)\(loss > 0 ? ", \(loss * 100) % lost each way" : "")"
     }
 
     static let all = ["MD5", "SHA-256"].flatMap { hash in
         [Loopback.ipv4, .ipv6].filter { $0 == .ipv4 || Loopback.hasIPv6 }.flatMap { host in
             [
                 ProxyPath(hash: hash, host: host), ProxyPath(hash: hash, host: host, loss: 0.02),
-                ProxyPath(hash: hash, host: host, isStream: true),
-            ]
+                ProxyPath(hash: hash, host: host, transport: "tcp"),
+            ] + (Kamailio.canSpeakTLS ? [ProxyPath(hash: hash, host: host, transport: "tls")] : [])
         }
     }
 }
@@ -26,15 +26,16 @@ struct ProxyPath: CustomTestStringConvertible {
 extension CarillonCommand {
     /// Alice registers, calls herself through the proxy, and all of it is challenged; fifty times a second.
     static func authenticatedCalls(
-        to port: UInt16, from local: UInt16, at host: Loopback = .ipv4, calls: Int, _ more: [String] = []
+        to port: UInt16, from local: UInt16, at host: Loopback = .ipv4, calls: Int,
+        over transport: SpokenTransport? = nil, _ more: [String] = []
     ) throws -> ChildProcess {
         try ChildProcess(
             "carillon",
-            [
-                path, "run", Repository.fixture("authenticated-call.swift"), "\(host.rawValue):\(port)", "--local",
+            (transport?.command ?? [path]) + [
+                "run", Repository.fixture("authenticated-call.swift"), "\(host.rawValue):\(port)", "--local",
                 "\(host.rawValue):\(local)", "--workers", "1", "--rate", "50/s", "--calls", "\(calls)", "--seed", "7",
                 "--gso", "off", "--out", "record", "--domain", "example.test", "--play", "alice,bob",
-            ] + more)
+            ] + (transport?.options ?? []) + more)
     }
 }
 
@@ -51,15 +52,15 @@ struct RegistrarPathTests {
             let front = relay?.port ?? port
             _ = start(
                 try await Kamailio.registrar(
-                    on: port, hash: path.hash, at: path.host, seenAs: relay?.port, overStreams: path.isStream))
+                    on: port, hash: path.hash, at: path.host, seenAs: relay?.port, over: path.transport))
             let capture = try await WireCapture(ports: [front, ours], start)
+            let transport = try SpokenTransport(path.transport, start)
             let caller = start(
                 try CarillonCommand.authenticatedCalls(
-                    to: front, from: ours, at: path.host, calls: 500,
-                    ["--transport", path.isStream ? "tcp" : "udp"]))
+                    to: front, from: ours, at: path.host, calls: 500, over: transport))
             let (record, calls) = try await CarillonCommand.succeeded(caller)
             #expect(try record.total("credentialsRefused") == 0)
-            let wire = try await WireAccount(capture.stop())
+            let wire = try await transport.account(of: capture.stop())
             #expect(wire.malformed.isEmpty)
             #expect(wire.algorithms.contains(path.hash))
             // One Call-ID for the registration, one for the call.
@@ -76,7 +77,12 @@ struct RegistrarPathTests {
                 #expect(
                     try record.total("requestRetransmissionsSent") + record.total("inviteRetransmissionsSent") > 0)
             }
-            if path.isStream {
+            if transport.isSecure {
+                // One that we opened, one that the proxy did, to the registered Contact.
+                #expect(try record.total("tlsHandshakes") >= 2)
+                #expect(try record.total("tlsHandshakesFailed") == 0)
+            }
+            if transport.name != "udp" {
                 #expect(
                     try record.total("requestRetransmissionsSent") + record.total("inviteRetransmissionsSent") == 0)
             }

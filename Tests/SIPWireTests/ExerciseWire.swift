@@ -107,7 +107,7 @@ func exerciseValue(_ message: UnsafeRawBufferPointer, _ value: OctetRange, _ fin
     _ = TransportAddress(base, hostport: value, defaultPort: 5060)
 }
 
-private func exerciseURI(_ base: UnsafeRawPointer, _ range: OctetRange, _ findings: inout Findings) {
+func exerciseURI(_ base: UnsafeRawPointer, _ range: OctetRange, _ findings: inout Findings) {
     let uri = URIView(base, range)
     for part in [uri.schemeRange, uri.remainder, uri.user, uri.password, uri.host, uri.parameters, uri.headers] {
         findings.expect(part, in: range, "part of a URI")
@@ -123,22 +123,4 @@ private func exerciseURI(_ base: UnsafeRawPointer, _ range: OctetRange, _ findin
         let back = TransportAddress(UnsafeRawPointer(start), hostport: text, defaultPort: 0)
         findings.expect(back == address, "an address whose text reads back as another")
     }
-}
-
-private func exerciseDescription(_ base: UnsafeRawPointer, _ body: OctetRange, _ findings: inout Findings) {
-    let view = SDPView(base, body)
-    for part in [view.session, view.originVersion, view.attribute("sendrecv"), view.connection?.address] {
-        findings.expect(part, in: body, "part of a session description")
-    }
-    _ = view.audioAddress
-    var media = view.media
-    while let one = media.next() {
-        for part in [one.kind, one.proto, one.formats, one.section, one.attribute("rtpmap"), one.connection?.address] {
-            findings.expect(part, in: body, "part of a media description")
-        }
-        _ = one.direction
-        _ = one.address
-    }
-    var lines = view.lines
-    while let line = lines.next() { findings.expect(line.value, in: body, "line of a session description") }
 }

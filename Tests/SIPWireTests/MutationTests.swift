@@ -24,7 +24,7 @@ struct MutationTests {
         var scanner = MessageScanner(mostHeaders: 24)
         for _ in 0..<200 {
             var message = Self.seeds[number]
-            for _ in 0...Int(random.next() % 4) { mutate(&message, &random) }
+            for _ in 0...Int(random.next() % 4) { Self.mutate(&message, &random) }
             let octets = Octets(message)
             if let wrong = exercise(&scanner, octets.raw) {
                 Issue.record(
@@ -77,7 +77,7 @@ struct MutationTests {
         #expect(compared > 1000)
     }
 
-    private func mutate(_ message: inout [UInt8], _ random: inout SeededRandom) {
+    static func mutate(_ message: inout [UInt8], _ random: inout SeededRandom) {
         guard !message.isEmpty else { return }
         let telling = Array("\r\n \t:;,<>\"\\=@\0/".utf8)
         let place = Int(random.next() % UInt64(message.count))

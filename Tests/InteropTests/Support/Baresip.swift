@@ -6,10 +6,12 @@ struct Baresip {
     private let process: ChildProcess
     private let console: UDPSocket
     private let consolePort: UInt16
-    /// Where it listens, UDP and TCP.
+    /// Where it listens, UDP and TCP; TLS at the next one.
     let port: UInt16
 
-    static let isInstalled = InteropTests.isInstalled("baresip")
+    func port(of transport: SpokenTransport) -> UInt16 { transport.isSecure ? port + 1 : port }
+
+    static let isInstalled = InteropTests.isInstalled("baresip") && InteropTests.isInstalled("openssl")
 
     /// - Parameters:
     ///   - registrar: a URI that it registers at, as bob of example.test.
@@ -22,12 +24,15 @@ struct Baresip {
         self.console = console
         self.port = port
         let folder = try ChildProcess.newFolder("baresip")
+        let certificate = try TestCertificate.both(in: folder)
         let modules = ["/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules"].first {
             FileManager.default.fileExists(atPath: $0)
         }
         try """
         module_path \(modules ?? "/usr/lib/baresip/modules")
         sip_listen 127.0.0.1:\(port)
+        sip_certificate \(certificate)
+        sip_cafile \(try TestCertificate.certificate())
         call_local_timeout 120
         audio_player aubridge,nil
         audio_source aubridge,nil

@@ -47,15 +47,15 @@ enum CarillonCommand {
 
     static func callee(
         on port: UInt16, calls: Int, at host: Loopback = .ipv4, isAnywhere: Bool = false,
-        playing scenario: String = "basic-call", _ more: [String] = []
+        playing scenario: String = "basic-call", over transport: SpokenTransport? = nil, _ more: [String] = []
     ) async throws -> ChildProcess {
         let process = try ChildProcess(
             "carillon-callee",
-            [
-                path, "serve", scenario, "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls",
+            (transport?.command ?? [path]) + [
+                "serve", scenario, "--listen", "\(isAnywhere ? "0.0.0.0" : host.rawValue):\(port)", "--calls",
                 "\(calls)", "--until-idle", "15s", "--gso", "off", "--out", "record",
-            ] + more)
-        return try await listening(process, on: port)
+            ] + (transport?.options ?? []) + more)
+        return try await listening(process, on: port, forStreams: transport?.isSecure ?? false)
     }
 
     /// The record of a run once it has ended by itself and nothing that began has failed; and how much began. On a busy machine a

@@ -162,23 +162,34 @@ enum Kamailio {
         try await started(
             "kamailio.cfg", on: port, at: .ipv4,
             [
-                "CALLEE_HOST=\"127.0.0.1\"", "CALLEE_PORT=\"\(callee)\"", "WITH_TLS",
-                "CERTIFICATE=\"\(try TestCertificate.certificate())\"", "KEY=\"\(try TestCertificate.key())\"",
-                "AUTHORITY=\"\(try TestCertificate.certificate())\"",
-            ], overStreams: true, protocol: "tls")
+                "CALLEE_HOST=\"127.0.0.1\"", "CALLEE_PORT=\"\(callee)\"",
+            ] + secure(), overStreams: true, protocol: "tls")
     }
+
+    private static func secure() throws -> [String] {
+        [
+            "WITH_TLS", "CERTIFICATE=\"\(try TestCertificate.certificate())\"", "KEY=\"\(try TestCertificate.key())\"",
+            "AUTHORITY=\"\(try TestCertificate.certificate())\"",
+        ]
+    }
+
+    /// Whether it is here with its TLS module.
+    static let canSpeakTLS =
+        isInstalled("kamailio") && isInstalled("openssl")
+        && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/kamailio/modules/tls.so")
 
     /// A registrar and proxy that asks for credentials. See Fixtures/kamailio-digest.cfg for its rules.
     ///
     /// - Parameter seenAs: the port that it names in Via and Record-Route: a relay's.
     static func registrar(
         on port: UInt16, hash: String, at host: Loopback = .ipv4, nonceLives seconds: Int = 300, seenAs: UInt16? = nil,
-        overStreams: Bool = false
+        over transport: String = "udp"
     ) async throws -> ChildProcess {
-        try await started(
+        let definitions = ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)"]
+        return try await started(
             "kamailio-digest.cfg", on: port, at: host,
-            ["HASH=\"\(hash)\"", "NONCE_EXPIRE=\(seconds)", overStreams ? "WITH_TCP" : "WITH_UDP"], seenAs: seenAs,
-            overStreams: overStreams)
+            definitions + (transport == "tls" ? secure() : ["WITH_\(transport.uppercased())"]), seenAs: seenAs,
+            overStreams: transport != "udp", protocol: transport)
     }
 
     private static func started(
@@ -236,6 +247,14 @@ func withProcesses(_ body: (ProcessSet) async throws -> Void) async throws {
 /// The processes of one test, discarded in reverse order of their start.
 final class ProcessSet: Sendable {
     private let all = Mutex<[ChildProcess]>([])
+    private let folders = Mutex<[URL]>([])
+
+    /// A folder that goes when they do.
+    func newFolder(_ name: String) throws -> URL {
+        let folder = try ChildProcess.newFolder(name)
+        folders.withLock { $0.append(folder) }
+        return folder
+    }
 
     func callAsFunction(_ process: ChildProcess) -> ChildProcess {
         all.withLock { $0.append(process) }
@@ -244,5 +263,6 @@ final class ProcessSet: Sendable {
 
     func discardAll() async {
         for process in all.withLock({ $0 }).reversed() { await process.discard() }
+        for folder in folders.withLock({ $0 }) { try? FileManager.default.removeItem(at: folder) }
     }
 }
