@@ -13,7 +13,9 @@ extension CallEngine {
         // Not acknowledged yet, or never to be: the script says when.
         guard dialog.pointee.ackSerial != 0, dialog.pointee.learned != 0 else { return }
         let template = Int(dialog.pointee.ackTemplate)
-        guard bound.templates[template].isPlain, inviteCredentials(ofAck: template, header, dialogNumber) == 0 else {
+        guard bound.templates[template].isPlain, inviteCredentials(ofAck: template, header, dialogNumber) == 0,
+            !keepsMovedAck(slot, header, dialogNumber)
+        else {
             receiveLateResponse(
                 CallToken(
                     call: callWord(slot, header),
@@ -97,6 +99,7 @@ extension CallEngine {
         let token = CallToken(call: payload.first, part: 0)
         if let pointer = slots.find(token.slot, generation: token.generation) {
             let orphan = pointer.assumingMemoryBound(to: SlotHeader.self)
+            if !refusedLanes.isEmpty { returnAckToUDP(orphan) }
             transmitAgain(
                 orphanRecord(orphan).pointee.frozen, flow: Flow(index: dialog(orphan, 0).pointee.flow),
                 slot: token.slot, nil)

@@ -69,6 +69,8 @@ public struct CallEngine: ~Copyable {
     let lanes: LaneChoice
     /// A request above it is too large for UDP.
     let largestRequest: Int
+    /// Such a request goes over TCP.
+    let movesLargeRequests: Bool
     /// There are streams: where a request goes depends on what its next hop asks for.
     let speaksStreams: Bool
     let acceptedQueue: Int
@@ -151,6 +153,8 @@ public struct CallEngine: ~Copyable {
     var troubles: [Int32: [UInt8]] = [:]
     /// Lanes whose queue is half full: no call begins on them.
     var fullLanes: Set<Int> = []
+    /// Connections for large requests that were refused, and until when nobody asks for them again.
+    var refusedLanes: [Flow: Tick] = [:]
     /// When calls are looked through for connections that have ended; `Tick.never`: none has.
     var lossesDue = Tick.never
     /// Record-Route URIs of the message at hand.
@@ -200,6 +204,7 @@ public struct CallEngine: ~Copyable {
             target: settings.target, streams: settings.transports.hasStreams, hasLocals: !locals.isSingle)
         lanes = LaneChoice(settings)
         largestRequest = settings.pathMTU.map { max($0 - 200, 0) } ?? Self.largestOverUDP
+        movesLargeRequests = settings.movesLargeRequests && settings.transports.isSuperset(of: [.udp, .tcp])
         speaksStreams = settings.transports.hasStreams
         targetFlow =
             settings.opensStreams

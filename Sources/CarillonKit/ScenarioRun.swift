@@ -51,6 +51,8 @@ public struct ScenarioRun: Sendable {
     public var usesSIPS = false
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
     public var refusesLargeRequests = false
+    /// It goes over TCP to the same address, where `transports` has both.
+    public var movesLargeRequests = false
     /// The octet of IPv4's Type of Service or IPv6's Traffic Class: DSCP in its upper six bits. 0: as the system has it.
     public var trafficClass: UInt8 = 0
     /// What becomes of datagrams that are longer than the path takes whole.
@@ -323,6 +325,7 @@ public struct ScenarioRun: Sendable {
         if case .open = load { engine.sourceRate = sourceRate }
         engine.listensEverywhere = self.local.isUnspecified
         engine.refusesLargeRequests = refusesLargeRequests
+        engine.movesLargeRequests = movesLargeRequests
         engine.pathMTU = pathMTU
         engine.connections = connections
         engine.advertisedHost = advertisedHost

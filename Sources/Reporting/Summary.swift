@@ -328,6 +328,8 @@ public struct Summary {
                 .requestsTooLargeForUDP, "request too large for UDP (RFC 3261 §18.1.1: TCP)",
                 "requests too large for UDP (RFC 3261 §18.1.1: TCP)"
             ),
+            (.requestsMovedToTCP, "large request sent over TCP", "large requests sent over TCP"),
+            (.requestsReturnedToUDP, "back over UDP as TCP was refused", "back over UDP as TCP was refused"),
         ]
         var items = counts(named)
         items += record.malformed.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" }

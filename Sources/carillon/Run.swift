@@ -125,7 +125,8 @@ struct Run: ParsableCommand {
     }
 
     private func way(_ run: ScenarioRun) -> String {
-        run.transports.text + (run.transports != .udp ? ", \(run.connections.text)" : "")
+        if run.movesLargeRequests { return "UDP, large requests over TCP" }
+        return run.transports.text + (run.transports != .udp ? ", \(run.connections.text)" : "")
             + (run.transports != .udp && run.workers > 1 && run.connections != .perCall ? " of each worker" : "")
     }
 
