@@ -31,6 +31,8 @@ public struct RunRecord: Sendable, Codable {
     public var scenarios: [ScenarioCount]
     /// Of each address that calls could go to; nil where there was one alone.
     public var targets: [TargetRecord]?
+    /// What was done before and after the load, in that order; none of it is in the other figures. Nil where nothing was asked for.
+    public var phases: [PhaseRecord]?
     /// Nil where the scenario reads none.
     public var feeds: [FeedRecord]?
     /// Largest first.

@@ -108,6 +108,7 @@ public struct Summary {
                 lines.append(field(number == 0 ? "Scenarios" : "", text))
             }
         }
+        lines += phases
         lines += targets
         for (number, feed) in (record.feeds ?? []).enumerated() {
             lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
@@ -477,7 +478,7 @@ public struct Summary {
     private func list(_ items: [String]) -> String? { items.isEmpty ? nil : items.joined(separator: " · ") }
 
     /// A named line, broken at its separators or blanks where it is longer than the screen.
-    private func wrapped(_ name: String, _ value: String) -> [String] {
+    func wrapped(_ name: String, _ value: String) -> [String] {
         Self.broken(value, to: columns - Self.nameWidth - 1).enumerated()
             .map { index, text in field(index == 0 ? name : "", text) }
     }
