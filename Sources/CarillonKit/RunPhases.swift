@@ -56,7 +56,7 @@ extension ScenarioRun {
             phases.append(PhaseRecord(outcome.record, .before, mayFail: beforeMayFail))
             lastBefore = outcome
         }
-        let hindrance = phases.first(where: \.keepsLoadFromBeginning)
+        let hindrance = control.isStopRequested ? nil : phases.first(where: \.keepsLoadFromBeginning)
         var outcome: ScenarioOutcome
         if let lastBefore, hindrance != nil || control.isStopRequested {
             outcome = try withoutLoad(lastBefore, hindrance)
@@ -118,7 +118,7 @@ extension ScenarioRun {
             ], identity: identity, plan: plannedLoad(RunPlan(load: load, local: local)),
             clock: RunClock(
                 epoch: now, epochUTCNanoseconds: utc, stampUncertaintyNanoseconds: old.clock.stampUncertaintyNanoseconds),
-            end: reason.map { .aborted(reason: $0) } ?? .interrupted, loadNanoseconds: 0)
+            end: reason.map { RunEnd.aborted(reason: $0) } ?? RunEnd.interrupted, loadNanoseconds: 0)
         outcome.ladders = [:]
         outcome.diagnostics = diagnostics
         return outcome
