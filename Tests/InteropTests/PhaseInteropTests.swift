@@ -21,7 +21,7 @@ struct PhaseInteropTests {
     func subscribers() async throws {
         try await withProcesses { start in
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
-            _ = start(try await Kamailio.registrar(on: port))
+            _ = start(try await Kamailio.registrar(on: port, hash: "MD5"))
             let run = start(
                 try calls(
                     to: port, from: ours, calls: 100,
@@ -32,7 +32,7 @@ struct PhaseInteropTests {
             _ = try await CarillonCommand.succeeded(run)
             let again = start(try calls(to: port, from: ours, calls: 3))
             #expect(try await again.exit(within: .seconds(100)) != 0)
-            let record = try CarillonCommand.record(of: again)
+            let record = try CarillonCommand.Record(of: again)
             #expect(try record.total("runsSucceeded") == 0)
         }
     }
