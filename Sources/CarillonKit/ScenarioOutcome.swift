@@ -1,4 +1,5 @@
 import Blaster
+import CallEngine
 import CallTraces
 import Measurement
 import Reporting
