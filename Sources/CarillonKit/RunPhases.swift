@@ -36,6 +36,7 @@ extension ScenarioRun {
             number += 1
             run.workerPorts = ports
             let isFirst = ports.isEmpty
+            let noun = ScenarioCompiler.compile(run.trees).program?.recorderLayout().firstRequest.noun ?? "call"
             return try run.startLoad(
                 control: control,
                 onReady: { addresses in
@@ -45,6 +46,7 @@ extension ScenarioRun {
                 onProgress: { snapshot in
                     var shown = snapshot
                     shown.phase = name
+                    shown.noun = noun
                     onProgress(shown)
                 })
         }
