@@ -108,7 +108,7 @@ extension CallEngine {
     }
 
     /// What was sent of a request that still has its record, as it was sent; nil of a raw one that was not kept. Good until
-    /// the next use of `textScratch`.
+    /// the next use of `requestScratch`.
     mutating func octets(
         of record: UnsafeMutablePointer<ClientRecord>, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> UnsafeRawBufferPointer? {
@@ -120,8 +120,8 @@ extension CallEngine {
             serial: record.pointee.serial, cseq: record.pointee.cseq)
         let template = variant(
             of: Int(record.pointee.template), over: flow(ofRequest: record, slot, header))
-        return render(template, into: textScratch, speaker).map {
-            UnsafeRawBufferPointer(start: textScratch, count: $0)
+        return render(template, into: requestScratch, speaker).map {
+            UnsafeRawBufferPointer(start: requestScratch, count: $0)
         }
     }
 

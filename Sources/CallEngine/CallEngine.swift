@@ -132,6 +132,8 @@ public struct CallEngine: ~Copyable {
     var valueCount = 0
     /// Texts computed for one value.
     let textScratch: UnsafeMutableRawPointer
+    /// Behind it: a request of ours, made once more to be read. Its own values are computed at `textScratch` meanwhile.
+    var requestScratch: UnsafeMutableRawPointer { textScratch + Self.scratchOctets }
     var textUsed = 0
     let answerCache: AnswerCache
     /// The last topmost Via up to its branch, whence it came, and what it asked for.
@@ -257,7 +259,7 @@ public struct CallEngine: ~Copyable {
         intervalStart = epoch
         echoScratch = .allocate(byteCount: OutboundLog.longestMessage, alignment: 16)
         valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
-        textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
+        textScratch = .allocate(byteCount: Self.scratchOctets + OutboundLog.longestMessage, alignment: 16)
         answerCache = AnswerCache()
         viaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
         contactText = .allocate(byteCount: Self.longestViaHead, alignment: 8)

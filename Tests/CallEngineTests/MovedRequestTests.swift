@@ -98,7 +98,7 @@ struct MovedRequestTests {
         exchange.hear(invite.response("200 OK", "Contact: <sip:bob@10.0.0.2:5060>"), on: invite.flow)
         let ack = try exchange.takeOne()
         #expect(ack.start == "ACK" && transport(ack) == "UDP" && !ack.flow.isStream && ack.to == Exchange.peer)
-        exchange.pass(.seconds(1))
+        exchange.pass(.milliseconds(1_100))
         let bye = try exchange.takeOne()
         #expect(bye.start == "BYE" && transport(bye) == "UDP" && !bye.flow.isStream)
         exchange.hear(bye.response("200 OK"))

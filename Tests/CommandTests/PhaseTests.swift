@@ -40,8 +40,8 @@ extension CommandTests {
                     #expect(run.code == 0 || run.isStarved, "\(run.error)\(run.out)")
                     #expect(run.head("before") == "add-binding (catalogue), 5 runs at 100/s")
                     #expect(run.head("after") == "remove-binding (catalogue), 5 runs at 100/s")
-                    #expect(run.out.contains("\nBefore     add-binding: 5 succeeded, 0 failed in "), "\(run.out)")
-                    #expect(run.out.contains("\nAfter      remove-binding: 5 succeeded, 0 failed in "), "\(run.out)")
+                    #expect(run.out.contains("\nBefore      add-binding: 5 succeeded, 0 failed in "), "\(run.out)")
+                    #expect(run.out.contains("\nAfter       remove-binding: 5 succeeded, 0 failed in "), "\(run.out)")
                     #expect(run.out.contains("registration p50 "))
                     server.signal(SIGTERM)
                 }
