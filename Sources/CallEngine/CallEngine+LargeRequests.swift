@@ -145,7 +145,8 @@ extension CallEngine {
     ) -> Bool {
         guard movesLargeRequests else { return false }
         let part =
-            UInt16(truncatingIfNeeded: dialogNumber) &<< 12 | (dialog(header, dialogNumber).pointee.inviteSerial & 0xFFF)
+            UInt16(truncatingIfNeeded: dialogNumber) &<< 12
+            | (dialog(header, dialogNumber).pointee.inviteSerial & 0xFFF)
         return linger.find(clientKey(callWord(slot, header), part)).map {
             $0.pointee.second & LingerMark.octets != 0
         } ?? false

@@ -119,7 +119,8 @@ extension ScenarioRun {
                 WorkerRecorder(layout: program.recorderLayout(), epoch: now).finish(at: now, liveRuns: 0)
             ], identity: identity, plan: plannedLoad(RunPlan(load: load, local: local)),
             clock: RunClock(
-                epoch: now, epochUTCNanoseconds: utc, stampUncertaintyNanoseconds: old.clock.stampUncertaintyNanoseconds),
+                epoch: now, epochUTCNanoseconds: utc, stampUncertaintyNanoseconds: old.clock.stampUncertaintyNanoseconds
+            ),
             end: reason.map { RunEnd.aborted(reason: $0) } ?? RunEnd.interrupted, loadNanoseconds: 0)
         outcome.ladders = [:]
         outcome.diagnostics = diagnostics

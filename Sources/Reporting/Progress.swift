@@ -89,7 +89,8 @@ public struct ProgressSnapshot: Sendable {
         }
         // What stands last is left out first when the line is too long; warnings stay.
         var parts = [
-            (phase.map { "\($0) " } ?? "") + "\(bar)\(Self.coarse(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
+            (phase.map { "\($0) " } ?? "") + "\(bar)\(Self.coarse(elapsedNanoseconds))"
+                + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
             "\(grouped(failed)) failed", "\(live) live", delays,
             answering ? "\(grouped(succeeded)) succeeded" : "\(grouped(started)) started",
         ].compactMap { $0 }

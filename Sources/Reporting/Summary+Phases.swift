@@ -12,7 +12,8 @@ extension Summary {
             if let group = phase.failureGroups.first {
                 let place = group.step.map { "\($0.file):\($0.line): " } ?? ""
                 let text = "\(place)expected \(group.expected), got \(group.got)"
-                lines += wrapped("", printable(phase.failureGroups.count > 1 ? "\(grouped(group.count)) × \(text)" : text))
+                lines += wrapped(
+                    "", printable(phase.failureGroups.count > 1 ? "\(grouped(group.count)) × \(text)" : text))
                 if let example = group.examples.first {
                     lines += wrapped("", printable("Call-ID \(example.callID), \(example.atUTC)\(example.rowsText)"))
                 }

@@ -73,7 +73,9 @@ struct SourceOptions: ParsableArguments {
         if run.movesLargeRequests {
             stop(
                 .usage,
-                ["--sources and --large tcp: connections for large requests would all come from one address; leave one of them out"]
+                [
+                    "--sources and --large tcp: connections for large requests would all come from one address; leave one of them out"
+                ]
             )
         }
         if run.transports != .udp, run.connections != .perCall {

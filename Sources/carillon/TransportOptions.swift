@@ -96,7 +96,9 @@ struct ConnectionOptions: ParsableArguments {
             return
         }
         if connections != nil { stop(.usage, ["--connections is for TCP and TLS: add --transport tcp"]) }
-        if options.keepAlive != nil, !run.movesLargeRequests { stop(.usage, ["--keep-alive is for connections: add --transport tcp or tls"]) }
+        if options.keepAlive != nil, !run.movesLargeRequests {
+            stop(.usage, ["--keep-alive is for connections: add --transport tcp or tls"])
+        }
     }
 }
 

@@ -11,7 +11,8 @@ import Testing
 struct MovedRequestTests {
     private static let filler = String(repeating: "x", count: 1_500)
 
-    private func exchange(_ scenario: Scenario, _ change: (inout EngineSettings) -> Void = { _ in }) throws -> Exchange {
+    private func exchange(_ scenario: Scenario, _ change: (inout EngineSettings) -> Void = { _ in }) throws -> Exchange
+    {
         try Exchange(scenario, plays: ["alice"]) {
             $0.transports = [.udp, .tcp]
             $0.movesLargeRequests = true
@@ -144,7 +145,9 @@ struct MovedRequestTests {
         #expect(cancel.header("Via") == invite.header("Via"))
     }
 
-    @Test("Where TCP is refused the same transaction goes over UDP, once, with its timers; the next ones go there at once")
+    @Test(
+        "Where TCP is refused the same transaction goes over UDP, once, with its timers; the next ones go there at once"
+    )
     func refused() throws {
         let exchange = try exchange(Self.call)
         try exchange.start()

@@ -7,7 +7,9 @@ extension CommandTests {
     struct LargeRequests {
         private static let subject = "Subject: " + String(repeating: "x", count: 2_000)
 
-        @Test("A large INVITE goes over TCP, the rest of its call where the dialog leads; a small one needs no connection")
+        @Test(
+            "A large INVITE goes over TCP, the rest of its call where the dialog leads; a small one needs no connection"
+        )
         func both() async throws {
             try await inFolder { folder in
                 _ = try await serving(["basic-call", "--no-report"], in: folder) { server, target in
@@ -36,7 +38,8 @@ extension CommandTests {
         @Test("Where TCP is refused the calls go over UDP and succeed")
         func refused() async throws {
             try await inFolder { folder in
-                _ = try await serving(["basic-call", "--transport", "udp", "--no-report"], in: folder) { server, target in
+                _ = try await serving(["basic-call", "--transport", "udp", "--no-report"], in: folder) {
+                    server, target in
                     let run = try await carillon(
                         [
                             "run", "basic-call", target, "--calls", "3", "--large", "tcp", "--header", Self.subject,

@@ -53,7 +53,10 @@ extension CommandTests {
                 #expect(phases.map(\.place) == ["before", "after"])
                 #expect(phases.map(\.scenario) == ["add-binding", "remove-binding"])
                 #expect(phases.allSatisfy { $0.succeeded == 5 && $0.failed == 0 && $0.end.kind == "finished" })
-                #expect(phases.allSatisfy { $0.delays.contains { $0.name == "registrationRequestDelay" && $0.samples == 5 } })
+                #expect(
+                    phases.allSatisfy {
+                        $0.delays.contains { $0.name == "registrationRequestDelay" && $0.samples == 5 }
+                    })
                 #expect(Set(phases.map(\.runID) + [record.identity.runID]).count == 3)
                 let served = try ReadRecord(file: folder.appendingPathComponent("served/run.json"))
                 #expect(served.counters["runsSucceeded"] == 13)

@@ -10,14 +10,17 @@ struct PhaseInteropTests {
         try ChildProcess(
             "carillon",
             [
-                CarillonCommand.path, "run", Repository.fixture("subscriber-call.swift"), "127.0.0.1:\(port)", "--local",
+                CarillonCommand.path, "run", Repository.fixture("subscriber-call.swift"), "127.0.0.1:\(port)",
+                "--local",
                 "127.0.0.1:\(local)", "--rate", "25/s", "--calls", "\(calls)", "--gso", "off", "--out", "record",
                 "--domain", "example.test", "--play", "alice,bob",
             ] + more)
     }
 
     /// Kamailio calls nobody but whom it has registered, at the address that was registered.
-    @Test("50 subscribers register, call each the own number through the registrar, and are removed: then nobody is there")
+    @Test(
+        "50 subscribers register, call each the own number through the registrar, and are removed: then nobody is there"
+    )
     func subscribers() async throws {
         try await withProcesses { start in
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
