@@ -46,6 +46,8 @@ public struct Summary {
             sections.append([field("Outcome", outcome)])
             if !record.failureGroups.isEmpty { sections.append(failures) }
         }
+        let failed = (record.phases ?? []).contains { !$0.exitCodes.isEmpty }
+        if failed { sections.append(phases) }
         guard !sections.isEmpty else { return nil }
         if let folder { sections.append(["Report: \(printable(folder))"]) }
         return sections.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
@@ -226,25 +228,6 @@ public struct Summary {
         }
         return table.lines(style: style)
     }
-
-    /// Delays in words; marks stand by their own names.
-    static let delayWords = [
-        "sessionRequestDelay": "session request, from send",
-        "sessionRequestDelayFromDue": "session request, from due",
-        "sessionRequestDelayFailed": "session request, failed",
-        "sessionDisconnectDelay": "session disconnect",
-        "sessionDisconnectDelayFailed": "session disconnect, failed",
-        "sessionDuration": "session duration",
-        "registrationRequestDelay": "registration, from send",
-        "registrationRequestDelayFromDue": "registration, from due",
-        "transactionDelay": "other requests, from send",
-        "transactionDelayFromDue": "first request, from due",
-        "startLateness": "start lateness (ours)",
-        "timerLateness": "timer lateness (ours)",
-        "receiveLateness": "receive lateness (ours)",
-        "connectionSetup": "connection setup",
-        "tlsHandshake": "TLS handshake",
-    ]
 
     private var stepTable: [String] {
         guard !record.steps.isEmpty else { return [] }

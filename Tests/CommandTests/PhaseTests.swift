@@ -109,6 +109,9 @@ extension CommandTests {
                     #expect(stopped.out.contains("add-binding, before the load: 2 of 2 attempts failed"))
                     #expect(stopped.out.contains("expected 200 to REGISTER, got 405"), "\(stopped.out)")
                     #expect(!stopped.out.contains("remove-binding:"))
+                    let quiet = try await carillon(arguments + ["--quiet"], in: folder)
+                    #expect(quiet.code == 1 && quiet.out.isEmpty)
+                    #expect(quiet.error.contains("expected 200 to REGISTER, got 405"), "\(quiet.error)")
                     let allowed = try await carillon(
                         Array(arguments.dropLast(2)) + ["--before-may-fail"], in: folder)
                     #expect(allowed.code == 0 || allowed.isStarved, "\(allowed.out)\(allowed.error)")
