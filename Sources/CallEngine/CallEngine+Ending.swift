@@ -174,8 +174,10 @@ extension CallEngine {
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
-        let flow =
+        record.pointee.isMoved = invite.pointee.isMoved
+        let way =
             isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(dialog, dialogNumber, slot, header)
+        let flow = invite.pointee.isMoved ? stream(beside: way) : way
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)

@@ -149,7 +149,8 @@ extension CallEngine {
         route(header).pointee.hop = UInt16(truncatingIfNeeded: next + 1)
         route(header).pointee.moves &+= 1
         targets.countMove(from: here, to: next)
-        let flow = openingFlow(slot, header)
+        let beginning = openingFlow(slot, header)
+        let flow = record.pointee.isMoved ? stream(beside: beginning) : beginning
         if record.pointee.method == .invite {
             // What a fork that rang has told is void.
             release(&dialog.pointee.learned)

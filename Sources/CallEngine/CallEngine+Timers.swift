@@ -349,7 +349,7 @@ extension CallEngine {
         for number in 0..<clientCount(header) {
             let record = client(header, number)
             // An INVITE with a provisional response lives: something behind the address answers.
-            guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }
+            guard record.pointee.isActive, !record.pointee.provisionalSeen, !record.pointee.isMoved else { continue }
             if targets.picks {
                 // A call that has gone on is not refused by where it was before.
                 if let origin, origin != address(of: flow(ofRequest: record, slot, header)) { continue }

@@ -149,6 +149,12 @@ struct ClientRecord {
         set { marks = newValue ? marks | 2 : marks & ~2 }
     }
 
+    /// It was too large for UDP and went over TCP (RFC 3261 §18.1.1).
+    var isMoved: Bool {
+        get { marks & 4 != 0 }
+        set { marks = newValue ? marks | 4 : marks & ~4 }
+    }
+
     static let size = 40
     /// In place of a template: a raw request, which no machine accompanies. Of an INVITE the octets are kept, for its ACK.
     static let raw: UInt16 = 0xFFFF

@@ -52,6 +52,8 @@
     case forkedAnswers
     /// Requests above 1,300 octets over UDP, or within 200 of the path's MTU where that is known, repeats not counted: RFC 3261 §18.1.1 wants them over TCP.
     case requestsTooLargeForUDP
+    /// Requests that large that went over TCP instead (`--large tcp`), and those of them that came back to UDP since TCP was refused.
+    case requestsMovedToTCP, requestsReturnedToUDP
     /// Messages that are longer than the path takes whole, and were not sent (EMSGSIZE).
     case messagesTooLongForPath
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.

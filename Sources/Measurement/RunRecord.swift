@@ -33,6 +33,8 @@ public struct RunRecord: Sendable, Codable {
     public var targets: [TargetRecord]?
     /// What became of TLS where it did not come about or broke, in words, most frequent first; nil where nothing did.
     public var transportTroubles: [NamedCount]?
+    /// What was done before and after the load, in that order; none of it is in the other figures. Nil where nothing was asked for.
+    public var phases: [PhaseRecord]?
     /// Nil where the scenario reads none.
     public var feeds: [FeedRecord]?
     /// Largest first.
