@@ -43,7 +43,7 @@ struct DialogMakingTests {
         "is taken with every Contact that is a SIP URI",
         arguments: [
             "sip:bob@10.0.0.2:5060", "<sip:10.0.0.2>", "\"Bob, B\" <sip:bob@10.0.0.2>;q=0.5",
-            "Bob Büchner <sip:bob@10.0.0.2>", "<sips:bob@10.0.0.2>", "<sip:bob:pw@10.0.0.2;transport=udp?a=b>",
+            "Bob Büchner <sip:bob@10.0.0.2>", "<sip:bob:pw@10.0.0.2;transport=udp?a=b>",
             "<sip:bob@10.0.0.2>, <tel:+15551234>",
         ])
     func isSIP(contact: String) throws {
@@ -51,6 +51,21 @@ struct DialogMakingTests {
         exchange.hear(invite.response("200 OK", "Contact: \(contact)"))
         #expect(try exchange.takeOne().start == "ACK")
         #expect(exchange.count(.malformedMessages) == 0)
+    }
+
+    /// RFC 3261 §26.2.2.
+    @Test(
+        "fails its step where the Contact leads to TLS, which is not spoken",
+        arguments: ["<sips:bob@10.0.0.2>", "<sip:bob@10.0.0.2;transport=tls>"])
+    func leadsToTLS(contact: String) throws {
+        let (exchange, invite) = try started()
+        exchange.hear(invite.response("200 OK", "Contact: \(contact)"))
+        #expect(exchange.count(.runsFailed) == 1)
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(
+            group.got
+                == "a 200 that leads to TLS (sips: or transport=tls), which this run does not speak: --transport tls")
+        #expect(group.rule == "RFC 3261 §26.2.2")
     }
 
     @Test("without a Contact is acknowledged where the INVITE went, and counted")

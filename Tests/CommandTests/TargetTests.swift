@@ -90,7 +90,7 @@ extension CommandTests {
                         dns.text, "--no-report",
                     ], in: folder)
                 let request = try peer.receive { Peer.response("200 OK", to: $0) }
-                #expect(request.hasPrefix("OPTIONS sip:carol@example.com:5060 SIP/2.0\r\n"), "\(request)")
+                #expect(request.hasPrefix("OPTIONS sip:carol@example.com SIP/2.0\r\n"), "\(request)")
                 #expect(try await run.end().out.contains("1 succeeded"))
             }
         }
