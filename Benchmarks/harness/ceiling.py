@@ -32,7 +32,7 @@ def step(make, rate, seconds):
     longer to be made than they should have."""
     caller, callee = make()
     # before other programs of this machine, where that is permitted: what they do is not measured
-    caller.before = callee.before = before = ("nice", "-n", "-10") if os.geteuid() == 0 else ()
+    caller.before = callee.before = before = ("chrt", "--rr", "1") if os.geteuid() == 0 else ()
     port = free_udp_ports()[0]
     calls = int(rate * seconds)
     proxy = None
@@ -122,7 +122,7 @@ def kamailio(quick, rounds=3):
         for name in list(makers)[:: 1 if turn % 2 == 0 else -1]:
             known = reached[name]
             # where it was last time, else somewhere low
-            rung, stride = (known, 2) if known is not None else (0 if quick else 16, 1 if quick else 8)
+            rung, stride = (known, 2) if known is not None else (0 if quick else 16, 1 if quick else 4)
             try:
                 reached[name] = ladder.climb(lambda rate: holds(name, makers[name], rate, seconds, tries), rung, stride)
                 samples.setdefault(f"{name}: ceiling, calls/s", Sampled()).values.append(ladder.rate(reached[name]))
