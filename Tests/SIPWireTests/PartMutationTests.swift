@@ -33,7 +33,8 @@ struct PartMutationTests {
         "\"a, \\\"b\\\"\" <sip:a@b;lr>;q=0.5;expires=60 , sip:other@[2001:db8::1];tag=t, c d <tel:+1-201;ext=2>, <urn:a:b>",
         "sip:%61lice;x=1:pw@Example.com:5060;transport=tcp;lr;maddr=127.0.0.1?to=a%20b&x=y\nsips:alice@example.com",
         "sip:a@b:05060;transport=TCP;lr?X=y\nSIP:%61@B:5060;lr;x=y;Transport=tcp?x=y", "*", "[::ffff:192.0.2.1]:5060",
-        "tel:+1-(201).555;ext=2\ntel:+1201555;EXT=2", "<sip:a>;tag=a, <>, , <sip:b>;tag=b\r\n ;x=\"", "SIP/2.0/UDP [::1:5 ;x=\"a ", "", ",", " ; ,",
+        "tel:+1-(201).555;ext=2\ntel:+1201555;EXT=2", "<sip:a>;tag=a, <>, , <sip:b>;tag=b\r\n ;x=\"",
+        "SIP/2.0/UDP [::1:5 ;x=\"a ", "", ",", " ; ,",
     ]
 
     @Test(arguments: descriptions.indices)
