@@ -15,6 +15,8 @@ public let catalogue: [Scenario] = [
     instantMessage,
     register,
     authenticatedRegister,
+    addBinding,
+    removeBinding,
     authenticatedCall,
     subscriberCall,
 ]

@@ -130,7 +130,7 @@ public enum Blaster {
                 isOn: plan.speaksStreams, options: plan.streams, local: address.local, sockets: sockets,
                 tls: Self.desk(plan))
         } catch {
-            preconditionFailure("no address space for \(error.octets) octets of parts of messages")
+            giveUp("no address space for \(error.octets) octets of parts of messages")
         }
         var worker = Worker(
             index: index, plan: plan, socket: sockets.takeSocket(), streams: streams, engine: engine, control: control,
@@ -153,7 +153,7 @@ public enum Blaster {
         guard plan.transports.contains(.tls), let options = plan.streams.tls else { return nil }
         do throws(TLSSettingsFault) { return try TLSDesk.make(options) } catch {
             // They were good when the run was asked for: a file has changed since.
-            preconditionFailure("\(error)")
+            giveUp("\(error)")
         }
     }
 

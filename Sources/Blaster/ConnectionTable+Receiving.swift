@@ -12,8 +12,16 @@ extension ConnectionTable {
         into engine: inout Engine, now: MonotonicInstant
     ) -> Int {
         isBehind = false
+        var early = 0
+        if !unread.isEmpty {
+            let places = unread
+            unread.removeAll(keepingCapacity: true)
+            for place in places where connections[Int(place)].state == .open && hasMore(place) {
+                early &+= read(place, into: &engine, now)
+            }
+        }
         let count = Int(clx_watch_look(watch, readiness, UInt32(Self.looks)))
-        var messages = 0
+        var messages = early
         for number in 0..<count {
             let found = readiness[number]
             if found.mark >= Self.firstListenerMark {
@@ -48,11 +56,13 @@ extension ConnectionTable {
     private mutating func acceptAll<Engine: LoadEngine & ~Copyable>(
         _ mark: UInt32, into engine: inout Engine, _ now: MonotonicInstant
     ) {
-        let descriptors = [
-            Self.listenerMark: listener, Self.publishedMark: published, Self.secureListenerMark: secureListener,
-            Self.securePublishedMark: securePublished,
-        ]
-        guard let listener = descriptors[mark] else { return }
+        let listener =
+            switch mark {
+            case Self.listenerMark: self.listener
+            case Self.publishedMark: published
+            case Self.secureListenerMark: secureListener
+            default: securePublished
+            }
         let isSecure = listensSecurely || mark == Self.secureListenerMark || mark == Self.securePublishedMark
         for _ in 0..<Self.acceptsPerRound {
             var peer = clx_address()
@@ -120,7 +130,15 @@ extension ConnectionTable {
         let flow = connections[Int(place)].flow
         var messages = readOnce(place, into: &engine, now)
         // What a session has taken from its descriptor does not make that readable again.
+        var reads = 1
         while hasMore(place), connections[Int(place)].flow == flow {
+            guard reads < Self.readsPerRound else {
+                // Others have their turn first.
+                unread.append(place)
+                isBehind = true
+                break
+            }
+            reads &+= 1
             messages &+= readOnce(place, into: &engine, now)
         }
         return messages

@@ -95,7 +95,7 @@ extension ConnectionTable {
         let connection = connections + Int(place)
         connection.pointee.tls = tls!.pointee.session(to: remote, connection.pointee.descriptor)
         connection.pointee.state = .handshaking
-        connection.pointee.began = now
+        connection.pointee.began = MonotonicInstant.now().nanoseconds
         shake(place, now)
     }
 
@@ -109,10 +109,10 @@ extension ConnectionTable {
         case .done:
             connection.pointee.state = .open
             connection.pointee.lastUsed = now
-            connection.pointee.watchesWriting = true
             counters.tlsHandshakes &+= 1
             if connection.pointee.tls!.pointee.isResumed { counters.tlsResumptions &+= 1 }
-            let took = now &- connection.pointee.began
+            // Not the round's time: much of a handshake may happen within one.
+            let took = max(MonotonicInstant.now().nanoseconds &- connection.pointee.began, 1)
             if connection.pointee.flow.isAccepted {
                 var peer = clx_address()
                 _ = clx_remote_address(connection.pointee.descriptor, &peer)
@@ -195,7 +195,10 @@ extension ConnectionTable {
         let room = UnsafeMutableRawBufferPointer(start: input, count: Self.readOctets)
         switch connections[Int(place)].tls!.pointee.read(into: room) {
         case .octets(let count): return count
-        case .wantsRead, .wantsWrite: return -Int(EAGAIN)
+        case .wantsRead: return -Int(EAGAIN)
+        case .wantsWrite:
+            watch(place, forWriting: true)
+            return -Int(EAGAIN)
         // Who ends the connection without saying so first ends it all the same: SIP tells by itself where a message ends.
         case .ended: return 0
         case .failed: return -Int(breakSession(place))

@@ -63,6 +63,9 @@ struct ConnectionTable: ~Copyable {
     var dropped: [DroppedMessage] = []
     /// Connections with entries in this round's log.
     var dirty: [UInt32] = []
+    /// Under TLS, connections with more to read than one round takes.
+    var unread: [UInt32] = []
+    static let readsPerRound = 4
     /// A read filled the whole buffer: there is more.
     var isBehind = false
     /// Connections that are set up or open.
@@ -110,7 +113,7 @@ struct ConnectionTable: ~Copyable {
         func region<T: ~Copyable>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
             let octets = max(count, 1) * MemoryLayout<T>.stride
             let mapped = mmap(nil, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-            guard let mapped, mapped != MAP_FAILED else { preconditionFailure("no address space for connections") }
+            guard let mapped, mapped != MAP_FAILED else { giveUp("no address space for connections") }
             return mapped.bindMemory(to: type, capacity: max(count, 1))
         }
         connections = region(Connection.self, most)
@@ -122,7 +125,7 @@ struct ConnectionTable: ~Copyable {
         placeOfCall = region(UInt32.self, small ? 1 : Self.mostCalls)
         watch = isOn ? clx_watch_create() : -1
         guard isOn else { return }
-        precondition(watch >= 0, "no epoll instance: \(String(cString: strerror(-watch)))")
+        guard watch >= 0 else { giveUp("no epoll instance: \(String(cString: strerror(-watch)))") }
         watchListeners()
     }
 
@@ -158,6 +161,15 @@ struct ConnectionTable: ~Copyable {
     var hasQueued: Bool {
         for place in 0..<Int(touched) where !connections[place].queue.isEmpty { return true }
         return false
+    }
+
+    /// Connections of ours that are being set up.
+    var unfinished: UInt64 {
+        var count: UInt64 = 0
+        for place in 0..<Int(touched) where !connections[place].flow.isAccepted {
+            if connections[place].state == .connecting || connections[place].state == .handshaking { count &+= 1 }
+        }
+        return count
     }
 
     // MARK: Places

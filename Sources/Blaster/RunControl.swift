@@ -4,6 +4,8 @@ import Synchronization
 /// atomic operation, no allocation, no lock.
 public final class RunControl: Sendable {
     private let request = Atomic<UInt32>(0)
+    /// It was stopped, and went on with what is done all the same.
+    private let hasResumed = Atomic<Bool>(false)
 
     public init() {}
 
@@ -15,8 +17,22 @@ public final class RunControl: Sendable {
 
     /// What an interrupt asks for: the first to stop, the second to leave at once.
     public func interrupt() {
-        if request.load(ordering: .relaxed) == 0 { requestStop() } else { requestAbort() }
+        if request.load(ordering: .relaxed) == 0, !hasResumed.load(ordering: .relaxed) {
+            requestStop()
+        } else {
+            requestAbort()
+        }
     }
+
+    /// What was asked to stop has. What is still to be done begins, and the next interrupt ends it at once.
+    public func resume() {
+        guard request.load(ordering: .relaxed) == 1 else { return }
+        hasResumed.store(true, ordering: .relaxed)
+        _ = request.compareExchange(expected: 1, desired: 0, ordering: .relaxed)
+    }
+
+    /// It was asked to stop, be it that it has gone on since.
+    public var wasStopped: Bool { isStopRequested || hasResumed.load(ordering: .relaxed) }
 
     public var isStopRequested: Bool { request.load(ordering: .relaxed) >= 1 }
     public var isAbortRequested: Bool { request.load(ordering: .relaxed) >= 2 }

@@ -27,6 +27,8 @@ public struct RunPlan: Sendable {
     public var local: TransportAddress
     /// Ports of the workers in order: worker k gets the k-th. Nil: worker 0 has `local`'s, the others any.
     public var ports: ClosedRange<UInt16>?
+    /// Where `ports` is nil, ports of the workers in order, as far as they are fixed.
+    public var workerPorts: [UInt16] = []
     /// Addresses that runs are sent from; none: all from `local`, which is none in particular where there are some.
     public var sources = SourceAddresses()
     /// Worker 0's port is published: it hands initial requests of other workers' runs to them.
@@ -93,6 +95,8 @@ public struct RunPlan: Sendable {
         var address = local
         if let ports {
             address.port = ports.lowerBound + UInt16(index)
+        } else if index < workerPorts.count {
+            address.port = workerPorts[index]
         } else if index > 0 {
             address.port = 0
         }

@@ -37,7 +37,7 @@ struct SendQueues: ~Copyable {
         count = max(octets / Self.blockOctets, 8)
         let size = (count + 1) * Self.blockOctets
         let region = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let region, region != MAP_FAILED else { preconditionFailure("no address space for send queues") }
+        guard let region, region != MAP_FAILED else { giveUp("no address space for send queues") }
         base = region
     }
 

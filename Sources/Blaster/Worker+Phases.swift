@@ -138,6 +138,7 @@ extension Worker where Engine: ~Copyable {
         if phase == .loading { result.loadNanoseconds = now.nanoseconds(since: start) }
         judgeReachability(now, isLast: true)
         engine.closeInterval(now: now)
+        result.counters.connectionsUnfinished &+= streams.unfinished
         engine.countTransport(result.counters)
         publish(now)
     }

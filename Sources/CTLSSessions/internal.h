@@ -54,6 +54,8 @@ struct cts_session {
     cts_cause cause;
     bool ended;
     bool filled;
+    /// The last read wanted what the descriptor did not have: a part of a record may be here, and is nothing to read.
+    bool starved;
     bool established;
     bool closed;
     bool offered_ticket;

@@ -101,6 +101,7 @@ static ptrdiff_t stopped(cts_session *session, int error) {
 ptrdiff_t cts_session_read(cts_session *session, void *octets, size_t capacity) {
     if (has_failed(session)) return session->cause == CTS_CAUSE_CUT_OFF ? CTS_TRUNCATED : CTS_FAILED;
     cts_forget_errors();
+    session->starved = false;
     size_t count = 0;
     while (count < capacity) {
         size_t part = 0;
@@ -111,6 +112,7 @@ ptrdiff_t cts_session_read(cts_session *session, void *octets, size_t capacity) 
             continue;
         }
         int error = SSL_get_error(session->ssl, 0);
+        session->starved = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
         // an end or a failure comes again at the next call; what is here goes out first
         if (count > 0 && (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE
                           || error == SSL_ERROR_ZERO_RETURN)) break;
@@ -162,8 +164,9 @@ int cts_session_close(cts_session *session) {
 }
 
 bool cts_session_has_more(const cts_session *session) {
-    return session->filled || session->ended || has_failed(session) || SSL_has_pending(session->ssl)
-        || SSL_get_shutdown(session->ssl) & SSL_RECEIVED_SHUTDOWN;
+    // SSL_has_pending counts a record that has come in part, too
+    return session->filled || session->ended || has_failed(session)
+        || (!session->starved && SSL_has_pending(session->ssl)) || SSL_get_shutdown(session->ssl) & SSL_RECEIVED_SHUTDOWN;
 }
 
 bool cts_session_resumed(const cts_session *session) { return SSL_session_reused(session->ssl); }

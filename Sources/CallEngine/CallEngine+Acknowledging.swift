@@ -13,7 +13,9 @@ extension CallEngine {
         // Not acknowledged yet, or never to be: the script says when.
         guard dialog.pointee.ackSerial != 0, dialog.pointee.learned != 0 else { return }
         let template = Int(dialog.pointee.ackTemplate)
-        guard bound.templates[template].isPlain, inviteCredentials(ofAck: template, header, dialogNumber) == 0 else {
+        guard bound.templates[template].isPlain, inviteCredentials(ofAck: template, header, dialogNumber) == 0,
+            !keepsMovedAck(slot, header, dialogNumber)
+        else {
             receiveLateResponse(
                 CallToken(
                     call: callWord(slot, header),
@@ -54,8 +56,10 @@ extension CallEngine {
         }
         var again = OctetWriter(textScratch)
         writeAckOfResponse(&again)
+        // A refusal does not tell which of several targets it comes from.
         let isPlain =
-            flow == openingFlow(slot, header) && again.count == length && memcmp(textScratch, place, length) == 0
+            !targets.picks && flow == openingFlow(slot, header) && again.count == length
+            && memcmp(textScratch, place, length) == 0
         let frozen = isPlain ? 0 : keep(UnsafeRawBufferPointer(start: place, count: length))
         commit(place, length, flow: flow, slot: slot, header, again: false)
         guard frozen != 0 else { return false }
@@ -97,6 +101,7 @@ extension CallEngine {
         let token = CallToken(call: payload.first, part: 0)
         if let pointer = slots.find(token.slot, generation: token.generation) {
             let orphan = pointer.assumingMemoryBound(to: SlotHeader.self)
+            if !refusedLanes.isEmpty { returnAckToUDP(orphan) }
             transmitAgain(
                 orphanRecord(orphan).pointee.frozen, flow: Flow(index: dialog(orphan, 0).pointee.flow),
                 slot: token.slot, nil)
@@ -105,7 +110,7 @@ extension CallEngine {
     }
 
     /// What was sent of a request that still has its record, as it was sent; nil of a raw one that was not kept. Good until
-    /// the next use of `textScratch`.
+    /// the next use of `requestScratch`.
     mutating func octets(
         of record: UnsafeMutablePointer<ClientRecord>, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
     ) -> UnsafeRawBufferPointer? {
@@ -117,8 +122,8 @@ extension CallEngine {
             serial: record.pointee.serial, cseq: record.pointee.cseq)
         let template = variant(
             of: Int(record.pointee.template), over: flow(ofRequest: record, slot, header))
-        return render(template, into: textScratch, speaker).map {
-            UnsafeRawBufferPointer(start: textScratch, count: $0)
+        return render(template, into: requestScratch, speaker).map {
+            UnsafeRawBufferPointer(start: requestScratch, count: $0)
         }
     }
 

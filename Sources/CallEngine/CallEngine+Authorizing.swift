@@ -149,14 +149,18 @@ extension CallEngine {
             noteTrouble(.init(reason: .exhausted))
             return false
         }
-        let flow =
+        var flow =
             isOpening ? openingFlow(dialog, dialogNumber, slot, header) : self.flow(of: dialog, slot, header)
+        // With credentials it is no smaller.
+        if record.pointee.isMoved { flow = stream(beside: flow) }
+        let asked = flow
         guard let made = writeAuthorized(request, place, token: token, cseq: cseq, header) else { return false }
-        guard mayLeave(made.length, flow, isRequest: true) else {
+        var length = made.length
+        guard mayLeave(place, &length, &flow, isRequest: true) else {
             noteTrouble(.init(reason: .tooLarge))
             return false
         }
-        let frozen = keep(UnsafeRawBufferPointer(start: place, count: made.length))
+        let frozen = keep(UnsafeRawBufferPointer(start: place, count: length))
         guard frozen != 0 else {
             noteTrouble(.init(reason: .exhausted))
             return false
@@ -177,12 +181,15 @@ extension CallEngine {
         record.pointee.provisionalSeen = false
         record.pointee.wasRepeated = false
         record.pointee.isActive = true
-        commit(place, made.length, flow: flow, slot: slot, header, again: false)
+        if flow != asked { record.pointee.isMoved = true }
+        commit(place, length, flow: flow, slot: slot, header, again: false)
         if record.pointee.method == .invite {
             header.pointee.flags.remove(.cancelled)
             dialog.pointee.inviteSerial = serial
             dialog.pointee.ackSerial = 0
-            keepForAck(place + made.lines.lowerBound, made.lines.count, header, dialogNumber)
+            // They are the last header lines: what a Contact has grown by is before them.
+            keepForAck(
+                place + made.lines.lowerBound + length - made.length, made.lines.count, header, dialogNumber)
             var machine = ClientInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
@@ -220,9 +227,9 @@ extension CallEngine {
             recorder.count(.sendsDropped)
             return false
         }
-        guard let length = render(variant(of: template, over: flow), into: place, speaker) else { return false }
-        memcpy(echoScratch, place, length)
-        let request = UnsafeRawBufferPointer(start: echoScratch, count: length)
+        guard let bare = render(variant(of: template, over: flow), into: place, speaker) else { return false }
+        memcpy(echoScratch, place, bare)
+        let request = UnsafeRawBufferPointer(start: echoScratch, count: bare)
         let atHand = MessageAtHand(self)
         defer { putBack(atHand) }
         // What an author spoilt on purpose may still say enough.
@@ -233,12 +240,16 @@ extension CallEngine {
             cursor = challenge(cursor).pointee.next
         }
         guard let made = writeAuthorized(request, place, token: nil, cseq: nil, speaker.header) else { return false }
-        guard mayLeave(made.length, flow, isRequest: true) else { return false }
-        frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: made.length))
+        var length = made.length
+        var flow = flow
+        guard mayLeave(place, &length, &flow, isRequest: true) else { return false }
+        frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length))
         guard frozen.pointee != 0 else { return false }
-        commit(place, made.length, flow: flow, slot: speaker.slot, speaker.header, again: false)
+        commit(place, length, flow: flow, slot: speaker.slot, speaker.header, again: false)
         if bound.templates[template].method == .invite {
-            keepForAck(place + made.lines.lowerBound, made.lines.count, speaker.header, speaker.dialogNumber)
+            keepForAck(
+                place + made.lines.lowerBound + length - made.length, made.lines.count, speaker.header,
+                speaker.dialogNumber)
         }
         return true
     }
@@ -266,8 +277,9 @@ extension CallEngine {
         let tail = length &- end &- 2
         memmove(place + end + 2 + lines.count, place + end + 2, tail)
         memcpy(place + end + 2, from, lines.count)
-        let total = length &+ lines.count
-        guard mayLeave(total, flow, isRequest: true) else { return false }
+        var total = length &+ lines.count
+        var flow = flow
+        guard mayLeave(place, &total, &flow, isRequest: true) else { return false }
         frozen = keep(UnsafeRawBufferPointer(start: place, count: total))
         commit(place, total, flow: flow, slot: speaker.slot, speaker.header, again: false)
         return true

@@ -43,7 +43,7 @@ extension CallEngine {
             expectation = general(got, owed)
             since = tick
         // The step may well have waited for this response.
-        case .contact, .routes: expectation = general(got, owed)
+        case .contact, .routes, .secure: expectation = general(got, owed)
         default: break
         }
         recorder.countStep(step, .failed)
@@ -78,6 +78,7 @@ extension CallEngine {
             case .endless: .rest
             case .contact: .contact
             case .routes: .routes
+            case .secure: .secure
             case .value, .absent, .malformed, .declared, .exhausted, .missing, .tooLarge: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
@@ -173,8 +174,10 @@ extension CallEngine {
         record.pointee.frozen = frozen
         record.pointee.sent = now.nanoseconds &- header.pointee.due
         record.pointee.isActive = true
-        let flow =
+        record.pointee.isMoved = invite.pointee.isMoved
+        let way =
             isReinvite ? self.flow(of: dialog, slot, header) : openingFlow(dialog, dialogNumber, slot, header)
+        let flow = invite.pointee.isMoved ? stream(beside: way) : way
         var machine = ClientNonInviteTransaction()
         machine.start(now: tick, reliable: flow.isStream, timers: timers)
         store(machine, record)

@@ -46,7 +46,10 @@ extension CallEngine {
             pathTransport = nil
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
-        guard scanner.index.has(.recordRoute) else { return (targetText, .init(start: nil, count: 0), next) }
+        guard scanner.index.has(.recordRoute) else {
+            judgeSecurity()
+            return (targetText, .init(start: nil, count: 0), next)
+        }
         var count = 0
         var number = 0
         var isCut = false
@@ -63,11 +66,15 @@ extension CallEngine {
             }
             number = found &+ 1
         }
-        guard count > 0 else { return (targetText, .init(start: nil, count: 0), next) }
+        guard count > 0 else {
+            judgeSecurity()
+            return (targetText, .init(start: nil, count: 0), next)
+        }
         let first = routeRanges[reversed ? count &- 1 : 0]
         let view = URIView(base, first)
         next = view.address()
-        if speaksStreams { pathTransport = view.transport }
+        pathTransport = view.transport
+        judgeSecurity()
         var out = OctetWriter(textScratch)
         func write(_ route: OctetRange, _ out: inout OctetWriter) {
             guard out.count &+ Int(route.length) < Self.longestRoutes else {
@@ -129,6 +136,12 @@ extension CallEngine {
         dialog.pointee.flow = flow(towards: path.next).index
     }
 
+    /// What is to go over TLS must not leave in clear (RFC 3261 §26.2.2).
+    @inline(__always)
+    private mutating func judgeSecurity() {
+        if pathTransport == .tls, !settings.transports.contains(.tls), pathFault == .none { pathFault = .secure }
+    }
+
     /// A 2xx to an INVITE came whose path is not what it should be: a Contact that leads nowhere and a route set that would be
     /// cut end the call here; a Contact that is absent is counted.
     ///
@@ -139,13 +152,17 @@ extension CallEngine {
         isRefresh: Bool
     ) -> Bool {
         let fault = pathFault
-        if fault == .routes {
+        if fault == .routes || fault == .secure {
             guard !isRefresh else { return false }
         } else {
             countMalformed(.missingContact)
         }
         guard fault != .noContact, header.pointee.phase == .waiting else { return false }
-        fail(slot, header, fault == .contact ? .contact(status: status) : .routes(status: status), dialogNumber)
+        fail(
+            slot, header,
+            fault == .contact
+                ? .contact(status: status) : fault == .secure ? .secure(status: status) : .routes(status: status),
+            dialogNumber)
         return true
     }
 

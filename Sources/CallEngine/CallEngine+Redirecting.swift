@@ -43,6 +43,10 @@ extension CallEngine {
             refusal = .contact(status: hand != nil && !scanner.index.isRequest ? scanner.index.statusCode : 302)
             return false
         }
+        guard uri.transport != .tls || settings.transports.contains(.tls) else {
+            refusal = .secure(status: hand != nil && !scanner.index.isRequest ? scanner.index.statusCode : 302)
+            return false
+        }
         let flow: Flow
         if let next = uri.address() {
             // From the address that the call has.

@@ -59,6 +59,8 @@ extension CallEngine {
         /// `RequestEcho` of the request that a response answers.
         var echo: UnsafeRawPointer?
         var status: UInt16 = 0
+        /// Its author owns some of its octets.
+        var isRaw = false
     }
 
     /// Writes a message at `target` and its values, for the trace, at `valueScratch`.
@@ -147,10 +149,7 @@ extension CallEngine {
                 out = past
             case .localHost, .bareLocalHost:
                 out = writeLocalHost(inBrackets: piece.pointee.kind == .localHost, at: out)
-            case .targetName:
-                let name = literal(bound.targetNames[Int(route(speaker.header).pointee.name)])
-                if let base = name.baseAddress { memcpy(out, base, name.count) }
-                out += name.count
+            case .targetName: out = writeTargetName(speaker.header, at: out)
             case .inviteRoutes:
                 memcpy(out, echoScratch, companionRoutes)
                 out += companionRoutes
@@ -315,10 +314,11 @@ extension CallEngine {
         }
         let template = variant(of: template, over: flow)
         guard let length = render(template, into: place, speaker) else { return false }
-        guard
-            length <= largestRequest
-                || mayLeave(length, flow, isRequest: bound.templates[template].status == 0 && !again)
-        else { return false }
+        if length > largestRequest,
+            let isSent = transmitLarge(place, length, template, speaker, flow, keeping: frozen, again: again)
+        {
+            return isSent
+        }
         if let frozen { frozen.pointee = keep(UnsafeRawBufferPointer(start: place, count: length)) }
         outbound.commit(length: length, flow: flow, owner: speaker.slot)
         recorder.count(.messagesSent)
@@ -332,27 +332,6 @@ extension CallEngine {
                 values: UnsafeRawBufferPointer(start: valueScratch, count: valueCount), from: ownAddress(of: flow),
                 to: address(of: flow), at: now, isRetransmission: again, isStream: flow.isStream)
         }
-        return true
-    }
-
-    /// A request above it goes over a transport that knows congestion, where the path's MTU is not known (RFC 3261 §18.1.1).
-    static let largestOverUDP = 1_300
-
-    /// Whether so long a message may go over this flow; `refusal` says why not.
-    @inline(never)
-    mutating func mayLeave(_ length: Int, _ flow: Flow, isRequest: Bool) -> Bool {
-        guard !flow.isStream, length > largestRequest else { return true }
-        guard length <= OutboundLog.longestDatagram else {
-            // The kernel would refuse it, and with it the flow and every call on it.
-            refusal = .transport(errno: EMSGSIZE)
-            return false
-        }
-        guard isRequest else { return true }
-        guard !settings.refusesLargeRequests else {
-            refusal = .tooLarge(octets: UInt32(clamping: length))
-            return false
-        }
-        recorder.count(.requestsTooLargeForUDP)
         return true
     }
 

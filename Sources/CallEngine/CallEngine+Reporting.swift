@@ -23,6 +23,7 @@ extension CallEngine {
         add(.connectionsOpened, counters.connectionsOpened)
         add(.connectionsAccepted, counters.connectionsAccepted)
         add(.connectionsRefused, counters.connectionsRefused)
+        add(.connectionsUnfinished, counters.connectionsUnfinished)
         add(.connectionsClosed, counters.connectionsClosed)
         add(.connectionsReset, counters.connectionsReset)
         add(.tlsHandshakes, counters.tlsHandshakes)

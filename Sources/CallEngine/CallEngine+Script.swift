@@ -146,10 +146,11 @@ extension CallEngine {
                 }
             case .fail:
                 let text = bound.texts[Int(instruction.a)]
-                fail(
-                    slot, header, .declared, 0,
-                    detail: UnsafeRawBufferPointer(
-                        start: bound.literals + Int(text.offset), count: Int(text.length)))
+                var words = Array(
+                    UnsafeRawBufferPointer(start: bound.literals + Int(text.offset), count: Int(text.length)))
+                // What the author's words stand for is told apart by what came.
+                if hand != nil, !scanner.index.isRequest { words += ", after \(scanner.index.statusCode)".utf8 }
+                words.withUnsafeBytes { fail(slot, header, .declared, 0, detail: $0) }
                 return
             case .finish:
                 owner(slot, header).pointee.outcome = UInt8(truncatingIfNeeded: instruction.a &+ 1)

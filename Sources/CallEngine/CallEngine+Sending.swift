@@ -22,9 +22,12 @@ extension CallEngine {
             }
             renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
         }
+        record.pointee.isMoved = false
         if plan.method == .cancel {
             header.pointee.flags.insert(.cancelled)
             let invite = pendingInvite(header, dialogNumber)
+            // It goes where the INVITE went (RFC 3261 §9.1).
+            record.pointee.isMoved = invite?.pointee.isMoved ?? false
             record.pointee.serial = invite?.pointee.serial ?? dialog.pointee.serial
             record.pointee.cseq = invite?.pointee.cseq ?? dialog.pointee.localCSeq
             if plan.readsInvite { readInvite(invite, slot, header) }
@@ -50,9 +53,10 @@ extension CallEngine {
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: record.pointee.serial,
             cseq: record.pointee.cseq)
         let cancelsOpening = plan.method == .cancel && !plan.isInDialog
-        let flow =
+        var flow =
             cancelsOpening || opens
             ? openingFlow(dialog, dialogNumber, slot, header) : self.flow(of: dialog, slot, header)
+        if record.pointee.isMoved { flow = stream(beside: flow) }
         let sent: Bool
         if plan.mayBeAuthorized, security(header).pointee.challenges != 0 {
             sent = transmitAuthorized(template, speaker, flow: flow, keeping: frozenField(record))
@@ -66,12 +70,13 @@ extension CallEngine {
             release(record)
             return false
         }
+        if speaking != flow { flow = noteMove(record) }
         if plan.method == .invite {
             header.pointee.flags.remove(.cancelled)
             dialog.pointee.inviteSerial = record.pointee.serial
             if opens {
                 dialog.pointee.ackSerial = 0
-                countSessionAttempt(dialog)
+                if plan.redirect >= 0 { countRedirection(dialog) } else { countSessionAttempt(dialog) }
             }
             var machine = ClientInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
@@ -146,9 +151,17 @@ extension CallEngine {
         let credentials = inviteCredentials(ofAck: template, header, dialogNumber)
         if bound.templates[template].isPlain, credentials == 0 {
             // One that the full log did not take is sent when the 2xx is repeated.
-            guard transmit(template, speaker, flow: flow) || refusal == .exhausted else {
+            let isSent = transmit(template, speaker, flow: flow)
+            guard isSent || refusal == .exhausted else {
                 dialog.pointee.ackSerial = 0
                 return false
+            }
+            if isSent, speaking != flow {
+                let octets = keepLast()
+                guard octets != 0 else { return true }
+                _ = lingerOctets(
+                    octets, flow: speaking, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
+                return true
             }
             lingerClient(
                 slot, header, part, template: UInt16(truncatingIfNeeded: template), acknowledges: true,
@@ -167,7 +180,7 @@ extension CallEngine {
             return false
         }
         guard frozen != 0 else { return true }
-        _ = lingerOctets(frozen, flow: flow, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
+        _ = lingerOctets(frozen, flow: speaking, slot, header, part, wait: timers.acceptedWait, queue: acceptedQueue)
         return true
     }
 
@@ -305,7 +318,7 @@ extension CallEngine {
         let speaker = Speaker(
             slot: slot, header: header, dialog: dialog, dialogNumber: dialogNumber, serial: dialog.pointee.serial,
             cseq: plan.method == .ack ? dialog.pointee.inviteCSeq : dialog.pointee.localCSeq, echo: echo,
-            status: plan.status)
+            status: plan.status, isRaw: true)
         var frozen: UInt32 = 0
         let sent =
             number >= 0 && plan.method == .invite
@@ -321,6 +334,7 @@ extension CallEngine {
             record.pointee.serial = speaker.serial
             record.pointee.cseq = speaker.cseq
             record.pointee.template = ClientRecord.raw
+            record.pointee.isMoved = false
             record.pointee.sent = now.nanoseconds &- header.pointee.due
             record.pointee.frozen = frozen
             record.pointee.isActive = true

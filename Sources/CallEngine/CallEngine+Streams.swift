@@ -85,8 +85,11 @@ extension CallEngine {
             case .invite: dialog.pointee.state != .confirmed
             default: false
             }
-        if isOpening { return openingFlow(dialog, Int(record.pointee.dialog), slot, header) }
-        return dialog.pointee.learned == 0 ? openingFlow(slot, header) : Flow(index: dialog.pointee.flow)
+        let flow =
+            isOpening
+            ? openingFlow(dialog, Int(record.pointee.dialog), slot, header)
+            : dialog.pointee.learned == 0 ? openingFlow(slot, header) : Flow(index: dialog.pointee.flow)
+        return record.pointee.isMoved ? stream(beside: flow) : flow
     }
 
     /// A connection that the peer had opened: where it has ended, the dialog goes on over one of ours, to where its route set
@@ -132,6 +135,11 @@ extension CallEngine {
     private mutating func choose(towards next: TransportAddress?) -> Flow {
         var wantsStream = pathTransport.map { $0 != .udp } ?? arrival.isStream
         if !settings.transports.contains(.udp) { wantsStream = true }
+        // What came back on TCP since the request was large says nothing of the next one: a URI without a transport is
+        // for UDP then (RFC 3263 §4.1).
+        if movesLargeRequests, pathTransport == nil, arrival.isLane, !scanner.index.isRequest {
+            return flow(to: next ?? source)
+        }
         guard let next else { return arrival.isStream ? arrival : flow(to: source) }
         guard wantsStream else { return flow(to: next) }
         let tls = isSecure(pathTransport, otherwise: arrival)
@@ -170,7 +178,11 @@ extension CallEngine {
     // MARK: what the transport says
 
     /// What is to be said of an errno that is none of the system's.
-    public mutating func explain(_ errno: Int32, _ words: String) { troubles[errno] = Array(words.utf8) }
+    public mutating func explain(_ errno: Int32, _ words: String) {
+        troubles[errno] = Array(words.utf8)
+        guard transportTroubles[words] != nil || transportTroubles.count < 64 else { return }
+        transportTroubles[words, default: 0] += 1
+    }
 
     public mutating func recordHandshake(_ nanoseconds: Int64) {
         recorder.record(.tlsHandshake, nanoseconds: nanoseconds)
@@ -181,15 +193,23 @@ extension CallEngine {
         case .opened(let nanoseconds): recorder.record(.connectionSetup, nanoseconds: nanoseconds)
         case .accepted(let peer, let local):
             flows.open(flow, from: peer, at: locals.isSingle ? 0 : local.map { locals.number(of: $0) } ?? 0)
-        case .refused(let errno), .closed(let errno): lose(flow, errno: errno)
+        case .refused(let errno):
+            if flow.isLane { noteRefusal(of: flow, errno: errno) }
+            lose(flow, errno: errno, isRefused: true)
+        case .closed(let errno): lose(flow, errno: errno)
         case .queueFull: if flow.isLane { fullLanes.insert(flow.lane) }
         case .writable: if flow.isLane { fullLanes.remove(flow.lane) }
         }
     }
 
     /// Whether there is a target for this arrival, and the connection that it would take has room for another call.
+    @inline(__always)
     public mutating func mayStart(_ number: UInt64) -> Bool {
-        guard targets.picks else { return hasRoom(for: number, targetFlow) }
+        targets.picks ? mayStartSomewhere(number) : hasRoom(for: number, targetFlow)
+    }
+
+    @inline(never)
+    private mutating func mayStartSomewhere(_ number: UInt64) -> Bool {
         guard let hop = targets.choose(run: number, now: now.nanoseconds) else { return false }
         return hasRoom(for: number, targets.hops[hop].flow)
     }
@@ -213,7 +233,7 @@ extension CallEngine {
         recorder.countMalformed(WireFault.allCases.count + Int(rule.rawValue))
     }
 
-    private mutating func lose(_ flow: Flow, errno: Int32) {
+    private mutating func lose(_ flow: Flow, errno: Int32, isRefused: Bool = false) {
         outbound.abandon(flow)
         if flow.isAccepted {
             flows.close(flow, errno: errno)
@@ -227,7 +247,7 @@ extension CallEngine {
             loseTransactions(slot, header(slot), on: flow, errno: errno)
         } else {
             fullLanes.remove(flow.lane)
-            loseTransactions(on: flow, errno: errno)
+            loseTransactions(on: flow, errno: errno, isRefused: isRefused)
         }
     }
 
@@ -237,11 +257,11 @@ extension CallEngine {
         loseTransactions(on: .datagram, errno: 0)
     }
 
-    private mutating func loseTransactions(on flow: Flow, errno: Int32) {
+    private mutating func loseTransactions(on flow: Flow, errno: Int32, isRefused: Bool = false) {
         var cursor: UInt32 = 0
         while let slot = slots.nextLive(from: cursor) {
             cursor = slot &+ 1
-            loseTransactions(slot, header(slot), on: flow, errno: errno)
+            loseTransactions(slot, header(slot), on: flow, errno: errno, isRefused: isRefused)
         }
     }
 
@@ -255,7 +275,7 @@ extension CallEngine {
     /// Ends the transactions of one party that are on this flow, or on a connection that has ended (RFC 3261 §17.1.4, §18.4).
     /// A dialog that stands goes on standing: its next request takes another connection.
     private mutating func loseTransactions(
-        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, on lost: Flow, errno: Int32
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, on lost: Flow, errno: Int32, isRefused: Bool = false
     ) {
         guard header.pointee.phase == .waiting || header.pointee.phase == .closing else { return }
         var reason: Int32?
@@ -263,6 +283,7 @@ extension CallEngine {
             let record = client(header, number)
             guard record.pointee.isActive, let error = loss(flow(ofRequest: record, slot, header), lost, errno)
             else { continue }
+            if isRefused, returnsToUDP(record, slot, header, errno: error) { continue }
             if targets.picks, turnsElsewhere(.transport, record, slot, header) { continue }
             reason = error
             let dialog = self.dialog(header, Int(record.pointee.dialog))
@@ -287,7 +308,7 @@ extension CallEngine {
         }
         guard let reason else {
             // It may have gone on elsewhere.
-            if targets.picks { settleTimers(slot) }
+            if targets.picks || isRefused { settleTimers(slot) }
             return
         }
         recorder.count(.transactionsLost)

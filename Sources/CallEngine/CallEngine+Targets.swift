@@ -29,6 +29,16 @@ extension CallEngine {
         settings.targets.targets.count > 1 ? bound.targetNames[Int(route(header).pointee.name)] : bound.target
     }
 
+    /// - Returns: one past its last octet.
+    @inline(never)
+    mutating func writeTargetName(
+        _ header: UnsafeMutablePointer<SlotHeader>, at place: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        let name = literal(targetName(header))
+        if let base = name.baseAddress { memcpy(place, base, name.count) }
+        return place + name.count
+    }
+
     /// A run begins at this address.
     mutating func begin(at hop: Int, _ header: UnsafeMutablePointer<SlotHeader>) {
         route(header).pointee = RouteRecord(
@@ -85,7 +95,8 @@ extension CallEngine {
         let dialog = self.dialog(header, Int(record.pointee.dialog))
         switch record.pointee.method {
         case .ack, .cancel, .bye, .prack: return false
-        case .invite: return dialog.pointee.state != .confirmed
+        // A Contact that was followed is nobody's target.
+        case .invite: return dialog.pointee.state != .confirmed && !dialog.pointee.isRedirected
         default: return dialog.pointee.learned == 0
         }
     }
@@ -138,7 +149,8 @@ extension CallEngine {
         route(header).pointee.hop = UInt16(truncatingIfNeeded: next + 1)
         route(header).pointee.moves &+= 1
         targets.countMove(from: here, to: next)
-        let flow = openingFlow(slot, header)
+        let beginning = openingFlow(slot, header)
+        let flow = record.pointee.isMoved ? stream(beside: beginning) : beginning
         if record.pointee.method == .invite {
             // What a fork that rang has told is void.
             release(&dialog.pointee.learned)

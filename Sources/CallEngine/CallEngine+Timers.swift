@@ -349,7 +349,7 @@ extension CallEngine {
         for number in 0..<clientCount(header) {
             let record = client(header, number)
             // An INVITE with a provisional response lives: something behind the address answers.
-            guard record.pointee.isActive, !record.pointee.provisionalSeen else { continue }
+            guard record.pointee.isActive, !record.pointee.provisionalSeen, !record.pointee.isMoved else { continue }
             if targets.picks {
                 // A call that has gone on is not refused by where it was before.
                 if let origin, origin != address(of: flow(ofRequest: record, slot, header)) { continue }
@@ -376,6 +376,12 @@ extension CallEngine {
     /// An INVITE that asks for a session has been sent.
     mutating func countSessionAttempt(_ dialog: UnsafeMutablePointer<DialogRecord>) {
         recorder.count(.sessionAttempts)
+        dialog.pointee.isOpening = true
+    }
+
+    /// An INVITE has followed a 3xx: the attempt that this answered goes on.
+    mutating func countRedirection(_ dialog: UnsafeMutablePointer<DialogRecord>) {
+        recorder.count(.sessionRedirectionsFollowed)
         dialog.pointee.isOpening = true
     }
 
@@ -431,15 +437,18 @@ extension CallEngine {
             recorder.countRegistrationAnswer(status: Int(status))
             if status < 300 {
                 recorder.record(.registrationRequestDelay, nanoseconds: time)
-                recorder.record(
-                    .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+                if !header.pointee.flags.contains(.dueCounted) {
+                    recorder.record(
+                        .registrationRequestDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
+                }
             }
+            header.pointee.flags.insert(.dueCounted)
         default:
             // Success and failure never share a histogram.
             guard status < 300 else { return }
             recorder.record(.transactionDelay, nanoseconds: time)
-            if !header.pointee.flags.contains(.delayCounted), header.pointee.answered == 0 {
-                header.pointee.flags.insert(.delayCounted)
+            if header.pointee.flags.isDisjoint(with: [.delayCounted, .dueCounted]), header.pointee.answered == 0 {
+                header.pointee.flags.insert(.dueCounted)
                 recorder.record(
                     .transactionDelayFromDue, nanoseconds: received.nanoseconds &- header.pointee.due)
             }

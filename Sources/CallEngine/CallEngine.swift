@@ -69,6 +69,8 @@ public struct CallEngine: ~Copyable {
     let lanes: LaneChoice
     /// A request above it is too large for UDP.
     let largestRequest: Int
+    /// Such a request goes over TCP.
+    let movesLargeRequests: Bool
     /// There are streams: where a request goes depends on what its next hop asks for.
     let speaksStreams: Bool
     let acceptedQueue: Int
@@ -130,6 +132,8 @@ public struct CallEngine: ~Copyable {
     var valueCount = 0
     /// Texts computed for one value.
     let textScratch: UnsafeMutableRawPointer
+    /// Behind it: a request of ours, made once more to be read. Its own values are computed at `textScratch` meanwhile.
+    var requestScratch: UnsafeMutableRawPointer { textScratch + Self.scratchOctets }
     var textUsed = 0
     let answerCache: AnswerCache
     /// The last topmost Via up to its branch, whence it came, and what it asked for.
@@ -149,8 +153,12 @@ public struct CallEngine: ~Copyable {
     var pathTransport: TransportProtocol?
     /// What the transport said of failures that are none of the system's, by their errno.
     var troubles: [Int32: [UInt8]] = [:]
+    /// How often each was said, the first 64 of them.
+    public internal(set) var transportTroubles: [String: UInt64] = [:]
     /// Lanes whose queue is half full: no call begins on them.
     var fullLanes: Set<Int> = []
+    /// Connections for large requests that were refused, and until when nobody asks for them again.
+    var refusedLanes: [Flow: Tick] = [:]
     /// When calls are looked through for connections that have ended; `Tick.never`: none has.
     var lossesDue = Tick.never
     /// Record-Route URIs of the message at hand.
@@ -200,6 +208,7 @@ public struct CallEngine: ~Copyable {
             target: settings.target, streams: settings.transports.hasStreams, hasLocals: !locals.isSingle)
         lanes = LaneChoice(settings)
         largestRequest = settings.pathMTU.map { max($0 - 200, 0) } ?? Self.largestOverUDP
+        movesLargeRequests = settings.movesLargeRequests && settings.transports.isSuperset(of: [.udp, .tcp])
         speaksStreams = settings.transports.hasStreams
         targetFlow =
             settings.opensStreams
@@ -252,7 +261,7 @@ public struct CallEngine: ~Copyable {
         intervalStart = epoch
         echoScratch = .allocate(byteCount: OutboundLog.longestMessage, alignment: 16)
         valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
-        textScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
+        textScratch = .allocate(byteCount: Self.scratchOctets + OutboundLog.longestMessage, alignment: 16)
         answerCache = AnswerCache()
         viaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
         contactText = .allocate(byteCount: Self.longestViaHead, alignment: 8)
@@ -289,7 +298,8 @@ public struct CallEngine: ~Copyable {
         return targets.picks ? min(timers, targets.nextLook) : timers
     }
 
-    enum PathFault { case none, noContact, contact, routes }
+    /// `secure`: it leads to TLS, which is not spoken here.
+    enum PathFault { case none, noContact, contact, routes, secure }
 
     /// Where a flow leads.
     @inline(__always)

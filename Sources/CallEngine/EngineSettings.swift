@@ -24,6 +24,8 @@ public struct EngineSettings: Sendable {
     public var usesSIPS = false
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.
     public var refusesLargeRequests = false
+    /// It goes over TCP to the same address, where both are spoken.
+    public var movesLargeRequests = false
     /// The path's MTU, where it is known: a request within 200 octets of it is too large for UDP (RFC 3261 §18.1.1). Nil: not known.
     public var pathMTU: Int?
     /// Connections for initial requests over a stream.

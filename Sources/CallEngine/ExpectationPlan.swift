@@ -89,7 +89,7 @@ struct ExpectationPlan {
 
 /// What is expected all the time, whichever step is at hand: by pauses, and of the script itself.
 enum GeneralExpectation: Int, CaseIterable {
-    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress, contact, routes
+    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress, contact, routes, secure
 
     var expectation: Expectation {
         switch self {
@@ -111,6 +111,8 @@ enum GeneralExpectation: Int, CaseIterable {
         case .progress: Expectation(text: "to go on", rule: "the scenario")
         case .contact:
             Expectation(text: "a SIP or SIPS URI in the Contact of a 2xx to INVITE", rule: "RFC 3261 §12.1.2")
+        case .secure:
+            Expectation(text: "a next hop that the run's transports reach", rule: "RFC 3261 §26.2.2")
         case .routes:
             Expectation(
                 text: "a route set that can be kept: no more than \(CallEngine.mostRoutes) entries and 60,000 octets",

@@ -20,6 +20,15 @@ struct FlowTable: ~Copyable {
     private var laneLocals: [UInt32] = []
     private var laneOfAddress: [TransportAddress: UInt32] = [:]
     private var secureLaneOfAddress: [TransportAddress: UInt32] = [:]
+    /// Lanes beside the first to an address that speak from another one of ours.
+    private var laneOfKey: [LaneKey: UInt32] = [:]
+
+    private struct LaneKey: Hashable {
+        var remote: TransportAddress
+        var local: UInt32
+        var tls: Bool
+    }
+
     private let accepted: UnsafeMutablePointer<Accepted>?
     /// Where the connections of single calls lead.
     private let target: TransportAddress
@@ -107,7 +116,14 @@ struct FlowTable: ~Copyable {
     /// - Parameter local: number of the local address that a new one speaks from.
     mutating func lane(to address: TransportAddress, tls: Bool, from local: UInt32) -> Flow {
         if let known = tls ? secureLaneOfAddress[address] : laneOfAddress[address] {
-            return Flow.lane(known).over(tls: tls)
+            if laneLocals[Int(known)] == local { return Flow.lane(known).over(tls: tls) }
+            // Where calls have an address each, a connection is one address's.
+            let key = LaneKey(remote: address, local: local, tls: tls)
+            if let own = laneOfKey[key] { return Flow.lane(own).over(tls: tls) }
+            guard lanes.count < Self.most else { return Flow.lane(known).over(tls: tls) }
+            let made = addLanes(to: address, 1, tls: tls, from: local)
+            laneOfKey[key] = UInt32(made.lane)
+            return made
         }
         guard lanes.count < Self.most else {
             lanes[lanes.count - 1] = address

@@ -69,6 +69,8 @@ struct SlotHeader {
         static let overflow = Flags(rawValue: 1024)
         /// To be hung up, and not yet.
         static let undrained = Flags(rawValue: 2048)
+        /// A transaction of the run has been measured from its due time: later ones are not.
+        static let dueCounted = Flags(rawValue: 4096)
     }
 }
 
@@ -145,6 +147,12 @@ struct ClientRecord {
     var wasRepeated: Bool {
         get { marks & 2 != 0 }
         set { marks = newValue ? marks | 2 : marks & ~2 }
+    }
+
+    /// It was too large for UDP and went over TCP (RFC 3261 §18.1.1).
+    var isMoved: Bool {
+        get { marks & 4 != 0 }
+        set { marks = newValue ? marks | 4 : marks & ~4 }
     }
 
     static let size = 40

@@ -38,6 +38,8 @@ public struct TransportCounters: Sendable, Equatable {
     public var connectionsOpened: UInt64 = 0
     public var connectionsAccepted: UInt64 = 0
     public var connectionsRefused: UInt64 = 0
+    /// Of ours, those that were still being set up when the run ended.
+    public var connectionsUnfinished: UInt64 = 0
     /// Ended as they may; broken.
     public var connectionsClosed: UInt64 = 0
     public var connectionsReset: UInt64 = 0
@@ -99,6 +101,7 @@ public struct TransportCounters: Sendable, Equatable {
         connectionsOpened += other.connectionsOpened
         connectionsAccepted += other.connectionsAccepted
         connectionsRefused += other.connectionsRefused
+        connectionsUnfinished += other.connectionsUnfinished
         connectionsClosed += other.connectionsClosed
         connectionsReset += other.connectionsReset
         mostConnections += other.mostConnections

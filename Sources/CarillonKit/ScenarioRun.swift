@@ -51,6 +51,8 @@ public struct ScenarioRun: Sendable {
     public var usesSIPS = false
     /// A request above 1,300 octets is not sent over UDP: its call fails (RFC 3261 §18.1.1).
     public var refusesLargeRequests = false
+    /// It goes over TCP to the same address, where `transports` has both.
+    public var movesLargeRequests = false
     /// The octet of IPv4's Type of Service or IPv6's Traffic Class: DSCP in its upper six bits. 0: as the system has it.
     public var trafficClass: UInt8 = 0
     /// What becomes of datagrams that are longer than the path takes whole.
@@ -80,6 +82,16 @@ public struct ScenarioRun: Sendable {
     /// `calls` was set by the rows of a feed.
     package var endingRows: Int?
     var callRecords: CallRecordOutlet?
+
+    /// Runs of their own before the load, one after the other, and after it. They take nothing from this one.
+    public var before: [ScenarioRun] = []
+    public var after: [ScenarioRun] = []
+    /// The load begins also when runs before it have failed.
+    public var beforeMayFail = false
+    /// Ports of the workers, in order, as far as they are to be those of an earlier run.
+    package var workerPorts: [UInt16] = []
+    /// An arrival later than this is dropped. Nanoseconds; nil: the plan's.
+    public var catchUpLimit: Int64?
 
     public var load: Load = .open(rate: 1, process: .poisson, concurrency: nil)
     /// Nanoseconds.
@@ -136,18 +148,10 @@ public struct ScenarioRun: Sendable {
     /// What is wrong with the scenarios; empty when they can run.
     public func diagnostics() -> [Diagnostic] { ScenarioCompiler.compile(trees).diagnostics }
 
-    /// Runs to the end.
-    ///
-    /// - Parameters:
-    ///   - control: stops the run from outside.
-    ///   - onReady: called on this thread when all sockets are bound and the first arrival is about to be due, with the
-    ///     workers' addresses.
-    ///   - onProgress: called about once a second on this thread.
-    /// - Throws: `ScenarioRunError` when the run cannot start.
-    public func start(
-        control: RunControl = RunControl(), onReady: ([WorkerAddress]) -> Void = { _ in },
-        progressInterval: Int64 = 1_000_000_000,
-        onProgress: (ProgressSnapshot) -> Void = { _ in }
+    /// What `start` does, without what comes before and after the load.
+    func startLoad(
+        control: RunControl, onReady: ([WorkerAddress]) -> Void, progressInterval: Int64,
+        onProgress: (ProgressSnapshot) -> Void
     ) throws(ScenarioRunError) -> ScenarioOutcome {
         let (compiled, diagnostics) = ScenarioCompiler.compile(trees)
         guard let program = compiled else {
@@ -212,6 +216,8 @@ public struct ScenarioRun: Sendable {
         plan.seed = seed
         plan.workers = workers
         plan.ports = ports
+        plan.workerPorts = workerPorts
+        if let catchUpLimit { plan.catchUpLimit = catchUpLimit }
         plan.socket.segmentation = segmentation
         plan.socket.trafficClass = trafficClass
         plan.socket.pathMTU = pathMTUDiscovery
@@ -253,7 +259,9 @@ public struct ScenarioRun: Sendable {
                 finishEngine: { worker, engine in
                     let now = MonotonicInstant.now()
                     engine.cutOff()
-                    bench.put(engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, worker)
+                    bench.put(
+                        engine.takeRecord(at: now), engine.traces.counts, engine.targetCounts, engine.transportTroubles,
+                        worker)
                 },
                 onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
@@ -284,6 +292,7 @@ public struct ScenarioRun: Sendable {
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
             end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program),
             targets: targets.records(bench.targetCounts()))
+        record.note(troubles: bench.transportTroubles())
         record.noteEnd(ofRows: prepared.endingRows)
         record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
         var ladders: [UInt64: Ladder] = [:]
@@ -323,6 +332,7 @@ public struct ScenarioRun: Sendable {
         if case .open = load { engine.sourceRate = sourceRate }
         engine.listensEverywhere = self.local.isUnspecified
         engine.refusesLargeRequests = refusesLargeRequests
+        engine.movesLargeRequests = movesLargeRequests
         engine.pathMTU = pathMTU
         engine.connections = connections
         engine.advertisedHost = advertisedHost
@@ -362,7 +372,7 @@ public struct ScenarioRun: Sendable {
         return result.end == .completed ? planned : min(planned, result.loadNanoseconds)
     }
 
-    private func plannedLoad(_ plan: RunPlan) -> PlannedLoad {
+    func plannedLoad(_ plan: RunPlan) -> PlannedLoad {
         var planned: PlannedLoad
         switch load {
         case .open(let rate, let process, let concurrency):
@@ -426,49 +436,12 @@ public struct ScenarioRun: Sendable {
     }
 }
 
-/// What a run leaves behind.
-public struct ScenarioOutcome: Sendable {
-    public var record: RunRecord
-    /// Ladders of failed runs, by run number.
-    public var ladders: [UInt64: Ladder]
-    public var transcripts: [CallTranscript]
-    public var capture: CaptureFileReport?
-    public var traceCounts: TraceCounts
-    /// Warnings about the scenario.
-    public var diagnostics: [Diagnostic]
-    public var transport: RunResult
-    /// Nil where none were asked for.
-    public var callRecords: CallRecordReport?
-}
-
-/// Why a run could not start.
-public struct ScenarioRunError: Error, Sendable, CustomStringConvertible {
-    public enum Kind: Sendable { case usage, scenario, environment }
-    public var kind: Kind
-    public var lines: [String]
-
-    init(_ kind: Kind, _ lines: [String]) {
-        self.kind = kind
-        self.lines = lines
-    }
-
-    public var description: String { lines.joined(separator: "\n") }
-
-    /// The exit code that says so.
-    public var exitCode: ExitCode {
-        switch kind {
-        case .usage: .usage
-        case .scenario: .unusableInput
-        case .environment: .environment
-        }
-    }
-}
-
 /// Where workers put what they recorded, each once, on its own thread.
 private final class Bench: Sendable {
     private let taken: Mutex<[Int: WorkerRecord]>
     private let cuts: Mutex<TraceCounts>
     private let counted = Mutex<[TargetCounts]>([])
+    private let troubles = Mutex<[String: UInt64]>([:])
     let workers: Int
 
     init(workers: Int) {
@@ -477,7 +450,10 @@ private final class Bench: Sendable {
         cuts = Mutex(TraceCounts())
     }
 
-    func put(_ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ worker: Int) {
+    func put(
+        _ record: WorkerRecord, _ traces: TraceCounts, _ counts: [TargetCounts], _ said: [String: UInt64], _ worker: Int
+    ) {
+        troubles.withLock { $0.merge(said, uniquingKeysWith: +) }
         counted.withLock { sum in
             if sum.isEmpty { sum = counts } else { for number in sum.indices { sum[number].add(counts[number]) } }
         }
@@ -486,6 +462,7 @@ private final class Bench: Sendable {
     }
 
     func records() -> [WorkerRecord] { taken.withLock { all in all.keys.sorted().map { all[$0]! } } }
+    func transportTroubles() -> [String: UInt64] { troubles.withLock { $0 } }
     func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }

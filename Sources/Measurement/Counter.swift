@@ -52,6 +52,8 @@
     case forkedAnswers
     /// Requests above 1,300 octets over UDP, or within 200 of the path's MTU where that is known, repeats not counted: RFC 3261 §18.1.1 wants them over TCP.
     case requestsTooLargeForUDP
+    /// Requests that large that went over TCP instead (`--large tcp`), and those of them that came back to UDP since TCP was refused.
+    case requestsMovedToTCP, requestsReturnedToUDP
     /// Messages that are longer than the path takes whole, and were not sent (EMSGSIZE).
     case messagesTooLongForPath
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
@@ -84,6 +86,8 @@
     case connectionsOpened, connectionsAccepted
     /// Connections that could not be opened: refused, timed out, no route.
     case connectionsRefused
+    /// Of ours, those that were still being set up, TLS included, when the run ended.
+    case connectionsUnfinished
     /// Connections that ended as they may, on either side, and those that broke: reset, timed out, not readable as SIP.
     case connectionsClosed, connectionsReset
     /// TLS handshakes that were done, on either side; those of them that took up a session again; those that failed.
@@ -112,6 +116,8 @@
     /// New sessions asked for: one for each first INVITE, not one for each repetition with credentials or a new target.
     case sessionAttempts
     case sessionAnswers2xx, sessionAnswers3xx
+    /// Of the 3xx, those that an INVITE of the same attempt followed.
+    case sessionRedirectionsFollowed
     /// 401, 402 and 407 as the last word on a session attempt.
     case sessionAnswersChallenged
     /// 408, 500, 503, 504, and no answer at all (Timer B).

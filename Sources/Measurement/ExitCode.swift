@@ -65,6 +65,10 @@ public func exitCode(
     case .terminated: codes.append(.terminated)
     case .finished, .aborted: break
     }
+    let phases = record.phases ?? []
+    codes += phases.flatMap(\.exitCodes)
+    // That nothing ran is no fault of the load's then.
+    if phases.contains(where: \.keepsLoadFromBeginning) { return ExitCode.first(of: codes) }
     // A run cut off has not ended well either, but nobody's requirement can have it in mind.
     let outcomesAreStated = requirements.contains(where: \.concernsOutcomes)
     if record[.runsFailed] > 0, !outcomesAreStated { codes.append(.failed) }

@@ -124,6 +124,8 @@ extension FailureEvidence {
         case .malformed(let fault):
             "a malformed message" + (faults.indices.contains(Int(fault)) ? " (\(faults[Int(fault)]))" : "")
         case .contact(let status): "a \(status) whose Contact is not a SIP URI"
+        case .secure(let status):
+            "a \(status) that leads to TLS (sips: or transport=tls), which this run does not speak: --transport tls"
         case .routes(let status): "a \(status) with a longer Record-Route"
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"

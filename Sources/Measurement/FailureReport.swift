@@ -19,6 +19,8 @@ import SIPWire
     case malformed(fault: UInt16)
     /// A 2xx to an INVITE whose Contact is no SIP URI: nobody knows where the ACK goes.
     case contact(status: UInt16)
+    /// A response whose Contact or Record-Route is to be followed over TLS, which the run does not speak.
+    case secure(status: UInt16)
     /// A 2xx to an INVITE with a longer Record-Route than is kept.
     case routes(status: UInt16)
     /// The scenario itself said `Fail`; `FailureReport.detail` holds its words.
@@ -48,13 +50,15 @@ import SIPWire
         case .endless(let steps): 8_000 &+ steps
         case .contact(let status): Self.firstContactCode + UInt32(status)
         case .routes(let status): Self.firstRoutesCode + UInt32(status)
+        case .secure(let status): Self.firstSecureCode + UInt32(status)
         case .tooLarge(let octets): Self.firstLargeCode + min(octets, 0xFFFF_FFFF - Self.firstLargeCode)
         }
     }
 
     private static let firstContactCode: UInt32 = 0x4000_0000
     private static let firstRoutesCode: UInt32 = 0x4001_0000
-    private static let firstLargeCode: UInt32 = 0x4002_0000
+    private static let firstSecureCode: UInt32 = 0x4002_0000
+    private static let firstLargeCode: UInt32 = 0x4003_0000
 
     /// What `code` gave.
     public init(code: UInt32) {
@@ -71,7 +75,8 @@ import SIPWire
         case ..<8_000: self = .missing
         case ..<Self.firstContactCode: self = .endless(steps: code - 8_000)
         case ..<Self.firstRoutesCode: self = .contact(status: UInt16(truncatingIfNeeded: code))
-        case ..<Self.firstLargeCode: self = .routes(status: UInt16(truncatingIfNeeded: code))
+        case ..<Self.firstSecureCode: self = .routes(status: UInt16(truncatingIfNeeded: code))
+        case ..<Self.firstLargeCode: self = .secure(status: UInt16(truncatingIfNeeded: code))
         default: self = .tooLarge(octets: code - Self.firstLargeCode)
         }
     }

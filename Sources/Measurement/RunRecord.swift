@@ -31,6 +31,10 @@ public struct RunRecord: Sendable, Codable {
     public var scenarios: [ScenarioCount]
     /// Of each address that calls could go to; nil where there was one alone.
     public var targets: [TargetRecord]?
+    /// What became of TLS where it did not come about or broke, in words, most frequent first; nil where nothing did.
+    public var transportTroubles: [NamedCount]?
+    /// What was done before and after the load, in that order; none of it is in the other figures. Nil where nothing was asked for.
+    public var phases: [PhaseRecord]?
     /// Nil where the scenario reads none.
     public var feeds: [FeedRecord]?
     /// Largest first.
@@ -93,6 +97,13 @@ public struct RunRecord: Sendable, Codable {
         self.workers = workers.map(WorkerShare.init)
         verdict = Verdict(valid: [])
         verdict = Verdict(judging: self)
+    }
+
+    /// What the transport said of its failures, and how often.
+    public mutating func note(troubles: [String: UInt64]) {
+        guard !troubles.isEmpty else { return }
+        transportTroubles = troubles.map { NamedCount(name: $0.key, count: $0.value) }
+            .sorted { ($0.count, $1.name) > ($1.count, $0.name) }
     }
 
     public subscript(counter: Counter) -> UInt64 { counters[counter] }

@@ -48,7 +48,9 @@ public struct SessionFigures: Sendable, Hashable, Codable {
 
     init(_ counters: CounterValues) {
         let answered = counters[.sessionAnswers2xx]
-        let redirected = counters[.sessionAnswers3xx]
+        // A redirection that was followed is not the last word.
+        let answers3xx = counters[.sessionAnswers3xx]
+        let redirected = answers3xx - min(answers3xx, counters[.sessionRedirectionsFollowed])
         let requests =
             answered + redirected + counters[.sessionAnswersChallenged] + counters[.sessionsIneffective]
             + counters[.sessionsEffectivelyRefused] + counters[.sessionAnswersOther]

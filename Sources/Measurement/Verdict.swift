@@ -62,8 +62,10 @@ public struct Verdict: Sendable, Hashable, Codable {
             let refused = record[.icmpErrors]
             add(
                 .invalid, .unreachable,
-                "nothing answered: \(counted(record[.messagesSent], "message")) sent, none received"
-                    + (refused > 0 ? ", \(grouped(refused)) refused by ICMP" : ""))
+                record[.connectionsUnfinished] > 0 && record[.connectionsOpened] == 0
+                    ? "no connection stood: \(counted(record[.connectionsUnfinished], "attempt")) still under way at the end"
+                    : "nothing answered: \(counted(record[.messagesSent], "message")) sent, none received"
+                        + (refused > 0 ? ", \(grouped(refused)) refused by ICMP" : ""))
         }
         if record[.portsExhausted] > 0 {
             add(.invalid, .exhausted, "local ports ran out \(counted(record[.portsExhausted], "time"))")

@@ -47,6 +47,8 @@ public struct NameResolver: Sendable {
             let question = channel.askServices(of: name.serviceName)
             channel.wait()
             switch outcome(question.status, channel) {
+            // An answer without records, such as an alias alone, is the same as none (RFC 3263 §4.2).
+            case nil where question.value.isEmpty: break
             case nil: return try fromServices(question.value, name, channel, &generator)
             case .noSuchName, .noAddress: break
             case .refused(let text), .unusable(let text):
@@ -95,6 +97,10 @@ public struct NameResolver: Sendable {
         for (record, answer) in zip(ordered, found) {
             if let reason = answer.reason {
                 missing.append(self.error(reason, record.target, channel).description)
+            }
+            if record.port == 0 {
+                notes.append("an SRV record of \(name.serviceName) for \(record.target) has port 0, and is passed over")
+                continue
             }
             for var address in answer.addresses {
                 address.port = record.port

@@ -24,6 +24,8 @@ public struct ProgressSnapshot: Sendable {
     /// Runs in progress are hung up.
     public var draining = false
     public var noun = "call"
+    /// What is done before or after the load; nil: the load.
+    public var phase: String?
     /// The run answers what others start.
     public var answering = false
 
@@ -87,7 +89,8 @@ public struct ProgressSnapshot: Sendable {
         }
         // What stands last is left out first when the line is too long; warnings stay.
         var parts = [
-            "\(bar)\(Self.coarse(elapsedNanoseconds))" + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
+            (phase.map { "\($0) " } ?? "") + "\(bar)\(Self.coarse(elapsedNanoseconds))"
+                + (left.map { ", \($0)" } ?? ""), "\(rate) \(noun)s/s",
             "\(grouped(failed)) failed", "\(live) live", delays,
             answering ? "\(grouped(succeeded)) succeeded" : "\(grouped(started)) started",
         ].compactMap { $0 }
@@ -108,6 +111,6 @@ public struct ProgressSnapshot: Sendable {
         if let delays { parts.append(delays) }
         if let left { parts.append(left) }
         parts += warnings.map { "warning: \($0)" }
-        return "\(Self.coarse(elapsedNanoseconds)): " + parts.joined(separator: ", ")
+        return (phase.map { "\($0): " } ?? "") + "\(Self.coarse(elapsedNanoseconds)): " + parts.joined(separator: ", ")
     }
 }

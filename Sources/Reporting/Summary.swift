@@ -46,6 +46,8 @@ public struct Summary {
             sections.append([field("Outcome", outcome)])
             if !record.failureGroups.isEmpty { sections.append(failures) }
         }
+        let failed = (record.phases ?? []).contains { !$0.exitCodes.isEmpty }
+        if failed { sections.append(phases) }
         guard !sections.isEmpty else { return nil }
         if let folder { sections.append(["Report: \(printable(folder))"]) }
         return sections.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
@@ -108,6 +110,7 @@ public struct Summary {
                 lines.append(field(number == 0 ? "Scenarios" : "", text))
             }
         }
+        lines += phases
         lines += targets
         for (number, feed) in (record.feeds ?? []).enumerated() {
             lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
@@ -226,25 +229,6 @@ public struct Summary {
         return table.lines(style: style)
     }
 
-    /// Delays in words; marks stand by their own names.
-    static let delayWords = [
-        "sessionRequestDelay": "session request, from send",
-        "sessionRequestDelayFromDue": "session request, from due",
-        "sessionRequestDelayFailed": "session request, failed",
-        "sessionDisconnectDelay": "session disconnect",
-        "sessionDisconnectDelayFailed": "session disconnect, failed",
-        "sessionDuration": "session duration",
-        "registrationRequestDelay": "registration, from send",
-        "registrationRequestDelayFromDue": "registration, from due",
-        "transactionDelay": "other requests, from send",
-        "transactionDelayFromDue": "first request, from due",
-        "startLateness": "start lateness (ours)",
-        "timerLateness": "timer lateness (ours)",
-        "receiveLateness": "receive lateness (ours)",
-        "connectionSetup": "connection setup",
-        "tlsHandshake": "TLS handshake",
-    ]
-
     private var stepTable: [String] {
         guard !record.steps.isEmpty else { return [] }
         var table = TextTable(
@@ -328,6 +312,8 @@ public struct Summary {
                 .requestsTooLargeForUDP, "request too large for UDP (RFC 3261 §18.1.1: TCP)",
                 "requests too large for UDP (RFC 3261 §18.1.1: TCP)"
             ),
+            (.requestsMovedToTCP, "large request sent over TCP", "large requests sent over TCP"),
+            (.requestsReturnedToUDP, "back over UDP as TCP was refused", "back over UDP as TCP was refused"),
         ]
         var items = counts(named)
         items += record.malformed.filter { $0.count > 0 }.map { "\(printable($0.name)) \(grouped($0.count))" }
@@ -348,6 +334,7 @@ public struct Summary {
         let named: [(Counter, String)] = [
             (.connectionsOpened, "opened"), (.connectionsAccepted, "accepted"), (.connectionsClosed, "closed"),
             (.connectionsReset, "broken"), (.connectionsRefused, "not set up"),
+            (.connectionsUnfinished, "still being set up at the end"),
         ]
         let handshakes: [(Counter, String)] = [
             (.tlsHandshakes, "done"), (.tlsResumptions, "of them resumed"), (.tlsHandshakesFailed, "failed"),
@@ -371,6 +358,9 @@ public struct Summary {
             (.pingsReceived, "ping", "pings"), (.pongsReceived, "pong", "pongs"),
         ])
         return wrapped("Streams", items.joined(separator: " · "))
+            + (record.transportTroubles ?? []).prefix(4).flatMap {
+                wrapped("", "\(grouped($0.count)) × \($0.name)")
+            }
     }
 
     private var generator: [String] {
@@ -475,7 +465,7 @@ public struct Summary {
     private func list(_ items: [String]) -> String? { items.isEmpty ? nil : items.joined(separator: " · ") }
 
     /// A named line, broken at its separators or blanks where it is longer than the screen.
-    private func wrapped(_ name: String, _ value: String) -> [String] {
+    func wrapped(_ name: String, _ value: String) -> [String] {
         Self.broken(value, to: columns - Self.nameWidth - 1).enumerated()
             .map { index, text in field(index == 0 ? name : "", text) }
     }

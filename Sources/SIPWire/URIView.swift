@@ -139,9 +139,13 @@ public struct URIView {
     /// `lr` of a loose router (RFC 3261 §16.12).
     public var isLooseRouter: Bool { parameter("lr") != nil }
 
-    /// The address, where the host is numeric; the port as written, else its transport's (RFC 3261 §19.1.2).
+    /// The address, where the host is numeric, or its `maddr`, which comes before it (RFC 3261 §19.1.1); the port as written, else its transport's (RFC 3261 §19.1.2).
     public func address() -> TransportAddress? {
-        TransportAddress(message, host: host, port: port != 0 ? port : transport == .tls ? 5061 : 5060)
+        let port = self.port != 0 ? self.port : transport == .tls ? 5061 : 5060
+        if let group = parameter("maddr"), let other = TransportAddress(message, host: group, port: port) {
+            return other
+        }
+        return TransportAddress(message, host: host, port: port)
     }
 
     private func isText(_ name: StaticString, _ range: OctetRange) -> Bool {

@@ -142,8 +142,7 @@ enum RunIdentifier {
 enum SIPAddress {
     static func parse(_ argument: String) throws -> String {
         let lower = argument.lowercased()
-        if lower.hasPrefix("sips:") { throw ArgumentProblem("sips: needs TLS, which comes with a later release") }
-        guard lower.hasPrefix("sip:") || lower.hasPrefix("tel:"), argument.utf8.count > 4 else {
+        guard ["sip:", "sips:", "tel:"].contains(where: lower.hasPrefix), argument.utf8.count > 4 else {
             throw ArgumentProblem("write a SIP URI: sip:alice@example.com")
         }
         guard argument.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"<>\"\\^`{|}".utf8.contains($0) }) else {

@@ -15,7 +15,11 @@ struct FeedOptions: ParsableArguments {
     var feeds: [String] = []
 
     /// Where the rows of a program are found. Ends the program where an option fits no feed.
-    func locations(_ scenarios: [ScenarioArgument], _ program: CallProgram) -> FeedLocations {
+    ///
+    /// - Parameter amongOthers: what fits no feed of this program is another's.
+    func locations(
+        _ scenarios: [ScenarioArgument], _ program: CallProgram, amongOthers: Bool = false, others: [CallProgram] = []
+    ) -> FeedLocations {
         var locations = FeedLocations()
         for scenario in scenarios {
             for use in scenario.trees.flatMap(\.feedUses) where locations.folders[use.feed.name] == nil {
@@ -23,6 +27,9 @@ struct FeedOptions: ParsableArguments {
             }
         }
         for text in feeds {
+            if amongOthers || others.contains(where: { Self.fits(text, $0.feeds.map(\.name)) }) {
+                guard Self.fits(text, program.feeds.map(\.name)) else { continue }
+            }
             let (name, file) = Self.target(of: text, program.feeds.map(\.name))
             if let known = locations.files[name] {
                 stop(.usage, ["--feed \(text): the feed \"\(name)\" has a file already, \(known)"])
@@ -30,6 +37,12 @@ struct FeedOptions: ParsableArguments {
             locations.files[name] = file
         }
         return locations
+    }
+
+    /// Whether an option is for one of these feeds.
+    private static func fits(_ text: String, _ names: [String]) -> Bool {
+        if let equals = text.firstIndex(of: "="), names.contains(String(text[..<equals])) { return true }
+        return names.count == 1 && (access(text, F_OK) == 0 || !text.contains("="))
     }
 
     private static func target(of text: String, _ names: [String]) -> (name: String, file: String) {

@@ -48,14 +48,7 @@ struct LoadOptions: ParsableArguments {
         let isStranger = destination.map { !$0.isLoopbackOrPrivate } ?? false
         if let rate {
             run.load = .open(rate: rate.perSecond, process: process, concurrency: concurrency)
-            if isStranger, rate.perSecond > Self.rateThatAsks, !yesLoad {
-                stop(
-                    .usage,
-                    [
-                        "\(rate.text) at \(destination!.strangerText), which is neither loopback nor private: load only what you"
-                            + " run yourself, and say so with --yes-load"
-                    ])
-            }
+            askAbout(rate, rate.text, destination)
         } else if let concurrency {
             run.load = .closed(concurrency: concurrency)
             if isStranger, !yesLoad {
@@ -72,6 +65,19 @@ struct LoadOptions: ParsableArguments {
             run.load = .open(rate: 1, process: .uniform, concurrency: nil)
             run.calls = 1
         }
+    }
+
+    /// Ends the program where a rate is for somebody else's server and nobody has said that it may be.
+    func askAbout(_ rate: Rate, _ text: String, _ destination: Destination?) {
+        guard let destination, !destination.isLoopbackOrPrivate, rate.perSecond > Self.rateThatAsks, !yesLoad else {
+            return
+        }
+        stop(
+            .usage,
+            [
+                "\(text) at \(destination.strangerText), which is neither loopback nor private: load only what you"
+                    + " run yourself, and say so with --yes-load"
+            ])
     }
 
     /// The load in words, for the head of a run.

@@ -35,7 +35,7 @@ struct Playing {
                 onProgress: { snapshot in
                     guard isShown else { return }
                     var shown = snapshot
-                    shown.noun = noun
+                    if shown.phase == nil { shown.noun = noun }
                     shown.answering = run.load == .none
                     // The last column stays empty: some terminals go to the next line when it is written.
                     let line =

@@ -40,11 +40,16 @@ struct ScenarioOptions: ParsableArguments {
     }
 
     /// Fills in what these options say. Ends the program where they do not fit the scenario.
-    func apply(to run: inout ScenarioRun, _ program: CallProgram) {
+    ///
+    /// - Parameter others: programs of phases: a setting may be for them alone.
+    func apply(to run: inout ScenarioRun, _ program: CallProgram, others: [CallProgram] = []) {
         run.seed = seed
         // Chosen here, so that it can be shown before the run.
         run.runID = runID ?? UInt32.random(in: 1 ... .max)
-        run.settings = ScenarioSettings(program).values(given: settings, hold: hold)
+        let own = settings.filter { setting in
+            Phase.declares(setting, program) || !others.contains { Phase.declares(setting, $0) }
+        }
+        run.settings = ScenarioSettings(program).values(given: own, hold: hold)
         guard let play else { return }
         let names = play.split(separator: ",").map { String($0.drop(while: { $0 == " " })) }
         let parties = run.parties.map(\.name)

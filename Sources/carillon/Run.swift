@@ -5,6 +5,7 @@ import CallTraces
 import CarillonKit
 import Measurement
 import SIPWire
+import Scenarios
 import ScenarioDSL
 
 /// `carillon run SCENARIO [TARGET…]`.
@@ -25,6 +26,8 @@ struct Run: ParsableCommand {
                   a mix by weight: 70 % calls, 20 % registrations, 10 % messages
               carillon run basic-call 10.0.0.5=3 10.0.0.6=1 --rate 500/s --for 1m
                   two servers, three quarters of the calls at the first
+              carillon run basic-call 10.0.0.5 --rate 500/s --for 1m --before add-binding:1000@200/s --after remove-binding:1000@200/s
+                  1,000 subscribers register before the load and are removed after it
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
               carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
@@ -41,6 +44,7 @@ struct Run: ParsableCommand {
     var only: String?
 
     @OptionGroup(title: "Load") var load: LoadOptions
+    @OptionGroup(title: "Load") var phases: PhaseOptions
     @OptionGroup(title: "Scenario") var values: ScenarioOptions
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "TLS") var tls: TLSFlags
@@ -69,6 +73,8 @@ struct Run: ParsableCommand {
             stop(.usage, ["\(name) stands twice in \(scenario): give it the sum of the weights"])
         }
         let program = ScenarioArgument.compile(trees)
+        let (before, after) = phases.resolve()
+        let others = (before + after).map(\.program)
         for (number, tree) in trees.enumerated()
         where !program.initiators.contains(where: {
             program.scenarioNumber(ofParty: $0) == number
@@ -80,11 +86,18 @@ struct Run: ParsableCommand {
         var run = ScenarioRun(trees: trees)
         if mix.count > 1 { run.weights = mix.map(\.weight) }
         run.scenarioFile = found.count == 1 ? found[0].file : nil
-        values.apply(to: &run, program)
+        values.apply(to: &run, program, others: others)
         engine.apply(to: &run)
         packets.apply(to: &run)
-        run.feedLocations = values.feeds.locations(found, program)
+        run.feedLocations = values.feeds.locations(found, program, others: others)
         report.apply(to: &run)
+        if let name = targets.first(where: { target in catalogue.contains { $0.name == target } }) {
+            stop(
+                .usage,
+                [
+                    "\(name) is a scenario, and stands where a TARGET does; several share the load as \(scenario)=1,\(name)=1"
+                ])
+        }
         let destination = identity.apply(to: &run, targets: targets, transport, targeting)
         connections.apply(to: &run, transport, tls, destination)
         targeting.apply(to: &run, destination, connections: connections.connections)
@@ -95,8 +108,13 @@ struct Run: ParsableCommand {
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
         }
+        for phase in before + after { load.askAbout(phase.rate, phase.text, destination) }
+        let main = run
+        run.before = before.map { $0.run(like: main, destination, values) }
+        run.after = after.map { $0.run(like: main, destination, values) }
+        run.beforeMayFail = phases.mayFail
         Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
-            head(run, destination, found.map(\.origin), addresses)
+            head(run, destination, found.map(\.origin), addresses, before, after)
         }
         .carryOut()
     }
@@ -119,18 +137,27 @@ struct Run: ParsableCommand {
                     .usage,
                     ["--play leaves out \(others.listed), and without a TARGET nobody else is there to play it"])
             }
+        } else if destination == nil, !run.parties.contains(where: \.answers) {
+            stop(
+                .usage,
+                [
+                    "nobody answers in \(run.scenarioNames.listed): without a TARGET both sides run here, and there is only one."
+                        + " Give a TARGET: carillon run \(scenario) 10.0.0.5"
+                ])
         } else if destination != nil {
             run.plays = Set(run.parties.filter { !$0.answers }.map(\.name))
         }
     }
 
     private func way(_ run: ScenarioRun) -> String {
-        run.transports.text + (run.transports != .udp ? ", \(run.connections.text)" : "")
+        if run.movesLargeRequests { return "UDP, large requests over TCP" }
+        return run.transports.text + (run.transports != .udp ? ", \(run.connections.text)" : "")
             + (run.transports != .udp && run.workers > 1 && run.connections != .perCall ? " of each worker" : "")
     }
 
     private func head(
-        _ run: ScenarioRun, _ destination: Destination?, _ origins: [String], _ addresses: [WorkerAddress]
+        _ run: ScenarioRun, _ destination: Destination?, _ origins: [String], _ addresses: [WorkerAddress],
+        _ before: [Phase], _ after: [Phase]
     ) -> [(String, String)] {
         var played: [String] = []
         for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
@@ -154,7 +181,9 @@ struct Run: ParsableCommand {
                     "\(run.sources.text), \(run.sourceOrder.text), at port\(addresses.count > 1 ? "s" : "") \(ports)"
                 ))
         }
+        lines += before.map { ("before", $0.line) }
         lines.append(("load", load.text(run)))
+        lines += after.map { ("after", $0.line) }
         lines += Head.common(run, engine)
         return lines
     }

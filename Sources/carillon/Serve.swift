@@ -77,7 +77,7 @@ struct Serve: ParsableCommand {
         if run.transports != .tls, transport.transport == nil, tls.certificate != nil { run.transports.insert(.tls) }
         tls.apply(to: &run, answers: true)
         run.keepAlive = transport.keepAlive?.nanoseconds
-        run.refusesLargeRequests = transport.large == .fail
+        transport.large.apply(to: &run)
         run.load = .none
         run.servedRuns = calls
         run.idleLimit = untilIdle?.nanoseconds

@@ -70,6 +70,14 @@ struct SourceOptions: ParsableArguments {
                         + " call is sent from"
                 ])
         }
+        if run.movesLargeRequests {
+            stop(
+                .usage,
+                [
+                    "--sources and --large tcp: connections for large requests would all come from one address; leave one of them out"
+                ]
+            )
+        }
         if run.transports != .udp, run.connections != .perCall {
             stop(
                 .usage,

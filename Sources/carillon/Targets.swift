@@ -44,7 +44,13 @@ struct Target {
         if let semicolon = rest.firstIndex(of: ";") {
             for parameter in rest[semicolon...].split(separator: ";") {
                 let text = parameter.lowercased()
-                guard text.hasPrefix("transport=") else { continue }
+                guard text.hasPrefix("transport=") else {
+                    stop(
+                        .usage,
+                        [
+                            "\(argument): of a TARGET's parameters transport alone is used; --to '\(argument)' writes \(parameter) into the URI"
+                        ])
+                }
                 transport = .parse(parameter: String(text.dropFirst(10)), argument: argument)
             }
             rest = rest[..<semicolon]
@@ -156,13 +162,18 @@ struct Destination {
                 $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060)
             }
             if same != nil { stop(.usage, ["\(one.argument) stands twice: give it the sum of the weights"]) }
+            if one.isSIPS != first.isSIPS {
+                stop(.usage, ["\(first.argument) and \(one.argument): either all targets are sips: or none is"])
+            }
             if one.user != first.user {
                 stop(
                     .usage,
                     ["\(first.argument) and \(one.argument) call different users: targets share one, or --to names it"])
             }
         }
-        let wanted = (addressed + targets).compactMap { one in one.transport.map { ($0, one.argument) } }
+        // A proxy's own parameter comes before the target's: it says how the next hop is spoken to.
+        let asking = targets.contains { $0.transport != nil } ? targets : addressed
+        let wanted = asking.compactMap { one in one.transport.map { ($0, one.argument) } }
         for (name, argument) in wanted {
             if let given, name != given {
                 stop(
@@ -170,8 +181,14 @@ struct Destination {
                     ["--transport \(given.rawValue) and \(argument) contradict each other: one is enough"])
             }
         }
-        // A proxy's own parameter comes first: it says how the next hop is spoken to.
-        let chosen = given ?? targets.compactMap(\.transport).first ?? wanted.first?.0 ?? .udp
+        let chosen = given ?? wanted.first?.0 ?? .udp
+        if chosen != .tls, let secure = (addressed + targets).first(where: \.isSIPS) {
+            stop(
+                .usage,
+                [
+                    "\(secure.argument) goes over TLS all the way (RFC 3261 §26.2.2), and the run speaks \(chosen.rawValue): add --transport tls"
+                ])
+        }
         if let other = targets.first(where: { $0.transport.map { $0 != chosen } ?? false }) {
             stop(
                 .usage,
@@ -189,7 +206,8 @@ struct Destination {
             targets: targets, text: targets[0].text, user: targets[0].user, transport: chosen,
             isSIPS: (addressed.first ?? targets[0]).isSIPS)
         if !proxies.isEmpty, let behind = addressed.first {
-            destination.text = "\(behind.place.uriHost):\(behind.port ?? (chosen == .tls ? 5061 : 5060))"
+            // Without the port that nobody wrote: a domain is not the same with one (RFC 3261 §19.1.4).
+            destination.text = behind.place.uriHost + (behind.port.map { ":\($0)" } ?? "")
             destination.user = behind.user
         }
         return destination

@@ -32,7 +32,15 @@ enum TransportName: String, ExpressibleByArgument, CaseIterable {
 
 /// What `--large` says of requests that are too large for UDP.
 enum LargeRequests: String, ExpressibleByArgument, CaseIterable {
-    case udp, fail
+    case udp, tcp, fail
+
+    /// After the transports that were asked for.
+    func apply(to run: inout ScenarioRun) {
+        run.refusesLargeRequests = self == .fail
+        guard self == .tcp, run.transports.contains(.udp) else { return }
+        run.transports.insert(.tcp)
+        run.movesLargeRequests = true
+    }
 }
 
 /// What `run` and `serve` send messages over.
@@ -52,7 +60,7 @@ struct TransportOptions: ParsableArguments {
     @Option(
         name: .customLong("large"),
         help:
-            "A request above 1,300 octets over UDP: udp sends and counts it, fail fails its call (RFC 3261 §18.1.1). Default: udp."
+            "A request above 1,300 octets over UDP: udp sends and counts it, tcp sends it over TCP, fail fails its call (RFC 3261 §18.1.1). Default: udp."
     )
     var large = LargeRequests.udp
 
@@ -60,7 +68,7 @@ struct TransportOptions: ParsableArguments {
         if let keepAlive, keepAlive.nanoseconds < 1_000_000_000 {
             throw ValidationError("--keep-alive: no shorter than 1s")
         }
-        if keepAlive != nil, transport == .udp {
+        if keepAlive != nil, transport == .udp, large != .tcp {
             throw ValidationError("--keep-alive is for connections, and --transport udp has none")
         }
     }
@@ -81,14 +89,16 @@ struct ConnectionOptions: ParsableArguments {
         let chosen = destination?.transport ?? options.transport ?? .udp
         run.transports = chosen.transports
         run.keepAlive = options.keepAlive?.nanoseconds
-        run.refusesLargeRequests = options.large == .fail
+        options.large.apply(to: &run)
         tls.apply(to: &run, answers: false)
         guard chosen == .udp else {
             run.connections = connections ?? .shared(1)
             return
         }
         if connections != nil { stop(.usage, ["--connections is for TCP and TLS: add --transport tcp"]) }
-        if options.keepAlive != nil { stop(.usage, ["--keep-alive is for connections: add --transport tcp or tls"]) }
+        if options.keepAlive != nil, !run.movesLargeRequests {
+            stop(.usage, ["--keep-alive is for connections: add --transport tcp or tls"])
+        }
     }
 }
 

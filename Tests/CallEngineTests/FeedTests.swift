@@ -56,6 +56,27 @@ struct FeedTests {
         }
     }
 
+    @Test("A request with made-up fields is challenged and goes out again as it was")
+    func challenged() throws {
+        let users = Feed(.pattern("user{row:3}", column: "user"), rows: 3, name: "users")
+        let scenario = Scenario("registration") {
+            Party("phone") {
+                Credentials(user: users["user"], password: "\(users["user"])-secret")
+                Send(.register, from: "sip:\(users["user"])@example.com")
+                Expect(200)
+            }
+        }
+        let exchange = try exchange(scenario)
+        try exchange.start(1)
+        let sent = try exchange.takeOne()
+        #expect(sent.header("From").hasPrefix("<sip:user001@example.com>;tag="))
+        exchange.hear(
+            sent.response("401 Unauthorized", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=MD5"))
+        let again = try exchange.takeOne()
+        #expect(again.start == "REGISTER" && again.header("From") == sent.header("From"))
+        #expect(again.header("Authorization").contains("username=\"user001\""))
+    }
+
     @Test("A field stands in request head and body as the file has it; quotes in it are halved")
     func fields() throws {
         try Self.withFile("user;number\nalice;+49301\n\"b\"\"ob;x\";+49302\n") { path in

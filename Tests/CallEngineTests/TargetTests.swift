@@ -195,6 +195,46 @@ struct TargetTests {
         #expect(counts(exchange, 0).unavailable == 1 && counts(exchange, 0).timesHeldBack == 0)
     }
 
+    @Test("a refusal that comes again is acknowledged where it comes from, also by the second address")
+    func repeatedRefusal() throws {
+        let exchange = try caller(.next)
+        try exchange.start(0)
+        exchange.tell(try exchange.takeOne().flow, .refused(errno: 111))
+        try exchange.start(1)
+        let invite = try exchange.takeOne()
+        #expect(invite.to == Self.next)
+        let refusal = invite.response("486 Busy Here")
+        for _ in 0..<2 {
+            exchange.hear(refusal, from: Self.next)
+            let ack = try exchange.takeOne()
+            #expect(ack.start == "ACK" && ack.to == Self.next && ack.header("Via") == invite.header("Via"))
+            exchange.pass(.seconds(1))
+        }
+    }
+
+    @Test("what becomes of a Contact that was followed is no word on the target")
+    func redirected() throws {
+        let redirected = Scenario("redirected", "follows a Contact") {
+            Party("alice") {
+                Send(.invite)
+                Expect(302)
+                Send(.invite, redirectedTo: .header("Contact"))
+                Expect(200)
+                Send(.ack)
+            }
+        }
+        let exchange = try caller(.call, redirected)
+        try exchange.start(0)
+        exchange.hear(
+            try exchange.takeOne().response("302 Moved Temporarily", "Contact: <sip:bob@10.0.0.9:5060>"))
+        let again = try #require(exchange.take().last)
+        #expect(again.start == "INVITE" && again.to == TransportAddress(ipv4: 0x0A00_0009, port: 5060))
+        exchange.hear(again.response("503 Service Unavailable"), from: again.to)
+        #expect(exchange.take().map(\.start) == ["ACK"])
+        #expect(counts(exchange, 0).runsRefused == 0 && counts(exchange, 1).runsTakenOver == 0)
+        #expect(exchange.count(.runsFailed) == 1)
+    }
+
     @Test("a request that is no INVITE goes on too")
     func otherRequests() throws {
         let exchange = try caller(.call, options)

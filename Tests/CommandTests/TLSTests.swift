@@ -144,13 +144,15 @@ extension CommandTests {
                     ["basic-call", "--transport", "tls", "--calls", "20", "--no-report", "--tls-verify-clients"]
                         + Certificates.own() + Certificates.trusting(), in: folder
                 ) { _, target in
-                    let call = ["run", "basic-call", target, "--transport", "tls", "--calls", "20", "--no-report"]
-                    let without = try await carillon(call + Certificates.trusting())
+                    let call = ["run", "basic-call", target, "--transport", "tls", "--no-report"]
+                    // Each opens a connection anew, after a delay that grows.
+                    let without = try await carillon(call + ["--calls", "2"] + Certificates.trusting())
                     #expect(without.code != 0)
                     let text = without.out.split(whereSeparator: \.isWhitespace).joined(separator: " ")
                     #expect(text.contains("asked for a client certificate"), "\(without.out)")
                     #expect(text.contains("--tls-cert FILE"), "\(without.out)")
-                    let with = try await carillon(call + Certificates.trusting() + Certificates.own())
+                    let with = try await carillon(
+                        call + ["--calls", "20"] + Certificates.trusting() + Certificates.own())
                     #expect(with.code == 0, "\(with.out)")
                 }
                 #expect(outcome.out.contains("20 succeeded, 0 failed"), "\(outcome.out)")
@@ -234,6 +236,107 @@ extension CommandTests {
                 let counted = try #require(try record(in: folder, outcome)["counters"] as? [String: Int])
                 #expect(counted["tlsHandshakesFailed"]! >= 30 && counted["runsFailed"] == 0, "\(counted)")
                 #expect(counted["runsSucceeded"] == 300)
+            }
+        }
+
+        /// Half a record is nothing to read: whoever sends one and waits keeps nobody else waiting.
+        @Test func halfARecord() async throws {
+            try await inFolder { folder in
+                let script = folder.appendingPathComponent("half.py")
+                try """
+                import socket, ssl, sys, time
+                context = ssl.create_default_context(cafile=sys.argv[2])
+                context.check_hostname = False
+                host, port = sys.argv[1].split(":")
+                into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+                session = context.wrap_bio(into, out)
+                peer = socket.create_connection((host, int(port)))
+                while True:
+                    try:
+                        session.do_handshake()
+                        break
+                    except ssl.SSLWantReadError:
+                        peer.sendall(out.read())
+                        into.write(peer.recv(65536))
+                peer.sendall(out.read())
+                session.write(b"OPTIONS sip:a SIP/2.0\\r\\n" * 10)
+                record = out.read()
+                peer.sendall(record[:len(record) // 2])
+                print("half", flush=True)
+                time.sleep(60)
+                """.write(to: script, atomically: true, encoding: .utf8)
+                let outcome = try await serving(
+                    ["basic-call", "--transport", "tls", "--out", "record", "--trace", "off"] + Certificates.own(),
+                    in: folder
+                ) { server, target in
+                    let peer = Process()
+                    peer.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                    peer.arguments = ["python3", script.path, target, try Certificates.path("ca.pem")]
+                    let said = Pipe()
+                    peer.standardOutput = said
+                    try peer.run()
+                    defer { kill(peer.processIdentifier, SIGKILL) }
+                    #expect(String(decoding: said.fileHandleForReading.availableData, as: UTF8.self) == "half\n")
+                    let ended = try await carillon(
+                        ["run", "basic-call", target, "--transport", "tls", "--calls", "100", "--json", "--no-report"]
+                            + Certificates.trusting())
+                    #expect(try counters(ended.out)["runsSucceeded"] == 100, "\(ended.out)")
+                    server.signal(SIGINT)
+                }
+                let record = try record(in: folder, outcome)
+                let counted = try #require(record["counters"] as? [String: Int])
+                #expect(counted["runsSucceeded"] == 100)
+                // A worker that spun would have worked all the time.
+                #expect(counted["busyNanoseconds"]! * 2 < counted["wallNanoseconds"]!, "\(counted)")
+            }
+        }
+
+        /// What waits while TLS is agreed on, and is more than the kernel takes at once, leaves when that takes more.
+        @Test func muchWaitsForTheHandshake() async throws {
+            try await inFolder { folder in
+                let script = folder.appendingPathComponent("slow.py")
+                try """
+                import re, socket, ssl, sys, time
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(sys.argv[1], sys.argv[2])
+                listener = socket.socket()
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+                listener.bind(("127.0.0.1", 0))
+                listener.listen(5)
+                print(listener.getsockname()[1], flush=True)
+                peer, _ = listener.accept()
+                time.sleep(1.5)
+                peer = context.wrap_socket(peer, server_side=True)
+                kept = b""
+                while True:
+                    part = peer.recv(65536)
+                    if not part: break
+                    kept += part
+                    while b"\\r\\n\\r\\n" in kept:
+                        head, kept = kept.split(b"\\r\\n\\r\\n", 1)
+                        lines = [line for line in head.split(b"\\r\\n") if re.match(b"(Via|From|To|Call-ID|CSeq):", line)]
+                        lines = [line + b";tag=1" if line.startswith(b"To:") else line for line in lines]
+                        peer.sendall(b"\\r\\n".join([b"SIP/2.0 200 OK"] + lines + [b"Content-Length: 0", b"", b""]))
+                """.write(to: script, atomically: true, encoding: .utf8)
+                let peer = Process()
+                peer.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                peer.arguments = [
+                    "python3", script.path, try Certificates.path("good.pem"), try Certificates.path("good.key"),
+                ]
+                let said = Pipe()
+                peer.standardOutput = said
+                try peer.run()
+                defer { kill(peer.processIdentifier, SIGKILL) }
+                let port = String(decoding: said.fileHandleForReading.availableData, as: UTF8.self)
+                    .trimmingCharacters(in: .whitespacesAndNewlines)
+                let ended = try await carillon(
+                    [
+                        "run", "options-ping", "127.0.0.1:\(port)", "--transport", "tls", "--calls", "300",
+                        "--concurrency", "300", "--header", "X-Pad: \(String(repeating: "a", count: 3000))", "--json",
+                        "--no-report", "--t1", "500ms",
+                    ] + Certificates.trusting())
+                #expect(try counters(ended.out)["runsSucceeded"] == 300, "\(ended.error)")
             }
         }
 

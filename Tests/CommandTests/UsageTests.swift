@@ -34,6 +34,14 @@ extension CommandTests {
             Case("run", "basic-call", "--concurrency", "5", "--arrivals", "uniform", says: "--rate"),
             Case("run", "basic-call", "8.8.8.8", "--rate", "101/s", says: "--yes-load"),
             Case("run", "basic-call", "8.8.8.8", "--concurrency", "3", says: "--yes-load"),
+            // Phases.
+            Case("run", "basic-call", "--before", "add-binding:none", says: "is no number of runs"),
+            Case("run", "basic-call", "--before", "add-binding:5@fast", says: "5000/s"),
+            Case("run", "basic-call", "--before", ":5", says: "names no scenario"),
+            Case("run", "basic-call", "--after", "add-bindin", says: "did you mean add-binding"),
+            Case("run", "basic-call", "--before-may-fail", says: "none is given"),
+            Case("run", "basic-call", "8.8.8.8", "--before", "add-binding:500@200/s", says: "--yes-load"),
+            Case("run", "basic-call", "--before", "add-binding", "--set", "colour=red", says: "it has hold (0s)"),
             // Scenario.
             Case("run", "basic-call", "--set", "colour=red", says: "it has hold (0s)"),
             Case("run", "basic-call", "--set", "hold", says: "name=value"),
@@ -73,6 +81,7 @@ extension CommandTests {
                 "run", "basic-call", "sip:127.0.0.1;transport=udp", "sip:127.0.0.2;transport=tcp", says: "one transport"
             ),
             Case("run", "basic-call", "127.0.0.1", "[::1]:5060", says: "is IPv4, and the target"),
+            Case("run", "basic-call", "sips:127.0.0.1", "127.0.0.2", says: "sips:"),
             Case("run", "basic-call", "127.0.0.1", "127.0.0.2", "--proxy", "127.0.0.3", says: "one TARGET"),
             Case("run", "basic-call", "127.0.0.1", "--dns-server", "dns.example.com", says: "address, not a name"),
             Case("run", "basic-call", "127.0.0.1", "--failover", "off", "--avoid", "3s", says: "contradict"),
@@ -101,6 +110,9 @@ extension CommandTests {
             Case("run", "basic-call", "--sources", "127.0.0.9", "--local", "127.0.0.1", says: "0.0.0.0:5060"),
             Case("run", "basic-call", "--sources", "127.0.0.9", "--interface", "lo", says: "both say"),
             Case("run", "basic-call", "--sources", "127.0.0.9", "--advertise", "a.example", says: "contradict"),
+            Case(
+                "run", "basic-call", "127.0.0.1:5060", "--sources", "127.0.0.9", "--large", "tcp",
+                says: "--large tcp"),
             Case(
                 "run", "basic-call", "127.0.0.1:5060", "--sources", "127.0.0.9", "--transport", "tcp",
                 says: "--connections per-call"),

@@ -58,6 +58,7 @@ struct SIPCapture {
     /// A filter for what goes to the ports or comes from them: the capture's own markers go elsewhere, and tshark may take them for
     /// whatever usually has that port.
     var isOfPorts: String {
+        guard !ports.isEmpty else { return "frame" }
         let set = ports.map(String.init).joined(separator: ", ")
         return "(udp.port in {\(set)} || tcp.port in {\(set)})"
     }
