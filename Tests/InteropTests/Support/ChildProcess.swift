@@ -89,8 +89,12 @@ final class ChildProcess: Sendable {
 
     /// The end of what it wrote, for an error message.
     var lastWords: String {
-        let said = errors.isEmpty ? output : errors
-        return said.split(separator: "\n").suffix(8).joined(separator: "\n")
+        let said = (errors.isEmpty ? output : errors).split(separator: "\n")
+        // Of a crash the end is registers: what matters stands above them.
+        if let crash = said.firstIndex(where: { $0.contains("Fatal error") || $0.contains("Program crashed") }) {
+            return said[crash...].prefix(40).joined(separator: "\n")
+        }
+        return said.suffix(8).joined(separator: "\n")
     }
 
     /// The exit status once it ends by itself. After `limit` it is killed and the wait throws.
