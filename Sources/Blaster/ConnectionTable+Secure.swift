@@ -163,7 +163,7 @@ extension ConnectionTable {
             close(place, errno: ETIMEDOUT, tells: false, now: now)
         } else {
             abandon(
-                place, errno: FailureReport.firstTLSError + 50,
+                place, errno: FailureReport.handshakeTimeout,
                 words:
                     "TLS: the handshake has not ended after \(options.patience / 1000) s; does the server speak TLS on this port?",
                 now: now)

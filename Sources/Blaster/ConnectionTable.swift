@@ -383,7 +383,7 @@ struct ConnectionTable: ~Copyable {
             counters.tlsHandshakesFailed &+= 1
             notices.append(
                 ConnectionNotice(
-                    flow: .datagram, event: .writable, errno: FailureReport.firstTLSError,
+                    flow: .datagram, event: .writable, errno: FailureReport.noCertificate,
                     words: "TLS: a peer opened a connection to us, and there is no certificate to answer with: "
                         + "--tls-cert FILE and --tls-key FILE"))
             close(place, errno: ECONNABORTED, tells: false, now: now)

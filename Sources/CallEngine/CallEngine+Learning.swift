@@ -47,7 +47,7 @@ extension CallEngine {
         }
         var targetText = UnsafeRawBufferPointer(start: base + Int(target.offset), count: Int(target.length))
         guard scanner.index.has(.recordRoute) else {
-            judgeSecurity()
+            judgeSecurity(base, reversed, &targetText, &next)
             return (targetText, .init(start: nil, count: 0), next)
         }
         var count = 0
@@ -67,14 +67,18 @@ extension CallEngine {
             number = found &+ 1
         }
         guard count > 0 else {
-            judgeSecurity()
+            judgeSecurity(base, reversed, &targetText, &next)
             return (targetText, .init(start: nil, count: 0), next)
         }
         let first = routeRanges[reversed ? count &- 1 : 0]
         let view = URIView(base, first)
         next = view.address()
         pathTransport = view.transport
-        judgeSecurity()
+        if leadsToTLS {
+            pathFault = .secure
+            // To whom the message came from, and not to a port that expects TLS.
+            next = nil
+        }
         var out = OctetWriter(textScratch)
         func write(_ route: OctetRange, _ out: inout OctetWriter) {
             guard out.count &+ Int(route.length) < Self.longestRoutes else {
@@ -92,7 +96,7 @@ extension CallEngine {
             write(target, &out)
             targetText = UnsafeRawBufferPointer(start: base + Int(first.offset), count: Int(first.length))
         }
-        if isCut, pathFault != .contact { pathFault = .routes }
+        if isCut, pathFault == .none || pathFault == .noContact { pathFault = .routes }
         return (targetText, UnsafeRawBufferPointer(start: textScratch, count: out.count), next)
     }
 
@@ -136,10 +140,24 @@ extension CallEngine {
         dialog.pointee.flow = flow(towards: path.next).index
     }
 
-    /// What is to go over TLS must not leave in clear (RFC 3261 §26.2.2).
+    /// The next hop wants TLS, and the run does not speak it.
+    private var leadsToTLS: Bool {
+        pathTransport == .tls && !settings.transports.contains(.tls) && pathFault == .none
+    }
+
+    /// What is to go over TLS must not leave in clear (RFC 3261 §26.2.2): a Contact that leads there is no target, and what ends the call goes
+    /// where the request went or came from.
     @inline(__always)
-    private mutating func judgeSecurity() {
-        if pathTransport == .tls, !settings.transports.contains(.tls), pathFault == .none { pathFault = .secure }
+    private mutating func judgeSecurity(
+        _ base: UnsafeRawPointer, _ reversed: Bool, _ target: inout UnsafeRawBufferPointer,
+        _ next: inout TransportAddress?
+    ) {
+        guard leadsToTLS else { return }
+        pathFault = .secure
+        let identity = NameAddress(base, reversed ? scanner.index.to : scanner.index.from).uri
+        target = UnsafeRawBufferPointer(start: base + Int(identity.offset), count: Int(identity.length))
+        next = reversed && !targets.picks ? flows.address(targetFlow) : source
+        pathTransport = nil
     }
 
     /// A 2xx to an INVITE came whose path is not what it should be: a Contact that leads nowhere and a route set that would be

@@ -1,10 +1,14 @@
 import Glibc
 
 /// No address space, or more locked down than we need: what was wanted, how much, and the system's reason.
-struct RegionUnavailable: Error {
+struct RegionUnavailable: Error, CustomStringConvertible {
     let purpose: StaticString
     let octets: Int
     let errno: Int32
+
+    var description: String {
+        "no address space for \(purpose), \(octets) octets: \(String(cString: strerror(errno))) (ulimit -v sets its limit)"
+    }
 }
 
 /// A private anonymous mapping of a stated maximum size whose pages become resident as they are first written. Zeroed.

@@ -251,9 +251,7 @@ public struct ScenarioRun: Sendable {
                         return engine
                     } catch {
                         // Address space is all an engine asks for; without it nothing can go on.
-                        let text = "carillon: error: \(error)\n"
-                        _ = text.withCString { write(2, $0, strlen($0)) }
-                        exit(ExitCode.environment.rawValue)
+                        giveUp("\(error)")
                     }
                 },
                 finishEngine: { worker, engine in

@@ -88,6 +88,9 @@ public struct FailureReport {
     public static let longestText = 512
     /// From here on an errno of `FailureEvidence.transport` is none of the system's, but says that there is no TLS and why.
     public static let firstTLSError: Int32 = 500
+    /// Beyond those of `TLSFailure.Kind`: a handshake without end, and a peer's that nobody here has a certificate for.
+    public static let handshakeTimeout = firstTLSError + 50
+    public static let noCertificate = firstTLSError + 51
 
     /// The arrival's place in the whole plan.
     public var run: UInt64

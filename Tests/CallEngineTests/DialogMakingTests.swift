@@ -60,7 +60,11 @@ struct DialogMakingTests {
     func leadsToTLS(contact: String) throws {
         let (exchange, invite) = try started()
         exchange.hear(invite.response("200 OK", "Contact: \(contact)"))
-        if let bye = exchange.take().last { exchange.hear(bye.response("200 OK")) }
+        let sent = exchange.take()
+        // Nothing goes in clear to where TLS was wanted.
+        #expect(sent.map(\.start) == ["ACK", "BYE"])
+        #expect(sent.allSatisfy { $0.requestURI == invite.requestURI && $0.to == Exchange.peer })
+        if let bye = sent.last { exchange.hear(bye.response("200 OK")) }
         let record = exchange.record()
         #expect(record[.runsFailed] == 1)
         let group = try #require(record.failureGroups.first)

@@ -36,6 +36,33 @@ extension CommandTests {
             }
         }
 
+        private func json(_ arguments: [String]) async throws -> [String: Any] {
+            let run = try await carillon(["run"] + arguments + ["--json", "--no-report"])
+            return try #require(
+                try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any], "\(run.error)")
+        }
+
+        /// RFC 6076 §4: an attempt that was redirected is one, and what follows it is its last word.
+        @Test("A redirected call is one attempt") func redirectedOnce() async throws {
+            let record = try await json(["redirected-call", "--calls", "5"])
+            let figures = try #require(record["figures"] as? [String: Any])
+            for name in ["sessionEstablishmentRatio", "sessionCompletionRatio"] {
+                let ratio = try #require(figures[name] as? [String: Any])
+                #expect(ratio["numerator"] as? Int == 5 && ratio["denominator"] as? Int == 5, "\(name): \(ratio)")
+            }
+            #expect((record["counters"] as? [String: Int])?["sessionAttempts"] == 5)
+        }
+
+        @Test("Of several registrations in a run the first is counted from due time")
+        func dueOnce() async throws {
+            let record = try await json(["register", "--calls", "3", "--hold", "10ms"])
+            let delays = try #require(record["delays"] as? [[String: Any]])
+            func samples(_ name: String) -> Int? {
+                delays.first { $0["name"] as? String == name }?["samples"] as? Int
+            }
+            #expect(samples("registrationRequestDelay") == 6 && samples("registrationRequestDelayFromDue") == 3)
+        }
+
         @Test("Nothing said is one call, into a folder of its own below the current one")
         func oneCall() async throws {
             try await inFolder { folder in

@@ -67,6 +67,11 @@ extension CommandTests {
             Case("run", "basic-call", "--advertise", "[::1]:5060", says: "without a port"),
             Case("run", "basic-call", "--advertise", "[::x]", says: "in brackets"),
             Case("run", "basic-call", "sips:bob@127.0.0.1;transport=udp", says: "sips: goes over TLS"),
+            Case(
+                "run", "basic-call", "sips:bob@example.com", "--proxy", "sip:127.0.0.1;transport=tcp",
+                says: "sips:bob@example.com"),
+            Case("run", "basic-call", "sip:bob@127.0.0.1;user=phone", says: "transport alone is used"),
+            Case("run", "basic-call", "register", says: "register is a scenario"),
             Case("run", "basic-call", "sip:bob@127.0.0.1;transport=sctp", says: "SCTP is not spoken here"),
             Case("run", "basic-call", "tel:+4930123", says: "names no host"),
             Case("run", "basic-call", "127.0.0.1:70000", says: "1 to 65535"),

@@ -91,6 +91,14 @@ struct ServedResolutionTests {
         #expect(texts(try resolve("plain.test", nil, .tls, with: resolver)) == ["192.0.2.1:5061"])
     }
 
+    /// A wildcard alias answers every question, that for SRV records too, and none of its answers is one.
+    @Test func anAliasWithoutSRVRecordsIsNoAnswer() throws {
+        let server = try NameServer([
+            "host-record=www.wild.test,192.0.2.1", "host-record=wild.test,192.0.2.2", "cname=*.wild.test,www.wild.test",
+        ])
+        #expect(texts(try resolve("wild.test", with: resolver(server.port))) == ["192.0.2.2:5060"])
+    }
+
     @Test func eachTransportHasRecordsOfItsOwn() throws {
         let server = try NameServer([
             "host-record=a.test,192.0.2.1", "host-record=corp.test,192.0.2.99",

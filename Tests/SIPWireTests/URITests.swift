@@ -18,6 +18,18 @@ struct URITests {
         #expect(uri.parameter("maddr") == nil)
     }
 
+    /// RFC 3261 §19.1.1, §19.1.2.
+    @Test(arguments: [
+        ("sip:u@192.0.2.1", "192.0.2.1:5060"), ("sips:u@192.0.2.1", "192.0.2.1:5061"),
+        ("sip:u@192.0.2.1;transport=tls", "192.0.2.1:5061"), ("sip:u@192.0.2.1:5070;maddr=192.0.2.9", "192.0.2.9:5070"),
+        ("sip:u@host.test;maddr=192.0.2.9;transport=tls", "192.0.2.9:5061"),
+        ("sip:u@192.0.2.1;maddr=group.test", "192.0.2.1:5060"),
+    ])
+    func addresses(_ text: String, _ address: String) {
+        let octets = Octets(text)
+        #expect(URIView(octets.base, octets.whole).address()?.text == address)
+    }
+
     @Test(arguments: [
         ("sips:[2001:db8::1]:5061;lr", "[2001:db8::1]", 5061, true), ("SIP:h", "h", 0, true),
         ("sip:u@h:0", "h", 0, false), ("sip:u@h:65536", "h", 0, false), ("sip:u@h:", "h", 0, false),
