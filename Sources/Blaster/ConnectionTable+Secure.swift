@@ -229,6 +229,7 @@ extension ConnectionTable {
     private mutating func putSecure(_ place: UInt32, _ count: Int, _ octets: Int) -> StreamOutcome {
         var start = pieces[0].octets!
         if count > 1 {
+            precondition(octets <= TLSDesk.gathered, "more octets for one write under TLS than its place holds")
             var filled = 0
             for number in 0..<count {
                 memcpy(tls!.pointee.scratch + filled, pieces[number].octets, pieces[number].length)

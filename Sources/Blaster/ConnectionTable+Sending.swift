@@ -82,13 +82,13 @@ extension ConnectionTable {
             while end != Connection.none {
                 let entry = entries[Int(end)]
                 if entry.length == 0 { break }
+                // A session copies its pieces into one place of so many octets.
+                if isSecure, count > 0, length &+ entry.length > TLSDesk.gathered { break }
                 let start = octets + entry.offset
                 if count > 0, pieces[count &- 1].octets + pieces[count &- 1].length == start {
                     pieces[count &- 1].length &+= entry.length
                 } else {
-                    guard count < Int(CLX_MOST_PIECES), !isSecure || length &+ entry.length <= TLSDesk.gathered else {
-                        break
-                    }
+                    guard count < Int(CLX_MOST_PIECES) else { break }
                     pieces[count] = clx_piece(octets: start, length: entry.length)
                     count &+= 1
                 }

@@ -180,6 +180,53 @@ extension CommandTests {
             }
         }
 
+        /// A client that was stopped for a while says all at once what fell due meanwhile: more for each of two connections, and for
+        /// the server's answers, than one write under TLS gathers, in pieces that lie apart.
+        @Test func aBurstForTwoConnections() async throws {
+            try await inFolder { folder in
+                try """
+                import ScenarioDSL
+                let burst = Scenario("burst") {
+                    Party("alice") {
+                        Send(.options)
+                        Expect(200)
+                        Pause(.seconds(3))
+                        Send(.message) { Body("text/plain", "\(String(repeating: "first ", count: 100))") }
+                        Send(.message) { Body("text/plain", "\(String(repeating: "second ", count: 150))") }
+                        Expect(200)
+                        Expect(200)
+                    }
+                    Party("bob", .answers) {
+                        Expect(.options)
+                        Send(200)
+                        Expect(.message)
+                        Send(200)
+                        Expect(.message)
+                        Send(200)
+                    }
+                }
+                """.write(to: folder.appendingPathComponent("burst.swift"), atomically: true, encoding: .utf8)
+                let outcome = try await serving(
+                    ["burst.swift", "--transport", "tls", "--no-report", "--trace", "off"] + Certificates.own(),
+                    in: folder
+                ) { server, target in
+                    let caller = try Command(
+                        [
+                            "run", "burst.swift", target, "--transport", "tls", "--connections", "2", "--concurrency",
+                            "1500", "--calls", "1500", "--no-report", "--trace", "off",
+                        ] + Certificates.trusting(), in: folder)
+                    try await until("the pauses to have begun") { caller.out.contains(" 1500 live") }
+                    caller.signal(SIGSTOP)
+                    try await Task.sleep(for: .seconds(3))
+                    caller.signal(SIGCONT)
+                    let ended = try await caller.end()
+                    #expect(ended.out.contains("1,500 succeeded, 0 failed"), "\(ended.out)\(ended.error)")
+                    server.signal(SIGINT)
+                }
+                #expect(outcome.out.contains("1,500 succeeded, 0 failed"), "\(outcome.out)\(outcome.error)")
+            }
+        }
+
         /// Whoever answers over all three has TLS at the next port.
         @Test func besideUDPAndTCP() async throws {
             try await inFolder { folder in
