@@ -24,7 +24,7 @@ extension CompilerMessages {
         if let sentence = aboutLetters(message) { return ours(sentence, certain: true) }
         if let name = text.match(/cannot find (?:type )?'(\w+)' in scope/) { return ours(unknownName(name, message)) }
         if let names = twoGroups(text, /type '([\w.]+)\??' has no member '(\w+)'/) {
-            return ours(unknownMember(names.1, of: names.0, text))
+            return ours(unknownMember(names.1, of: names.0, message))
         }
         if let sentence = aboutArguments(message) ?? aboutValues(message) ?? aboutDeclarations(message) {
             return ours(sentence)
@@ -59,8 +59,8 @@ extension CompilerMessages {
         return "there is no '\(name)' here: a text stands in quotes, \"\(name)\"; a name is declared by a `let`"
     }
 
-    private func unknownMember(_ name: String, of type: String, _ text: String) -> String {
-        let near = text.match(/did you mean '(\w+)'\?/) ?? nearest(to: name, among: WordUse.members)
+    private func unknownMember(_ name: String, of type: String, _ message: CompilerMessage) -> String {
+        let near = message.text.match(/did you mean '(\w+)'\?/) ?? nearest(to: name, among: WordUse.members)
         let meant = near.map { "; did you mean '.\($0)'?" } ?? ""
         switch type {
         case "Message":
@@ -85,7 +85,13 @@ extension CompilerMessages {
         case "Presence": return "a message is .required or .optional, not '.\(name)'"
         case "Ownership":
             return "a raw message owns .branch, .cseq, .tags or .everything, not '.\(name)'"
-        case "Int", "Double", "String": return "a ',' is missing before '.\(name)': arguments are separated by commas"
+        case "Int", "Double", "String":
+            if source.startsArgument(line: message.line, column: message.column) {
+                let callee = source.callee(line: message.line, column: message.column)
+                let use = callee.flatMap { WordUse.examples[$0] }.map { ": write \($0)" } ?? ""
+                return "\(type == "String" ? "a text in quotes" : "a number") stands here, not '.\(name)'\(use)"
+            }
+            return "a ',' is missing before '.\(name)': arguments are separated by commas"
         default: return "there is no '.\(name)' here\(meant)"
         }
     }

@@ -84,6 +84,13 @@ struct SourceText {
         String(line(number).dropFirst(column - 1).prefix { $0.isLetter })
     }
 
+    /// Whether a member with a leading dot, whose name or dot this is, begins an argument.
+    func startsArgument(line number: Int, column: Int) -> Bool {
+        guard number >= 1, number <= code.count, column >= 1, column <= code[number - 1].count else { return false }
+        let before = code[number - 1].prefix(column - 1).reversed().drop { $0 == "." || $0 == " " }
+        return before.first.map { "(,:".contains($0) } ?? false
+    }
+
     /// More `(` than `)` on this line, strings and comments not counted.
     func lacksRoundBracket(_ number: Int) -> Bool {
         guard number >= 1, number <= code.count else { return false }

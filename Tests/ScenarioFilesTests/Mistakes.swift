@@ -184,6 +184,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "arguments in disorder", "within: .minutes(5))", "within: .minutes(5), .optional)",
             says: "arguments have an order", "Expect("),
+        Mistake(
+            "a media type as a member", #"Header("Subject", "lunch")"#, #"Body(.text, "lunch")"#,
+            says: "a text in quotes stands here, not '.text'", "Body("),
         Mistake("comma forgotten", "180, .optional", "180 .optional", says: "',' is missing"),
         Mistake("argument forgotten", #""Subject", "lunch""#, #""Subject""#, says: "Header(\"Subject\", \"lunch\")"),
         Mistake("round bracket forgotten", ".minutes(5))", ".minutes(5)", says: "')' is missing"),
