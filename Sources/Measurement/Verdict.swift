@@ -17,8 +17,8 @@ public struct Verdict: Sendable, Hashable, Codable {
     }
 
     public enum Kind: String, Sendable, Hashable, Codable {
-        case lateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked, exhausted,
-            unreachable, nothingRan
+        case lateness, timerLateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked
+        case exhausted, unreachable, nothingRan
         case aborted, withoutRow, feedChanged
     }
 
@@ -95,6 +95,15 @@ public struct Verdict: Sendable, Hashable, Codable {
                     + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", ")))
         }
 
+        // No more than suspect: in a closed loop that fills the machine timers wait for the messages before them by design.
+        if let lateness = record.delay(.timerLateness)?.nanoseconds(atPercentile: 99),
+            lateness > Limits.invalidLatenessNanoseconds
+        {
+            add(
+                .suspect, .timerLateness,
+                "timer lateness p99 is \(durationText(lateness)) (limit 50 ms): pauses and retransmissions came that much late"
+            )
+        }
         if let late = Self.lateReceiving(record) { add(late.level, .receiveLateness, late.text) }
 
         let overflows = record[.receiveOverflows]

@@ -203,6 +203,21 @@ import Testing
         }
     }
 
+    @Test(
+        "Timers that fire late are told; nobody is INVALID for them",
+        arguments: [
+            (.poisson, 49_000_000, .valid), (.poisson, 51_000_000, .suspect), (.closed, 1_500_000_000, .suspect),
+        ] as [(PlannedLoad.Arrivals, Int64, Verdict.Level)])
+    func lateTimers(arrivals: PlannedLoad.Arrivals, lateness: Int64, level: Verdict.Level) {
+        let verdict = recordRun(arrivals: arrivals) { recorder in
+            countGoodCalls(1_000, in: &recorder)
+            for _ in 0..<100 { recorder.record(.timerLateness, nanoseconds: lateness, count: 1) }
+        }.verdict
+        #expect(verdict.level == level)
+        #expect(verdict.reasons.map(\.kind) == (level == .valid ? [] : [.timerLateness]))
+        #expect(verdict.sentence.contains("pauses and retransmissions came that much late") == (level == .suspect))
+    }
+
     /// The answering side stands still for a second. What came meanwhile is read in a few batches, the oldest first.
     @Test(
         "A second in which nothing was answered shows, in a short run and in a long one",
