@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// A UDP socket on loopback.
@@ -31,8 +32,37 @@ final class Peer {
 
     deinit { close(descriptor) }
 
+    /// Answers all that comes, repeated or not, on a thread of its own until it is cancelled.
+    func answering(_ answer: @escaping @Sendable (String) -> String?) -> Answering {
+        let answering = Answering()
+        Thread.detachNewThread { [descriptor] in
+            var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            while !answering.isEnded.load(ordering: .relaxed) {
+                if poll(&waited, 1, 20) == 1 { _ = Self.take(from: descriptor, answer) }
+            }
+            answering.ended.signal()
+        }
+        return answering
+    }
+
+    final class Answering: Sendable {
+        fileprivate let isEnded = Atomic(false)
+        fileprivate let ended = DispatchSemaphore(value: 0)
+
+        /// Returns once nobody reads the socket any more: its descriptor may be another's soon.
+        func cancel() {
+            isEnded.store(true, ordering: .relaxed)
+            ended.wait()
+        }
+    }
+
     /// The next message, answered with what `answer` makes of it.
     func receive(answer: (String) -> String? = { _ in nil }) throws -> String {
+        let taken = Self.take(from: descriptor, answer)
+        return try #require(taken, "nothing came within 20 s")
+    }
+
+    private static func take(from descriptor: Int32, _ answer: (String) -> String?) -> String? {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         var source = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -41,7 +71,7 @@ final class Peer {
                 recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length)
             }
         }
-        try #require(count > 0, "nothing came within 20 s")
+        guard count > 0 else { return nil }
         let text = String(decoding: buffer[0..<count], as: UTF8.self)
         if let response = answer(text) {
             var octets = Array(response.utf8)

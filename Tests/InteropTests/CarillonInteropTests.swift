@@ -161,10 +161,10 @@ struct CarillonInteropTests {
             #expect(try record.total("runsStarted") == calls)
             let traces = SIPCapture(
                 file: record.folder.appendingPathComponent("failed.pcapng"), ports: [proxyPort, ours])
-            #expect(try await traces.malformed().isEmpty)
-            let counts = try await traces.counts()
-            #expect(counts["INVITE"] == calls && counts["404 INVITE"] == calls && counts["ACK"] == calls)
-            #expect(try await traces.callIdentifiers().count == calls)
+            let wire = try await WireAccount(traces)
+            #expect(wire.malformed.isEmpty, "\(wire.malformed)")
+            for kind in ["INVITE", "404 INVITE", "ACK"] { #expect(wire.counts()[kind] == calls, "\(wire.counts())") }
+            #expect(wire.callIDs.count == calls)
         }
     }
 

@@ -28,13 +28,21 @@ struct TLSInteropTests {
     /// secrets that our ends wrote.
     @Test(.enabled(if: WireCapture.isPossible, "needs tshark and root"), arguments: ["one", "per-call"])
     func throughARecordRoutingProxy(connections: String) async throws {
+        for attempt in 1...3 {
+            guard try await callsThroughProxy(connections: connections, isLast: attempt == 3) else { return }
+        }
+    }
+
+    /// - Returns: whether the proxy has crashed, which is nothing that the calls could be blamed for: the TLS module of Debian's Kamailio
+    ///   shares memory of OpenSSL 3 between its processes.
+    private func callsThroughProxy(connections: String, isLast: Bool) async throws -> Bool {
         try await withProcesses { start in
             let port = try UDPPorts.free(), proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
             let capture = try await WireCapture(ports: [port, proxyPort], start)
             let keys = FileManager.default.temporaryDirectory.appendingPathComponent(
                 "carillon-keys-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: keys) }
-            _ = start(try await Kamailio.secureProxy(on: proxyPort, to: port))
+            let proxy = start(try await Kamailio.secureProxy(on: proxyPort, to: port))
             let callee = start(
                 try await listening(
                     try ChildProcess(
@@ -53,6 +61,8 @@ struct TLSInteropTests {
                         "127.0.0.1:\(proxyPort)", "--local", "127.0.0.1:\(ours)", "--rate", "50/s", "--calls", "500",
                         "--seed", "7", "--domain", "example.test", "--connections", connections, "--out", "record",
                     ] + TestCertificate.options()))
+            _ = try await caller.exit(within: .seconds(100))
+            if !isLast, proxy.exitStatus != nil { return true }
             let (record, calls, lost) = try await mostSucceeded(caller, mayLose: connections == "one" ? 0 : 2)
             #expect(try record.total("tlsHandshakes") == (connections == "one" ? 1 : calls) || lost > 0)
             // Kamailio remembers sessions: all but the first few take one up again.
@@ -62,12 +72,15 @@ struct TLSInteropTests {
             #expect(try answered.total("tlsHandshakes") >= 1)
             var seen = try await capture.stop()
             seen.keys = keys
-            #expect(try await seen.malformed().isEmpty)
-            guard lost == 0 else { return }
+            let wire = try await WireAccount(seen)
+            #expect(wire.malformed.isEmpty, "\(wire.malformed)")
+            guard lost == 0 else { return false }
             // Each message twice: before the proxy and behind it; the 100 is the proxy's own.
-            let counts = try await seen.secureCounts()
-            for kind in ["INVITE", "ACK", "BYE", "180"] { #expect(counts[kind] == 2 * calls, "\(kind): \(counts)") }
-            #expect(counts["200"] == 4 * calls, "\(counts)")
+            let counts = wire.counts()
+            for kind in ["INVITE", "ACK", "BYE", "180 INVITE", "200 INVITE", "200 BYE"] {
+                #expect(counts[kind] == 2 * calls, "\(kind): \(counts)")
+            }
+            return false
         }
     }
 

@@ -92,7 +92,8 @@ final class ChildProcess: Sendable {
         let said = (errors.isEmpty ? output : errors).split(separator: "\n")
         // Of a crash the end is registers: what matters stands above them.
         if let crash = said.firstIndex(where: { $0.contains("Fatal error") || $0.contains("Program crashed") }) {
-            return said[crash...].prefix(40).joined(separator: "\n")
+            // What the C library finds wrong it says first.
+            return said[max(said.startIndex, crash - 3)...].prefix(40).joined(separator: "\n")
         }
         return said.suffix(8).joined(separator: "\n")
     }

@@ -233,15 +233,16 @@ func listening(_ process: ChildProcess, on port: UInt16, forStreams: Bool = fals
 }
 
 /// Runs `body` and then discards every process that it noted, whether it threw or not.
-func withProcesses(_ body: (ProcessSet) async throws -> Void) async throws {
+func withProcesses<Result>(_ body: (ProcessSet) async throws -> Result) async throws -> Result {
     let processes = ProcessSet()
     do {
-        try await body(processes)
+        let result = try await body(processes)
+        await processes.discardAll()
+        return result
     } catch {
         await processes.discardAll()
         throw error
     }
-    await processes.discardAll()
 }
 
 /// The processes of one test, discarded in reverse order of their start.

@@ -91,28 +91,6 @@ struct SIPCapture {
         return counts
     }
 
-    /// Messages of streams, several of which may stand in one frame: requests by method, responses by status.
-    func streamCounts() async throws -> [String: Int] {
-        var counts: [String: Int] = [:]
-        for field in ["sip.Method", "sip.Status-Code"] {
-            for line in try await tshark(["-Y", "sip && tcp", "-T", "fields", "-E", "aggregator=,", "-e", field]) {
-                for value in line.split(separator: ",") { counts[String(value), default: 0] += 1 }
-            }
-        }
-        return counts
-    }
-
-    /// The same of what stands in TLS.
-    func secureCounts() async throws -> [String: Int] {
-        var counts: [String: Int] = [:]
-        for field in ["sip.Method", "sip.Status-Code"] {
-            for line in try await tshark(["-Y", "sip && tls", "-T", "fields", "-E", "aggregator=,", "-e", field]) {
-                for value in line.split(separator: ",") { counts[String(value), default: 0] += 1 }
-            }
-        }
-        return counts
-    }
-
     /// Where a message over UDP came from, and where it says that it did.
     struct Source {
         var source: String
