@@ -99,6 +99,8 @@ public enum Blaster {
                 throw .noThread(errno: error.errno)
             }
         }
+        let pages = PagesThread()
+        defer { pages?.end() }
         // Engines may take a while to lay out their tables; nobody starts before all are there.
         while shared.words.pointee.ready.load(ordering: .acquiring) < count { usleep(200) }
         onReady(addresses)

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,9 @@ void clx_event_clear(int event) {
   ssize_t ignored = read(event, &count, sizeof count);
   (void)ignored;
 }
+
+// On Linux a niceness is a thread's.
+int clx_set_niceness(int niceness) { return setpriority(PRIO_PROCESS, 0, niceness) ? -errno : 0; }
 
 int clx_set_timer_slack(uint64_t nanoseconds) {
   return prctl(PR_SET_TIMERSLACK, (unsigned long)nanoseconds, 0, 0, 0) ? -errno : 0;

@@ -147,6 +147,7 @@ struct LearnedArena: ~Copyable {
     private mutating func takeChunk(for size: Int) -> Bool {
         if chunksTaken == chunks { return false }
         chunksTaken &+= 1
+        region.isUsed(octets: (Int(chunksTaken) &+ 1) &<< Self.chunkShift)
         chunkClasses[Int(chunksTaken)] = UInt8(truncatingIfNeeded: size)
         nextFresh[size] = chunksTaken &<< UInt32(Self.chunkShift - 3)
         freshLeft[size] = UInt32(Self.chunk / Self.capacity(ofClass: size))

@@ -302,6 +302,11 @@ struct LingerTable: ~Copyable {
         } else {
             chunk = chunksTouched
             chunksTouched &+= 1
+            region.isUsed(octets: Int(chunksTouched) &* Self.chunkOctets)
+            // Half way to the next index: all of it is met at random as soon as it begins.
+            if count > index.lines &* Self.load / 2 {
+                indexRoom.isUsed(octets: indexUsed &+ index.lines &* 2 &* Self.wordsPerLine &* 8)
+            }
             assert(entries + (Int(chunk) + 1) * Self.chunkOctets <= UnsafeMutableRawPointer(directory))
         }
         let slot = Int((number &>> Self.chunkShift) & (directorySize &- 1))

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// No address space, or more locked down than we need: what was wanted, how much, and the system's reason.
 struct RegionUnavailable: Error, CustomStringConvertible {
@@ -15,8 +16,13 @@ struct RegionUnavailable: Error, CustomStringConvertible {
 ///
 /// Every big table of the engine stands in one, so that a maximum costs address space only and nothing ever moves.
 struct ReservedRegion: ~Copyable {
+    /// MADV_POPULATE_WRITE, not in the headers of older systems.
+    static let populateWrite: Int32 = 23
+
     let base: UnsafeMutableRawPointer
     let octets: Int
+    private let growth: GrowingRegion
+    private let used: UnsafeMutablePointer<Atomic<Int>>
 
     init(octets: Int, for purpose: StaticString) throws(RegionUnavailable) {
         precondition(octets > 0)
@@ -27,7 +33,14 @@ struct ReservedRegion: ~Copyable {
         }
         base = mapped
         self.octets = octets
+        growth = GrowingRegion(base: mapped, octets: octets)
+        used = growth.used
+        PagesAhead.add(growth)
     }
+
+    /// The owner has come so far from the start: what follows will be wanted soon.
+    @inline(__always)
+    func isUsed(octets: Int) { used.pointee.store(octets, ordering: .relaxed) }
 
     /// Asks for pages of 2 MiB: tables that are met at random cost a walk through the page tables at each access
     /// otherwise, in a virtual machine through two of them. Where the system has none, nothing changes.
@@ -36,8 +49,7 @@ struct ReservedRegion: ~Copyable {
     /// Makes the first octets resident now. Where the kernel cannot (before 5.14), they become so when first met.
     func populate(octets: Int) {
         let page = 4096
-        let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, not in the headers of older systems
-        _ = madvise(base, min((octets + page - 1) / page * page, self.octets), populateWrite)
+        _ = madvise(base, min((octets + page - 1) / page * page, self.octets), Self.populateWrite)
     }
 
     /// Gives whole pages of a stretch back; it reads as zeros from then on.
@@ -49,6 +61,7 @@ struct ReservedRegion: ~Copyable {
     }
 
     deinit {
+        PagesAhead.remove(growth)
         munmap(base, octets)
     }
 }

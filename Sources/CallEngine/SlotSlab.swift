@@ -47,6 +47,7 @@ struct SlotSlab: ~Copyable {
         } else if touched < capacity {
             slot = touched
             touched &+= 1
+            region.isUsed(octets: Int(touched) &* stride)
         } else {
             refused &+= 1
             return nil

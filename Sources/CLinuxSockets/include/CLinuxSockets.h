@@ -206,6 +206,8 @@ void clx_event_clear(int event);
 
 /// Makes the calling thread's sleeps end within `nanoseconds` of their time; the kernel's default is 50 microseconds.
 int clx_set_timer_slack(uint64_t nanoseconds);
+/// The calling thread's niceness, -20 to 19. Returns 0 or -errno.
+int clx_set_niceness(int niceness);
 /// Keeps the calling thread on one of the CPUs the process may use, the `index`-th modulo their number.
 int clx_pin_thread(unsigned index);
 /// Names the calling thread, at most 15 characters.

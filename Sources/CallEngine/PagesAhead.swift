@@ -1,0 +1,77 @@
+import Glibc
+import Synchronization
+
+/// Makes the pages of growing tables resident before their owners need them.
+///
+/// A page that is met for the first time costs its owner the time in which the kernel clears it, and in a virtual machine that in which the
+/// machine below finds one: up to milliseconds for 2 MiB. A table that doubles meets all of its new half at random within moments, which
+/// stops a worker for a tenth of a second while messages wait in the socket's buffer. So a thread beside the workers goes ahead of
+/// each table by what it has lately grown.
+///
+/// Tables say how far they have come (`GrowingRegion.isUsed`) when they take a chunk, never for a message.
+public enum PagesAhead {
+    private static let all = Mutex<[GrowingRegion]>([])
+    private static let hugePage = 2 << 20
+    /// Tables smaller than this are left alone: a short run costs no memory that it does not need.
+    private static let least = 1 << 20
+    /// The most that is made resident for one table at one look.
+    private static let mostAtOnce = 32 << 20
+
+    static func add(_ region: GrowingRegion) { all.withLock { $0.append(region) } }
+
+    /// To be called before the region is unmapped. Waits for a look that is under way.
+    static func remove(_ region: GrowingRegion) { all.withLock { $0.removeAll { $0 === region } } }
+
+    /// Looks once at every table. To be called again and again, by one thread, some tens of milliseconds apart.
+    public static func look() {
+        all.withLock { regions in
+            for region in regions { advance(region) }
+        }
+    }
+
+    private static func advance(_ region: GrowingRegion) {
+        let used = region.used.pointee.load(ordering: .relaxed)
+        let growth = used - region.lastUsed
+        region.lastUsed = used
+        guard growth > 0, used >= least else { return }
+        // What eight more looks would need.
+        let wanted = min(used + growth * 8, region.octets)
+        let from = max(region.resident, used)
+        guard wanted > from else { return }
+        let first = (region.base + UInt(from)) / UInt(hugePage) * UInt(hugePage)
+        let past = min(
+            (region.base + UInt(min(wanted, from + mostAtOnce)) + UInt(hugePage) - 1) / UInt(hugePage) * UInt(hugePage),
+            region.base + UInt(region.octets))
+        var place = max(first, region.base)
+        while place < past {
+            let end = min((place / UInt(hugePage) + 1) * UInt(hugePage), past)
+            // From Linux 5.14 on; before, pages become resident when they are met.
+            _ = madvise(UnsafeMutableRawPointer(bitPattern: place), Int(end - place), ReservedRegion.populateWrite)
+            place = end
+        }
+        region.resident = Int(past - region.base)
+    }
+}
+
+/// A region that is used from its start on, and grows.
+final class GrowingRegion: @unchecked Sendable {
+    let base: UInt
+    let octets: Int
+    /// Octets in use, or soon to be: the owner's word.
+    let used: UnsafeMutablePointer<Atomic<Int>>
+    // Of the thread that looks.
+    fileprivate var lastUsed = 0
+    fileprivate var resident = 0
+
+    init(base: UnsafeMutableRawPointer, octets: Int) {
+        self.base = UInt(bitPattern: base)
+        self.octets = octets
+        used = .allocate(capacity: 1)
+        used.initialize(to: Atomic(0))
+    }
+
+    deinit {
+        used.deinitialize(count: 1)
+        used.deallocate()
+    }
+}
