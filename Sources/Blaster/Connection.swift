@@ -33,6 +33,8 @@ struct Connection: ~Copyable {
     var isFull = false
     /// A ping of ours awaits its pong.
     var awaitsPong = false
+    /// Messages in its queue since before it stood.
+    var waiting: UInt32 = 0
     /// Times in a row that it could not be opened or brought nothing.
     var failures: UInt8 = 0
     /// Reused places have another generation.

@@ -184,6 +184,7 @@ extension ConnectionTable {
                 drop(entry, ENOBUFS)
                 continue
             }
+            if connection.pointee.state != .open { connection.pointee.waiting &+= 1 }
         }
         if !connection.pointee.isFull, connection.pointee.queue.octets > options.sendQueue / 2 {
             connection.pointee.isFull = true
@@ -204,6 +205,7 @@ extension ConnectionTable {
     /// The kernel takes octets again, or the connection stands now: the queue goes.
     mutating func drain(_ place: UInt32, now: Int64) {
         let connection = connections + Int(place)
+        connection.pointee.waiting = 0
         while !connection.pointee.queue.isEmpty {
             let count = queues.pieces(
                 of: connection.pointee.queue, into: pieces,

@@ -163,6 +163,21 @@ struct ConnectionTable: ~Copyable {
         return false
     }
 
+    /// Messages that wait for a connection to stand.
+    var waiting: UInt64 {
+        var count: UInt64 = 0
+        for place in 0..<Int(touched) { count &+= UInt64(connections[place].waiting) }
+        return count
+    }
+
+    /// What waits for a connection that has not stood goes with it.
+    private mutating func clearQueue(_ place: UInt32) {
+        let connection = connections + Int(place)
+        counters.messagesUnsent &+= UInt64(connection.pointee.waiting)
+        connection.pointee.waiting = 0
+        queues.clear(&connection.pointee.queue)
+    }
+
     /// Connections of ours that are being set up.
     var unfinished: UInt64 {
         var count: UInt64 = 0
@@ -196,7 +211,9 @@ struct ConnectionTable: ~Copyable {
     private mutating func reclaim() -> UInt32? {
         for place in 0..<touched {
             let connection = connections + Int(place)
-            guard connection.pointee.state == .idle, connection.pointee.queue.isEmpty else { continue }
+            guard connection.pointee.state == .idle, connection.pointee.queue.isEmpty,
+                connection.pointee.firstEntry == Connection.none  // it has something to send in this round
+            else { continue }
             forget(place)
             return takePlace()
         }
@@ -219,7 +236,7 @@ struct ConnectionTable: ~Copyable {
             placeOfCall[Int(flow.callSlot)] = 0
         }
         if flow == lastFlow { lastFlow = Flow(index: .max) }
-        queues.clear(&connections[Int(place)].queue)
+        clearQueue(place)
         givePlace(place)
     }
 
@@ -329,7 +346,7 @@ struct ConnectionTable: ~Copyable {
     /// A lane whose connection has failed: it may be opened again after a delay that grows.
     private mutating func retire(_ place: UInt32, now: Int64) {
         let connection = connections + Int(place)
-        queues.clear(&connection.pointee.queue)
+        clearQueue(place)
         let failures = connection.pointee.failures
         if failures < 60 { connection.pointee.failures &+= 1 }
         let delay = min(options.firstRetry << Int64(min(failures, 20)), options.longestRetry)
@@ -346,7 +363,7 @@ struct ConnectionTable: ~Copyable {
         guard let place = place(of: flow) else { return }
         let connection = connections + Int(place)
         guard connection.pointee.state != .open, connection.pointee.state != .free else { return }
-        queues.clear(&connection.pointee.queue)
+        clearQueue(place)
         connection.pointee.isFull = false
     }
 

@@ -139,6 +139,7 @@ extension Worker where Engine: ~Copyable {
         judgeReachability(now, isLast: true)
         engine.closeInterval(now: now)
         result.counters.connectionsUnfinished &+= streams.unfinished
+        result.counters.messagesUnsent &+= streams.waiting
         engine.countTransport(result.counters)
         publish(now)
     }

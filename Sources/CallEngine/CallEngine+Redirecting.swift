@@ -17,13 +17,33 @@ extension CallEngine {
         _ value: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
     ) -> UnsafeRawBufferPointer? {
         textUsed = 0
-        guard let text = evaluate(value, header, slot), let base = text.baseAddress, text.count > 0 else { return nil }
+        guard let text = preferredContact(bound.nodes[value]) ?? evaluate(value, header, slot),
+            let base = text.baseAddress, text.count > 0
+        else { return nil }
         let whole = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: text.count))
         let uri = NameAddress(base, whole, inList: true).uri
         guard uri.length > 0 else { return nil }
         let headers = URIView(base, uri).headers
         let end = headers.length > 0 ? headers.offset &- 1 : uri.end
         return UnsafeRawBufferPointer(start: base + Int(uri.offset), count: Int(end &- uri.offset))
+    }
+
+    /// Of the Contacts at hand the one with the highest `q`, the first of those that have it (RFC 3261 §8.1.3.4); nil where the
+    /// value asks for something else. Nobody offers more than are looked at.
+    private mutating func preferredContact(_ node: ValuePool.Node) -> UnsafeRawBufferPointer? {
+        guard node.kind == .header, node.a == Int32(HeaderName.contact.rawValue), node.c == 0, let base = hand else {
+            return nil
+        }
+        var best: OctetRange?
+        var most = -1
+        var one = node
+        for number in 0..<32 {
+            one.c = Int32(number)
+            guard let contact = headerValue(one) else { break }
+            let preference = NameAddress(base, contact, inList: true).preference
+            if preference > most { (best, most) = (contact, preference) }
+        }
+        return best.map { slice(base, $0) }
     }
 
     /// Notes where the INVITE goes that follows this Contact: to its address, by the transport it asks for. Names are not looked

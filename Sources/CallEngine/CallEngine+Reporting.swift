@@ -14,6 +14,7 @@ extension CallEngine {
     /// Takes the transport's figures into the record, once, when the run ends.
     public mutating func countTransport(_ counters: TransportCounters) {
         func add(_ counter: Counter, _ value: UInt64) { recorder.count(counter, by: Int(clamping: value)) }
+        add(.peersForgotten, flows.forgotten)
         add(.sendsRefused, counters.sendsFailed)
         add(.sendsDropped, counters.sendsDropped)
         add(.sendsWouldBlock, counters.sendsBlocked)
@@ -24,6 +25,7 @@ extension CallEngine {
         add(.connectionsAccepted, counters.connectionsAccepted)
         add(.connectionsRefused, counters.connectionsRefused)
         add(.connectionsUnfinished, counters.connectionsUnfinished)
+        add(.messagesUnsent, counters.messagesUnsent)
         add(.connectionsClosed, counters.connectionsClosed)
         add(.connectionsReset, counters.connectionsReset)
         add(.tlsHandshakes, counters.tlsHandshakes)

@@ -234,7 +234,7 @@ extension CallEngine {
     }
 
     /// The nth value of a header name, commas of list headers counted too; -1 is the last.
-    private mutating func headerValue(_ node: ValuePool.Node) -> OctetRange? {
+    mutating func headerValue(_ node: ValuePool.Node) -> OctetRange? {
         guard let base = hand, let name = HeaderName(rawValue: UInt8(truncatingIfNeeded: node.a)) else { return nil }
         let wanted = Int(node.c)
         var seen = 0

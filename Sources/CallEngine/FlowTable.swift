@@ -9,8 +9,21 @@ struct FlowTable: ~Copyable {
     private var index: [TransportAddress: UInt32] = [:]
     private var lastAddress = TransportAddress(ipv4: 0, port: 0)
     private var lastFlow: UInt32 = .max
-    /// A table of more peers than this is a sign of spoofed sources; beyond it the last entry is shared.
+    /// A table of more peers than this is a sign of spoofed sources; beyond it those of its upper half are forgotten in turn.
     private static let most = 1 << 20
+    /// Peers that others took the place of.
+    private(set) var forgotten: UInt64 = 0
+    private var nextForgotten = 0
+    /// Peers lately spoken with, each at the place that its address gives it: with several targets nothing is looked up.
+    private let recent: UnsafeMutablePointer<Recent>
+    private static let recentCount = 256
+
+    private struct Recent {
+        var address = TransportAddress(ipv4: 0, port: 0)
+        /// `.max`: nobody.
+        var number = UInt32.max
+    }
+
     private let most: Int
     /// What of a flow's number is that of the remote address.
     private let remoteMask: UInt32
@@ -51,6 +64,8 @@ struct FlowTable: ~Copyable {
         self.target = target
         most = hasLocals ? Flow.mostRemote : Self.most
         remoteMask = hasLocals ? UInt32(Flow.mostRemote - 1) : .max
+        recent = .allocate(capacity: Self.recentCount)
+        recent.initialize(repeating: Recent(), count: Self.recentCount)
         guard streams else {
             accepted = nil
             return
@@ -63,6 +78,7 @@ struct FlowTable: ~Copyable {
     }
 
     deinit {
+        recent.deallocate()
         if let accepted { munmap(accepted, Self.acceptedOctets) }
     }
 
@@ -74,20 +90,41 @@ struct FlowTable: ~Copyable {
 
     @inline(never)
     private mutating func find(_ address: TransportAddress) -> Flow {
-        let number: UInt32
-        if let known = index[address] {
-            number = known
-        } else if addresses.count < most {
-            number = UInt32(addresses.count)
-            addresses.append(address)
-            index[address] = number
-        } else {
-            number = UInt32(addresses.count - 1)
-            addresses[addresses.count - 1] = address
+        let place = recent + Self.place(of: address)
+        if place.pointee.number == .max || place.pointee.address != address {
+            place.pointee = Recent(address: address, number: index[address] ?? add(address))
         }
         lastAddress = address
-        lastFlow = number
-        return Flow(index: number)
+        lastFlow = place.pointee.number
+        return Flow(index: lastFlow)
+    }
+
+    private mutating func add(_ address: TransportAddress) -> UInt32 {
+        guard addresses.count < most else { return replace(address) }
+        let number = UInt32(addresses.count)
+        addresses.append(address)
+        index[address] = number
+        return number
+    }
+
+    /// The table is full: one of its later peers is forgotten. What is still sent to that one goes astray.
+    private mutating func replace(_ address: TransportAddress) -> UInt32 {
+        let number = most / 2 + nextForgotten
+        nextForgotten = (nextForgotten + 1) % (most - most / 2)
+        let old = addresses[number]
+        index[old] = nil
+        let place = recent + Self.place(of: old)
+        if place.pointee.number == UInt32(number) { place.pointee = Recent() }
+        addresses[number] = address
+        index[address] = UInt32(number)
+        forgotten += 1
+        return UInt32(number)
+    }
+
+    @inline(__always)
+    private static func place(of address: TransportAddress) -> Int {
+        let mixed = (address.low ^ address.high ^ UInt64(address.port) &<< 40) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: mixed &>> 56)
     }
 
     @inline(__always)

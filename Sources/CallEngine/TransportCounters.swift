@@ -40,6 +40,8 @@ public struct TransportCounters: Sendable, Equatable {
     public var connectionsRefused: UInt64 = 0
     /// Of ours, those that were still being set up when the run ended.
     public var connectionsUnfinished: UInt64 = 0
+    /// Messages that waited for a connection of ours which never stood.
+    public var messagesUnsent: UInt64 = 0
     /// Ended as they may; broken.
     public var connectionsClosed: UInt64 = 0
     public var connectionsReset: UInt64 = 0
@@ -102,6 +104,7 @@ public struct TransportCounters: Sendable, Equatable {
         connectionsAccepted += other.connectionsAccepted
         connectionsRefused += other.connectionsRefused
         connectionsUnfinished += other.connectionsUnfinished
+        messagesUnsent += other.messagesUnsent
         connectionsClosed += other.connectionsClosed
         connectionsReset += other.connectionsReset
         mostConnections += other.mostConnections

@@ -88,6 +88,8 @@
     case connectionsRefused
     /// Of ours, those that were still being set up, TLS included, when the run ended.
     case connectionsUnfinished
+    /// Of `messagesSent`, those that waited for a connection which never stood: nobody was told them.
+    case messagesUnsent
     /// Connections that ended as they may, on either side, and those that broke: reset, timed out, not readable as SIP.
     case connectionsClosed, connectionsReset
     /// TLS handshakes that were done, on either side; those of them that took up a session again; those that failed.
@@ -102,6 +104,8 @@
     // The generator's own tables.
     case lingerEvictions
     case slabGrowths
+    /// Remote addresses that others took the place of: more peers than the table of them holds.
+    case peersForgotten
     /// Call traces that lost messages since the arena was full.
     case traceCuts
     /// Lines of `--cdr` that were not written since the file could not keep up.

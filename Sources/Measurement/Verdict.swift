@@ -18,7 +18,7 @@ public struct Verdict: Sendable, Hashable, Codable {
 
     public enum Kind: String, Sendable, Hashable, Codable {
         case lateness, timerLateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked
-        case exhausted, unreachable, nothingRan
+        case exhausted, unreachable, noConnection, nothingRan
         case aborted, withoutRow, feedChanged
     }
 
@@ -59,13 +59,18 @@ public struct Verdict: Sendable, Hashable, Codable {
         if case .aborted(let reason) = record.end { add(.invalid, .aborted, "the run was given up: \(reason)") }
         if started == 0 { add(.invalid, .nothingRan, "no \(record.firstRequest.noun) ran") }
         if record[.messagesSent] > 0, record[.messagesReceived] == 0, record[.runsSucceeded] == 0 {
-            let refused = record[.icmpErrors]
-            add(
-                .invalid, .unreachable,
-                record[.connectionsUnfinished] > 0 && record[.connectionsOpened] == 0
-                    ? "no connection stood: \(counted(record[.connectionsUnfinished], "attempt")) still under way at the end"
-                    : "nothing answered: \(counted(record[.messagesSent], "message")) sent, none received"
+            let refused = record[.icmpErrors], unfinished = record[.connectionsUnfinished]
+            if record[.messagesUnsent] == record[.messagesSent] {
+                add(
+                    .invalid, .noConnection,
+                    "no connection stood: \(counted(record[.messagesUnsent], "message")) waited for one"
+                        + (unfinished > 0 ? ", \(counted(unfinished, "attempt")) still under way at the end" : ""))
+            } else {
+                add(
+                    .invalid, .unreachable,
+                    "nothing answered: \(counted(record[.messagesSent], "message")) sent, none received"
                         + (refused > 0 ? ", \(grouped(refused)) refused by ICMP" : ""))
+            }
         }
         if record[.portsExhausted] > 0 {
             add(.invalid, .exhausted, "local ports ran out \(counted(record[.portsExhausted], "time"))")
@@ -182,10 +187,13 @@ public struct Verdict: Sendable, Hashable, Codable {
     /// What the level means for whoever reads the figures.
     public var meaning: String {
         switch level {
-        case .valid: "The generator kept up; the figures stand."
-        case .suspect: "Read rates as floors."
+        case .valid: return "The generator kept up; the figures stand."
+        case .suspect: return "Read rates as floors."
         case .invalid:
-            switch reasons.first?.kind {
+            if reasons.contains(where: { $0.kind == .noConnection }) {
+                return "No call reached the peer: there is nothing to measure."
+            }
+            return switch reasons.first?.kind {
             case .nothingRan, .unreachable, .aborted: "This run says nothing about the peer."
             case .receiveLateness: "What callers measured is in part the delay of this generator."
             default: "The figures describe the generator, not the peer."

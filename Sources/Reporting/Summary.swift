@@ -326,7 +326,10 @@ public struct Summary {
         let messages =
             "\(grouped(record[.messagesSent])) sent (\(counted(resent, "retransmission"))),"
             + " \(grouped(record[.messagesReceived])) received (\(counted(again, "retransmission")))"
-        return wrapped("Messages", messages) + streams + (list(items).map { wrapped("Unusual", $0) } ?? [])
+        let unsent =
+            record[.messagesUnsent] == 0
+            ? "" : "; \(grouped(record[.messagesUnsent])) of those sent never left: no connection stood"
+        return wrapped("Messages", messages + unsent) + streams + (list(items).map { wrapped("Unusual", $0) } ?? [])
     }
 
     /// Connections, where there were any.
@@ -381,7 +384,8 @@ public struct Summary {
             (.sendsWouldBlock, "send that had to wait", "sends that had to wait"),
             (.sendsWithoutBuffers, "send without kernel buffers", "sends without kernel buffers"),
             (.lingerEvictions, "lingering transaction evicted", "lingering transactions evicted"),
-            (.slabGrowths, "slab growth", "slab growths"), (.traceCuts, "trace cut", "traces cut"),
+            (.slabGrowths, "slab growth", "slab growths"), (.peersForgotten, "peer forgotten", "peers forgotten"),
+            (.traceCuts, "trace cut", "traces cut"),
             (.callRecordsDropped, "call record dropped", "call records dropped"),
             (.handOversRefused, "hand-over refused", "hand-overs refused"),
         ]

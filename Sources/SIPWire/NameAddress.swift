@@ -131,6 +131,32 @@ public struct NameAddress {
     }
 
     public var uriView: URIView { URIView(message, uri) }
+
+    /// The parameter `q` in thousandths (RFC 3261 §20.10, §25.1: `0.375`, at most 1); 1000 where there is none, or where it cannot be
+    /// read.
+    public var preference: Int {
+        guard let value = parameter("q"), value.count > 0, value.count <= 5 else { return 1000 }
+        var place = value.first
+        var thousandths = 0
+        switch message.octet(place) {
+        case 0x30: break
+        case 0x31: thousandths = 1000
+        default: return 1000
+        }
+        place &+= 1
+        guard place < value.past else { return thousandths }
+        guard message.octet(place) == 0x2E else { return 1000 }
+        place &+= 1
+        var weight = 100
+        while place < value.past {
+            let digit = Int(message.octet(place)) &- 0x30
+            guard digit >= 0, digit <= 9 else { return 1000 }
+            thousandths &+= digit &* weight
+            weight /= 10
+            place &+= 1
+        }
+        return min(thousandths, 1000)
+    }
 }
 
 /// The elements of a Contact, Route, Record-Route or similar value, one after the other (RFC 3261 §7.3.1).

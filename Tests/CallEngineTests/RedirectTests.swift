@@ -9,7 +9,8 @@ import Testing
 @Suite("A redirected INVITE")
 struct RedirectTests {
     private static let elsewhere = TransportAddress(ipv4: 0x0A00_0009, port: 5099)
-    private static let contact = "Contact: Bob <sip:bob@10.0.0.9:5099;user=phone?Subject=x>;q=0.5, <sip:bob@10.0.0.8>"
+    private static let contact =
+        "Contact: Bob <sip:bob@10.0.0.9:5099;user=phone?Subject=x>;q=0.5, <sip:bob@10.0.0.8>;q=0.25"
 
     private static let following = Scenario("following") {
         Party("alice") {
@@ -37,6 +38,25 @@ struct RedirectTests {
         try #require(sent.map(\.start) == ["ACK", "INVITE"])
         #expect(sent[0].to == Exchange.peer && sent[0].requestURI == first.requestURI)
         return (exchange, first, sent[1])
+    }
+
+    @Test(
+        "goes to the Contact with the highest q, the first of those that have it (RFC 3261 §8.1.3.4)",
+        arguments: [
+            ("<sip:a@10.0.0.7>;q=0.1, <sip:b@10.0.0.8:5070>;q=0.9", "sip:b@10.0.0.8:5070"),
+            (
+                "<sip:a@10.0.0.7>;q=0.9;expires=60, <sip:b@10.0.0.8>;q=0.95;x=\"a,b\", <sip:c@10.0.0.6>;q=0.949",
+                "sip:b@10.0.0.8"
+            ),
+            ("<sip:a@10.0.0.7>;q=0.9, <sip:b@10.0.0.8>", "sip:b@10.0.0.8"),
+            ("<sip:a@10.0.0.7>, <sip:b@10.0.0.8>;q=1.0", "sip:a@10.0.0.7"),
+            ("<sip:a@10.0.0.7>;q=0, <sip:b@10.0.0.8>;q=0.001, sip:c@10.0.0.9;q=0.000", "sip:b@10.0.0.8"),
+            ("<sip:a@10.0.0.7>;q=none, <sip:b@10.0.0.8>;q=0.9", "sip:a@10.0.0.7"),
+        ])
+    func preference(contacts: String, uri: String) throws {
+        let (_, _, second) = try redirected(contact: "Contact: " + contacts)
+        #expect(second.requestURI == uri)
+        #expect(second.to.hostText == uri.split(whereSeparator: { "@:".contains($0) })[2])
     }
 
     @Test("has the first one's Call-ID, From and To, the next CSeq, and goes to the Contact's address")
