@@ -59,7 +59,11 @@ public struct NameResolver: Sendable {
             }
         }
         let found = addresses(of: [name.host], channel)
-        if let reason = found[0].reason { throw error(reason, name.host, channel) }
+        if let reason = found[0].reason {
+            var failure = error(reason, name.host, channel)
+            failure.notes = notes
+            throw failure
+        }
         let port = name.port ?? name.defaultPort
         return Resolution(source: .addresses, hops: Self.hops(found[0].addresses, port, name.host), notes: notes)
     }

@@ -34,8 +34,12 @@ public struct ResolutionError: Error, Sendable, Hashable, CustomStringConvertibl
     public var servers: String
     /// Nanoseconds.
     public var limit: Int64
+    /// What went wrong before.
+    public var notes: [String] = []
 
-    public var description: String {
+    public var description: String { ([what] + notes).joined(separator: "; ") }
+
+    private var what: String {
         let server = servers.isEmpty ? "the DNS server" : "the DNS server \(servers)"
         switch reason {
         case .noSuchName: return "the name \"\(name)\" does not exist, says \(server) (NXDOMAIN, RFC 1035 §4.1.1)"

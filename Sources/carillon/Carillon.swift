@@ -17,7 +17,8 @@ enum Command {
             guard code == .validationFailure else { Carillon.exit(withError: error) }
             // ArgumentParser's words in the form that all our errors have.
             let text = Carillon.fullMessage(for: error)
-            printError([text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text])
+            let hint = SIPpHabits.hint(for: Array(CommandLine.arguments.dropFirst()))
+            printError([text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text] + [hint].compactMap { $0 })
             Glibc.exit(code.rawValue)
         }
         if let lost = StandardOutput.problem { stop(.environment, [lost]) }

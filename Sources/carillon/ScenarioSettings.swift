@@ -30,7 +30,8 @@ struct ScenarioSettings {
             }
             if values[name] != nil { stop(.usage, ["\(option): \"\(name)\" is given twice"]) }
             if let problem = problem(name, value) { stop(.usage, ["\(option): \(problem)"]) }
-            values[name] = value
+            // The head shows it as it is understood: a bare number is one of seconds.
+            values[name] = pauses.contains(name) && Double(value) != nil ? value + "s" : value
         }
         if let hold { take("hold", hold, "--hold \(hold)") }
         for setting in settings {

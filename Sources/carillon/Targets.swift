@@ -157,9 +157,13 @@ struct Destination {
         if !proxies.isEmpty, addressed.count > 1 {
             stop(.usage, ["\(written.listed) with --proxy: name one TARGET, and each proxy by a --proxy of its own"])
         }
+        /// RFC 3261 §19.1.2.
+        func port(of target: Target) -> UInt16 {
+            target.port ?? (target.isSIPS || (target.transport ?? given) == .tls ? 5061 : 5060)
+        }
         for (number, one) in targets.enumerated() {
             let same = targets[..<number].first {
-                $0.place.host == one.place.host && ($0.port ?? 5060) == (one.port ?? 5060)
+                $0.place.host == one.place.host && port(of: $0) == port(of: one)
             }
             if same != nil { stop(.usage, ["\(one.argument) stands twice: give it the sum of the weights"]) }
             if one.isSIPS != first.isSIPS {

@@ -18,6 +18,11 @@ extension CommandTests {
             Case("run", "basic-cal", says: "did you mean basic-call"),
             Case("run", "nonsense", says: "the catalogue has basic-call"),
             Case("run", "notes/call.txt", says: "a scenario file ends in .swift"),
+            Case("run", "basic-call", "sips:127.0.0.1", "sips:127.0.0.1:5061", says: "stands twice"),
+            Case("run", "basic-call", "127.0.0.1", "127.0.0.1:5061", "--transport", "tls", says: "stands twice"),
+            // As SIPp is used.
+            Case("run", "-sn", "uac", "127.0.0.1", "-r", "10", says: "-sn is here: a scenario's name"),
+            Case("run", "basic-call", "127.0.0.1", "-r", "10", "-m", "100", says: "--rate 100/s; -m is here: --calls"),
             // Load.
             Case("run", "basic-call", "--rate", "fast", says: "5000/s"),
             Case("run", "basic-call", "--rate", "0/s", says: "a rate is from"),
