@@ -280,7 +280,7 @@ extension CallEngine {
         if flow.isStream {
             stream(flow, did: event)
         } else if case .refused(let errno) = event {
-            recorder.count(.icmpErrors)
+            // This machine's own word, not ICMP: the socket has counted it.
             refuse(flow, errno: errno)
         }
     }

@@ -91,6 +91,8 @@ public struct FailureReport {
     /// Beyond those of `TLSFailure.Kind`: a handshake without end, and a peer's that nobody here has a certificate for.
     public static let handshakeTimeout = firstTLSError + 50
     public static let noCertificate = firstTLSError + 51
+    /// TLS came on a connection without.
+    public static let unaskedTLS = firstTLSError + 52
 
     /// The arrival's place in the whole plan.
     public var run: UInt64

@@ -55,6 +55,12 @@ public struct StreamFault: Sendable, Equatable {
         gotLength = UInt8(truncatingIfNeeded: count)
     }
 
+    /// A record of TLS stands where a message must start (RFC 8446 §5.1): the peer speaks TLS.
+    public var isTLS: Bool {
+        let first = UInt8(truncatingIfNeeded: got.0), second = UInt8(truncatingIfNeeded: got.0 >> 8)
+        return rule == .startOctet && gotLength > 0 && 20...23 ~= first && (gotLength == 1 || second == 3)
+    }
+
     public static func == (one: StreamFault, other: StreamFault) -> Bool {
         one.rule == other.rule && one.goesOn == other.goesOn && one.limit == other.limit
             && one.gotLength == other.gotLength && one.got == other.got
@@ -91,8 +97,7 @@ extension StreamFault: CustomStringConvertible {
         }
         if Int(gotLength) == Self.longestSample { text += "…" }
         text += "\""
-        // A handshake record: the peer speaks TLS.
-        if rule == .startOctet, got.0 == 0x16 { text += " as TLS begins" }
+        if isTLS { text += ", which is TLS" }
         return text
     }
 }

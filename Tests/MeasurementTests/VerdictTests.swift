@@ -98,6 +98,11 @@ import Testing
             }
             $0.count(.icmpErrors, by: 100)
         },
+        Case("no connection stood", .invalid, [.noConnection]) {
+            for counter in [Counter.arrivalsDue, .runsStarted, .runsFailed, .messagesSent, .messagesUnsent] {
+                $0.count(counter, by: 100)
+            }
+        },
         Case("the gravest stands first", .invalid, [.receiveOverflow, .lateness, .busy]) {
             countGoodCalls(1_000, in: &$0, lateness: 6_000_000)
             $0.count(.busyNanoseconds, by: 900_000_000)

@@ -290,7 +290,7 @@ struct StreamFramerTests {
                 stream: expected a request line or a status line of SIP, got "GET /a\\"b HTTP/1.1" \
                 (RFC 3261 §7.1, §7.2); the connection must be closed
                 """)
-        #expect(text("\u{16}\u{3}\u{1}").contains("got \"\\x16\" as TLS begins"))
+        #expect(text("\u{16}\u{3}\u{1}").contains("got \"\\x16\", which is TLS"))
         #expect(text(message("")).contains("got none (RFC 3261 §18.3, §20.14); taken as 0"))
         #expect(text("INVITE sip:a").contains("the rest of a message, got \"INVITE sip:a\""))
     }
