@@ -145,6 +145,8 @@ struct LingerTable: ~Copyable {
         self.region.adviseHugePages()
         // Every line is met at random soon: better all at once, before the run.
         self.indexRoom.populate(octets: indexUsed)
+        self.indexRoom.isUsed(octets: indexUsed)
+        self.indexRoom.isWanted(octets: indexUsed)
     }
 
     deinit {
@@ -305,7 +307,7 @@ struct LingerTable: ~Copyable {
             region.isUsed(octets: Int(chunksTouched) &* Self.chunkOctets)
             // Half way to the next index: all of it is met at random as soon as it begins.
             if count > index.lines &* Self.load / 2 {
-                indexRoom.isUsed(octets: indexUsed &+ index.lines &* 2 &* Self.wordsPerLine &* 8)
+                indexRoom.isWanted(octets: indexUsed &+ index.lines &* 2 &* Self.wordsPerLine &* 8)
             }
             assert(entries + (Int(chunk) + 1) * Self.chunkOctets <= UnsafeMutableRawPointer(directory))
         }
@@ -403,6 +405,7 @@ struct LingerTable: ~Copyable {
             words: (indexRoom.base + indexUsed).bindMemory(to: UInt64.self, capacity: lines * Self.wordsPerLine),
             lines: lines, lastExpiry: 0)
         indexUsed += lines * Self.wordsPerLine * 8
+        indexRoom.isUsed(octets: indexUsed)
     }
 
     private static func powerOfTwo(atLeast value: Int) -> Int {

@@ -8,7 +8,7 @@ import Synchronization
 /// stops a worker for a tenth of a second while messages wait in the socket's buffer. So a thread beside the workers goes ahead of
 /// each table by what it has lately grown.
 ///
-/// Tables say how far they have come (`GrowingRegion.isUsed`) when they take a chunk, never for a message.
+/// Tables say how far they have come (`ReservedRegion.isUsed`) when they take a chunk, never for a message.
 public enum PagesAhead {
     private static let all = Mutex<[GrowingRegion]>([])
     private static let hugePage = 2 << 20
@@ -33,9 +33,10 @@ public enum PagesAhead {
         let used = region.used.pointee.load(ordering: .relaxed)
         let growth = used - region.lastUsed
         region.lastUsed = used
-        guard growth > 0, used >= least else { return }
-        // What eight more looks would need.
-        let wanted = min(used + growth * 8, region.octets)
+        var wanted = region.wanted.pointee.load(ordering: .relaxed)
+        // Where the owner does not say what it will need: what eight more looks would.
+        if wanted == 0, growth > 0, used >= least { wanted = used + growth * 8 }
+        wanted = min(wanted, region.octets)
         let from = max(region.resident, used)
         guard wanted > from else { return }
         let first = (region.base + UInt(from)) / UInt(hugePage) * UInt(hugePage)
@@ -57,8 +58,10 @@ public enum PagesAhead {
 final class GrowingRegion: @unchecked Sendable {
     let base: UInt
     let octets: Int
-    /// Octets in use, or soon to be: the owner's word.
+    /// Octets in use: the owner's word.
     let used: UnsafeMutablePointer<Atomic<Int>>
+    /// Octets that will be needed: the owner's word; 0: it grows little by little.
+    let wanted: UnsafeMutablePointer<Atomic<Int>>
     // Of the thread that looks.
     fileprivate var lastUsed = 0
     fileprivate var resident = 0
@@ -68,10 +71,14 @@ final class GrowingRegion: @unchecked Sendable {
         self.octets = octets
         used = .allocate(capacity: 1)
         used.initialize(to: Atomic(0))
+        wanted = .allocate(capacity: 1)
+        wanted.initialize(to: Atomic(0))
     }
 
     deinit {
         used.deinitialize(count: 1)
         used.deallocate()
+        wanted.deinitialize(count: 1)
+        wanted.deallocate()
     }
 }

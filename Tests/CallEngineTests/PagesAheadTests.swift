@@ -31,6 +31,17 @@ import Testing
         #expect(resident(region, 40 * megabyte, 48 * megabyte) == 8 * megabyte)
     }
 
+    @Test("What is to be met all at once is resident after some looks, whatever has grown, and nothing beyond it")
+    func allAtOnce() throws {
+        let megabyte = 1 << 20
+        let region = try ReservedRegion(octets: 256 * megabyte, for: "a test")
+        region.isUsed(octets: 2 * megabyte)
+        region.isWanted(octets: 100 * megabyte)
+        for _ in 0..<6 { PagesAhead.look() }
+        #expect(resident(region, 2 * megabyte, 100 * megabyte) == 98 * megabyte)
+        #expect(resident(region, 104 * megabyte, 256 * megabyte) == 0)
+    }
+
     @Test("A small table costs no more than it uses, and the end of a region is not gone past")
     func limits() throws {
         let megabyte = 1 << 20
