@@ -113,6 +113,11 @@ extension ScenarioCompiler {
             chosen = candidates.last { $0.method == answering }
         } else if status < 200, let invite = candidates.last(where: { $0.method == "INVITE" }) {
             chosen = invite
+        } else if candidates.last?.method == "CANCEL", status != 200, status != 481,
+            let invite = candidates.last(where: { $0.method == "INVITE" })
+        {
+            // A CANCEL is answered 200 or 481 (RFC 3261 §9.2): 487 is its INVITE's.
+            chosen = invite
         } else {
             chosen = candidates.last
         }

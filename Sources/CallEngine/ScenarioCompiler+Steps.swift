@@ -252,6 +252,11 @@ extension ScenarioCompiler {
                 chosen = candidates.last { $0.method == answering }
             } else if high < 200, let invite = candidates.last(where: { $0.method == "INVITE" }) {
                 chosen = invite
+            } else if candidates.last?.method == "CANCEL", !(low...high).contains(200), !(low...high).contains(481),
+                let invite = candidates.last(where: { $0.method == "INVITE" })
+            {
+                // A CANCEL is answered 200 or 481 (RFC 3261 §9.2): 487 is its INVITE's.
+                chosen = invite
             } else {
                 chosen = candidates.last
             }
@@ -320,7 +325,7 @@ extension ScenarioCompiler {
             if !entry.awaitingAck.contains(dialog) {
                 error(
                     at,
-                    "an ACK can never arrive here: \(party.name) has sent no 2xx to an INVITE before. The ACK to any other"
+                    "an ACK can never arrive here: \(party.name) has no 2xx to an INVITE that waits for one. The ACK to any other"
                         + " final response is taken by the transaction (RFC 3261 §17.2.1)")
             }
             after.awaitingAck.remove(dialog)
