@@ -118,7 +118,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
             lastNumber = plan.calls ?? .max
         case .none: break
         }
-        governor = WaitGovernor(plan.wait, load: plan.load, concurrency: cap, workers: workers)
+        governor = WaitGovernor(
+            plan.wait, load: plan.load, concurrency: cap, workers: workers, streams: plan.speaksStreams)
 
         if plan.spreadsPublishedPort && index == 0 && workers > 1 {
             let producers = UnsafeMutablePointer<HandOverRing.Producer>.allocate(capacity: workers)

@@ -79,7 +79,7 @@ struct EngineOptions: ParsableArguments {
     var drain: Rate?
     @Option(name: .customLong("gso"), help: "Segmented sends: off where a capture on this machine must see datagrams.")
     var gso: Switch = .on
-    @Option(name: .customLong("wait"), help: "How workers wait; moderated: up to 1 ms at a time.")
+    @Option(name: .customLong("wait"), help: "How workers wait; moderated: up to 1 ms at a time, over streams 250 µs.")
     var wait: Waiting = .auto
     @Option(
         name: .customLong("t1"), help: "Timer T1 (RFC 3261 §17.1.1.1). Default: 500ms.",

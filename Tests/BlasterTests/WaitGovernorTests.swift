@@ -5,8 +5,11 @@ import Testing
 
 @Suite("How a worker chooses to wait") struct WaitGovernorTests {
     /// A governor after one second in which so much happened.
-    private func governor(_ load: Load, concurrency: Int = .max, events: Int, ended: UInt64) -> WaitGovernor {
-        var governor = WaitGovernor(.automatic, load: load, concurrency: concurrency, workers: 1)
+    private func governor(
+        _ load: Load, concurrency: Int = .max, events: Int, ended: UInt64, streams: Bool = false
+    ) -> WaitGovernor {
+        var governor = WaitGovernor(
+            .automatic, load: load, concurrency: concurrency, workers: 1, streams: streams)
         governor.count(0, ended: 0, now: MonotonicInstant(nanoseconds: 1_000_000_000))
         governor.count(events, ended: ended, now: MonotonicInstant(nanoseconds: 2_000_000_000))
         return governor
@@ -38,5 +41,16 @@ import Testing
     func open(events: Int, isModerated: Bool) {
         let load = Load.open(rate: Double(events) / 4, process: .poisson, concurrency: nil)
         #expect((governor(load, events: events, ended: 100).mode == .moderated) == isModerated)
+    }
+
+    /// What comes over a stream has no stamp of the kernel's: a delay that is measured has the worker's wait in it.
+    @Test(
+        "Over streams it gathers later, and for 250 µs at most",
+        arguments: [(5000, false), (40_000, true)])
+    func streams(events: Int, isModerated: Bool) {
+        let load = Load.open(rate: Double(events) / 4, process: .poisson, concurrency: nil)
+        let chosen = governor(load, events: events, ended: 100, streams: true)
+        #expect((chosen.mode == .moderated) == isModerated)
+        #expect(chosen.quantum <= 250_000)
     }
 }
