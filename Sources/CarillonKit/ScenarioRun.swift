@@ -270,15 +270,19 @@ public struct ScenarioRun: Sendable {
         }
         let capture = writer?.finish()
         let callRecords = records?.writer.finish()
+        let reason =
+            transports.contains(.udp) || movesLargeRequests
+            ? "every request of the first second was refused"
+            : "no connection could be set up in the first second, or each was refused"
         let end: RunEnd
         switch result.end {
         case .completed, .idle:
             end =
-                result.nothingReachable ? .aborted(reason: "every request of the first second was refused") : .finished
+                result.nothingReachable ? .aborted(reason: reason) : .finished
         case .stopped, .aborted:
             end =
                 result.nothingReachable
-                ? .aborted(reason: "every request of the first second was refused") : .interrupted
+                ? .aborted(reason: reason) : .interrupted
         }
         let identity = RunIdentity(
             version: version, scenario: scenarioName, scenarioFile: scenarioFile, command: commandLine, seed: seed,

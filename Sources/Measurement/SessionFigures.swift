@@ -61,7 +61,8 @@ public struct SessionFigures: Sendable, Hashable, Codable {
         sessionEstablishmentEffectivenessRatio = Ratio(
             answered + counters[.sessionsEffectivelyRefused], of: requests - redirected)
         ineffectiveSessionAttempts = Ratio(counters[.sessionsIneffective], of: requests)
-        sessionCompletionRatio = Ratio(counters[.sessionsCompleted], of: requests)
+        // Where both sides are ours and hang up at once, two BYEs are answered in one session.
+        sessionCompletionRatio = Ratio(min(counters[.sessionsCompleted], answered), of: requests)
         ineffectiveRegistrationAttempts = Ratio(counters[.registrationsIneffective], of: registrations)
         undecidedSessionAttempts = counters[.sessionAttempts] - min(counters[.sessionAttempts], requests)
         undecidedRegistrationAttempts =

@@ -287,7 +287,7 @@ public struct Summary {
             var text = counted(record[.challengesAnswered], "challenge") + " answered"
             if record[.staleNonces] > 0 { text += " (\(grouped(record[.staleNonces])) for a stale nonce)" }
             if record[.credentialsRefused] > 0 {
-                text += ", credentials refused \(grouped(record[.credentialsRefused])) times"
+                text += ", credentials refused \(counted(record[.credentialsRefused], "time"))"
             }
             items.append(text)
         }

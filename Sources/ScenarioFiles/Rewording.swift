@@ -116,6 +116,18 @@ extension CompilerMessages {
         if let label = text.match(/missing argument label '(\w+:)'/) {
             return "an argument is without its label, '\(label)' or another\(use)"
         }
+        if text.hasPrefix("extra argument 'direction'"), callee == "Offer" {
+            return "'direction:' belongs to a media stream: Offer(.audio(.pcmu, direction: .sendonly))"
+        }
+        if callee == "Answer", text.contains("takes no arguments") || text.hasPrefix("extra argument") {
+            return "Answer() has nothing in its brackets: it is made of the offer (RFC 3264 §6). Any other body is"
+                + " Body(\"application/sdp\", …)"
+        }
+        if let part = String(source.line(message.line)).match(/\.sdp\(\.(\w+)/),
+            !["connectionAddress", "mediaPort", "attribute"].contains(part)
+        {
+            return "there is no part '.\(part)' of an SDP: .connectionAddress, .mediaPort, .attribute(\"sendonly\") are"
+        }
         if text.hasPrefix("missing argument") || text.hasPrefix("extra argument") {
             let problem =
                 text.hasPrefix("missing") ? "something is missing in the brackets of" : "too much in the brackets of"

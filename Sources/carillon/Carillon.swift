@@ -17,8 +17,11 @@ enum Command {
             guard code == .validationFailure else { Carillon.exit(withError: error) }
             // ArgumentParser's words in the form that all our errors have.
             let text = Carillon.fullMessage(for: error)
+            var words = text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text
             let hint = SIPpHabits.hint(for: Array(CommandLine.arguments.dropFirst()))
-            printError([text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text] + [hint].compactMap { $0 })
+            // A guess at what one of SIPp's options might have meant is a wrong one.
+            if hint != nil { words.replace(#/ Did you mean '[^']*'\?/#, with: "") }
+            printError([words] + [hint].compactMap { $0 })
             Glibc.exit(code.rawValue)
         }
         if let lost = StandardOutput.problem { stop(.environment, [lost]) }

@@ -38,7 +38,10 @@ struct ScenarioArgument {
             return ScenarioArgument(trees: [known.tree], origin: "catalogue", file: nil)
         }
         let near = catalogue.map(\.name).filter { distance($0, text) <= 3 }
-        let hint = near.isEmpty ? "the catalogue has \(catalogue.map(\.name).listed)" : "did you mean \(near.listed)"
+        let hint =
+            ["uac", "uas"].contains(text)
+            ? "what SIPp calls so is `carillon \(text == "uac" ? "run" : "serve") basic-call`"
+            : near.isEmpty ? "the catalogue has \(catalogue.map(\.name).listed)" : "did you mean \(near.listed)"
         throw Unusable(
             code: .usage,
             lines: [

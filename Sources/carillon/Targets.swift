@@ -136,8 +136,10 @@ struct Destination {
         return targets.enumerated().map { number, one in
             let share =
                 targets.count > 1 ? ", \((one.weight / total * 1000).rounded() / 10) % of the calls" : ""
-            let way = number == 0 ? " over \(way)" : ""
-            return (targets.count > 1 ? "target \(number + 1)" : "target", one.text + way + one.resolution + share)
+            return (
+                targets.count > 1 ? "target \(number + 1)" : "target",
+                one.text + " over \(way)" + one.resolution + share
+            )
         }
     }
 

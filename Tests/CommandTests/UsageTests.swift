@@ -21,6 +21,7 @@ extension CommandTests {
             Case("run", "basic-call", "sips:127.0.0.1", "sips:127.0.0.1:5061", says: "stands twice"),
             Case("run", "basic-call", "127.0.0.1", "127.0.0.1:5061", "--transport", "tls", says: "stands twice"),
             // As SIPp is used.
+            Case("run", "uac", "127.0.0.1", says: "`carillon run basic-call`"),
             Case("run", "-sn", "uac", "127.0.0.1", "-r", "10", says: "-sn is here: a scenario's name"),
             Case("run", "basic-call", "127.0.0.1", "-r", "10", "-m", "100", says: "--rate 100/s; -m is here: --calls"),
             // Load.

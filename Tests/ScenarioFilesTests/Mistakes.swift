@@ -187,6 +187,14 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "a media type as a member", #"Header("Subject", "lunch")"#, #"Body(.text, "lunch")"#,
             says: "a text in quotes stands here, not '.text'", "Body("),
+        Mistake(
+            "a direction beside the media", "Offer(.audio(.pcmu, .pcma))", "Offer(.audio(.pcmu), direction: .sendonly)",
+            says: "'direction:' belongs to a media stream"),
+        Mistake(
+            "a direction of an answer", "Answer()", "Answer(direction: .inactive)", says: "it is made of the offer"),
+        Mistake(
+            "a part that an SDP does not have", #"Require(.header("Contact").exists, "RFC 3261 §12.1.1")"#,
+            #"Require(.sdp(.direction) == "sendonly")"#, says: "there is no part '.direction' of an SDP"),
         Mistake("comma forgotten", "180, .optional", "180 .optional", says: "',' is missing"),
         Mistake("argument forgotten", #""Subject", "lunch""#, #""Subject""#, says: "Header(\"Subject\", \"lunch\")"),
         Mistake("round bracket forgotten", ".minutes(5))", ".minutes(5)", says: "')' is missing"),
