@@ -13,6 +13,8 @@ public struct FailureGroup: Sendable, Hashable, Codable {
     public var count: UInt64
     /// The earliest, at most 16 of a group and 1,000 of a run.
     public var examples: [FailureExample]
+    /// Of the response that came; nil where it was something else.
+    public var status: Int?
 
     /// Where it failed, as file:line; empty for the group of all others.
     public var place: String { step.map { "\($0.file):\($0.line)" } ?? "" }
@@ -72,7 +74,8 @@ extension FailureGroup {
                 got: key == .others
                     ? othersText : key.got.text(detail: kept.first?.detail ?? "", faults: layout.faults),
                 rule: known ? layout.expectations[key.expectation].rule : "", count: tally.count,
-                examples: kept.map { FailureExample($0, got: key.got, layout: layout, clock: clock, feeds: feeds) })
+                examples: kept.map { FailureExample($0, got: key.got, layout: layout, clock: clock, feeds: feeds) },
+                status: key.got.status)
         }
         .sorted { a, b in
             // The largest first; a fixed order among equals, so that equal runs read equal.
@@ -104,6 +107,8 @@ extension FailureExample {
 }
 
 extension FailureEvidence {
+    var status: Int? { if case .response(let status) = self { Int(status) } else { nil } }
+
     /// Completes "got …".
     public func text(detail: String, faults: [String]) -> String {
         switch self {

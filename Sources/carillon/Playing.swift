@@ -15,7 +15,23 @@ struct Playing {
     /// Lines of the head, what and how, from the addresses that the sockets have.
     var head: ([WorkerAddress]) -> [(String, String)]
 
+    /// Where it is written that everything listens: one address a line, as `host:port transports`; nil: nowhere.
+    var readyFile: String?
+
     private var isShown: Bool { !options.quiet && !options.json }
+
+    /// The file appears whole: whoever waits for it may read it at once.
+    private func tellReady(_ addresses: [WorkerAddress], in path: String) {
+        var text = ""
+        for address in addresses {
+            let plain = run.transports == .tls ? run.transports : run.transports.subtracting(.tls)
+            text += "\(address.local.text) \(plain.text)\n"
+            if let secure = address.secure { text += "\(secure.text) TLS\n" }
+        }
+        if let problem = writeFile(Array(text.utf8), to: path, replacing: true) {
+            stop(.environment, ["--ready-file: \(problem)"])
+        }
+    }
 
     func carryOut() -> Never {
         var run = run
@@ -31,7 +47,10 @@ struct Playing {
         do throws(ScenarioRunError) {
             outcome = try run.start(
                 control: control,
-                onReady: { addresses in if isShown { put(headText(addresses, style)) } },
+                onReady: { addresses in
+                    if isShown { put(headText(addresses, style)) }
+                    if let readyFile { tellReady(addresses, in: readyFile) }
+                },
                 onProgress: { snapshot in
                     guard isShown else { return }
                     var shown = snapshot

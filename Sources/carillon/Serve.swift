@@ -2,6 +2,7 @@ import ArgumentParser
 import Blaster
 import CallEngine
 import CarillonKit
+import Glibc
 import Measurement
 import SIPWire
 import ScenarioDSL
@@ -31,6 +32,10 @@ struct Serve: ParsableCommand {
         name: .customLong("until-idle"), help: "Ends when nothing has come for so long, after the first message.",
         transform: TimeAmount.parse)
     var untilIdle: TimeAmount?
+    @Option(
+        name: .customLong("ready-file"),
+        help: "Written once everything listens, an address a line: a script waits for it before it calls.")
+    var readyFile: String?
     @Option(
         name: .customLong("domain"), help: "Host part of addresses of record. Default: the local address.",
         transform: HostText.parse)
@@ -99,7 +104,8 @@ struct Serve: ParsableCommand {
             stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
         }
         run.openFeedsOrStop(program)
-        Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
+        var playing = Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) {
+            addresses in
             var lines = [
                 ("scenarios", origins.listed), ("parties", answering.filter { run.plays!.contains($0) }.listed),
             ]
@@ -113,7 +119,10 @@ struct Serve: ParsableCommand {
             lines.append(("ends", end))
             return lines + Head.common(run, engine)
         }
-        .carryOut()
+        playing.readyFile = readyFile
+        // What an earlier run left there would be taken for this one's.
+        if let readyFile { unlink(readyFile) }
+        playing.carryOut()
     }
 
     private var end: String {

@@ -27,6 +27,36 @@ extension CommandTests {
             }
         }
 
+        @Test("A file says that it listens, and where; an older one is not taken for it")
+        func readyFile() async throws {
+            try await inFolder { folder in
+                let file = folder.appendingPathComponent("ready.txt")
+                try "stale".write(to: file, atomically: true, encoding: .utf8)
+                let served = try Command(
+                    [
+                        "serve", "options-ping", "--listen", "127.0.0.1:0", "--calls", "1", "--no-report",
+                        "--ready-file",
+                        "ready.txt",
+                    ], in: folder)
+                var text = "stale"
+                try await until("the file to be written") {
+                    text = (try? String(contentsOf: file, encoding: .utf8)) ?? "stale"
+                    return text != "stale" || !served.isRunning
+                }
+                let parts = text.split(whereSeparator: \.isWhitespace).map(String.init)
+                #expect(text.hasSuffix(" UDP and TCP\n") && parts.count == 4, "\(text)\(served.error)")
+                let run = try await carillon(["run", "options-ping", parts[0], "--no-report"], in: folder)
+                #expect(run.out.contains("1 succeeded, 0 failed"), "\(run.out)")
+                #expect(try await served.end().out.contains("1 succeeded, 0 failed"))
+                let nowhere = try await carillon(
+                    ["serve", "options-ping", "--listen", "127.0.0.1:0", "--ready-file", "no/such/ready.txt"],
+                    in: folder)
+                #expect(
+                    nowhere.code == 69 && nowhere.error.contains("--ready-file: cannot write no/such/ready.txt"),
+                    "\(nowhere.error)")
+            }
+        }
+
         @Test("An idle server ends by itself")
         func untilIdle() async throws {
             try await inFolder { folder in
