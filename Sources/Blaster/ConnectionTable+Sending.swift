@@ -11,9 +11,13 @@ extension ConnectionTable {
         _ count: Int, in octets: UnsafeRawPointer, to flows: borrowing some FlowAddresses & ~Copyable, now: Int64
     ) {
         // What it named may have ended since.
-        lastFlow = Flow(index: .max)
+        forgetLast()
         for number in 0..<count {
             let flow = entries[number].flow
+            guard flow != OutboundLog.abandoned else {
+                if entries[number].length > 0 { counters.sendsDropped &+= 1 }
+                continue
+            }
             if flow != lastFlow {
                 lastPlace = findPlace(flow, isEmpty: entries[number].length == 0, to: flows, now)
                 lastFlow = lastPlace == Connection.none ? Flow(index: .max) : flow

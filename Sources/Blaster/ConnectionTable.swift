@@ -227,6 +227,12 @@ struct ConnectionTable: ~Copyable {
         freePlaces.append(place)
     }
 
+    /// What was remembered of the entry before goes with it: `lastFlow` alone would name another's place.
+    mutating func forgetLast() {
+        lastFlow = OutboundLog.abandoned
+        lastPlace = Connection.none
+    }
+
     /// The place is free, and the flow leads nowhere until something is sent on it again.
     private mutating func forget(_ place: UInt32) {
         let flow = connections[Int(place)].flow
@@ -235,7 +241,7 @@ struct ConnectionTable: ~Copyable {
         } else if flow.isOfCall, placeOfCall[Int(flow.callSlot)] == place + 1 {
             placeOfCall[Int(flow.callSlot)] = 0
         }
-        if flow == lastFlow { lastFlow = Flow(index: .max) }
+        if flow == lastFlow { forgetLast() }
         clearQueue(place)
         givePlace(place)
     }

@@ -59,6 +59,8 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
 
     /// Hands what the outbound log has for streams to their connections. The octets stay in the log until `flush(through:)`.
     mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant)
+    /// What was made since then for streams waits for the next time.
+    var hasOutboundStreams: Bool { get }
     /// Opens, pings and forgets connections that are due for it.
     mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant)
     /// Sends the outbound log and empties it when all of it has left.
@@ -100,6 +102,7 @@ extension LoadEngine where Self: ~Copyable {
     mutating func recordHandshake(_ nanoseconds: Int64) {}
     mutating func mayStart(_ number: UInt64) -> Bool { true }
     mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {}
+    var hasOutboundStreams: Bool { false }
     mutating func look(after streams: inout ConnectionTable, now: MonotonicInstant) {}
 }
 
@@ -113,7 +116,7 @@ extension CallEngine: LoadEngine {
     }
 
     mutating func flush(into streams: inout ConnectionTable, now: MonotonicInstant) {
-        guard outbound.hasStreams else { return }
+        guard outbound.hasStreams else { return outbound.markDatagrams() }
         let count = outbound.takeStreams(into: streams.entries)
         streams.send(count, in: outbound.octets, to: self, now: now.nanoseconds)
     }
@@ -124,12 +127,14 @@ extension CallEngine: LoadEngine {
 
     public mutating func flush(through socket: inout UDPSocket) -> UDPSocket.SendOutcome {
         let outcome = socket.send(outbound, to: self)
-        if case .sent = outcome { outbound.removeAll() }
+        if case .sent = outcome { outbound.removeDatagrams() }
         return outcome
     }
 
+    var hasOutboundStreams: Bool { outbound.hasStreams }
+
     public mutating func discardOutbound(through socket: inout UDPSocket) {
         socket.discard(outbound)
-        outbound.removeAll()
+        outbound.removeDatagrams()
     }
 }

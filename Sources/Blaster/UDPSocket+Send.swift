@@ -12,14 +12,15 @@ extension UDPSocket {
 
     /// Sends what is in the log from where the last call stopped, at most `burst` messages.
     ///
-    /// The log may grow between calls and must only be emptied after `.sent` or `discard`. Octets are not copied.
+    /// The log may grow between calls and must only be emptied after `.sent` or `discard`. Octets are not copied. What is for streams is left
+    /// alone.
     public mutating func send<Flows: FlowAddresses & ~Copyable>(
         _ log: borrowing OutboundLog, to flows: borrowing Flows
     ) -> SendOutcome {
         var budget = burst
         while true {
             if windowSent == windowCount {
-                if arranged == log.count {
+                if arranged >= log.datagrams {
                     forgetLog()
                     return .sent
                 }
@@ -47,7 +48,7 @@ extension UDPSocket {
             windowSent &+= 1
             counters.sendsDropped &+= 1
         }
-        for i in arranged..<log.count {
+        for i in arranged..<max(arranged, log.datagrams) {
             giveUp(log[i], .queueFull)
             counters.sendsDropped &+= 1
         }
@@ -63,7 +64,7 @@ extension UDPSocket {
     }
 
     private mutating func arrangeWindow(_ log: borrowing OutboundLog) {
-        let count = min(log.count &- arranged, SegmentGrouping.window)
+        let count = min(log.datagrams &- arranged, SegmentGrouping.window)
         if largestSegment > 0 && count > 1 {
             grouping.arrange(log, first: arranged, count: count, order: order)
         } else {

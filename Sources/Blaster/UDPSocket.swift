@@ -206,7 +206,11 @@ public struct UDPSocket: ~Copyable {
     init(absentAt local: TransportAddress) {
         options = Options()
         descriptor = -1
-        guard let receiver = clx_receiver_create(-1, 1), let sender = clx_sender_create(1, 1) else {
+        // It has no descriptor, and what is sent through it is refused; its room is that of any other.
+        let window = SegmentGrouping.window
+        guard let receiver = clx_receiver_create(-1, 1),
+            let sender = clx_sender_create(UInt32(window), UInt32(window))
+        else {
             preconditionFailure("no memory for the headers of one datagram")
         }
         self.receiver = receiver
@@ -215,9 +219,9 @@ public struct UDPSocket: ~Copyable {
         burst = 1
         namesSources = false
         largestSegment = 0
-        order = .allocate(capacity: 1)
-        headerMessages = .allocate(capacity: 1)
-        failures = .allocate(capacity: 1)
+        order = .allocate(capacity: window)
+        headerMessages = .allocate(capacity: window)
+        failures = .allocate(capacity: Self.mostFailures)
     }
 
     deinit {

@@ -29,7 +29,7 @@ extension Worker where Engine: ~Copyable {
 
     private mutating func tellNotices(_ now: MonotonicInstant) {
         guard !streams.notices.isEmpty || !streams.dropped.isEmpty else { return }
-        // The engine may answer with messages, never with notices: those come with the next flush.
+        // The engine may answer with messages, never with notices. They stay in the log until the next flush, which follows at once.
         for notice in streams.notices {
             if let words = notice.words { engine.explain(notice.errno, words) }
             if notice.setup > 0 { engine.recordHandshake(notice.setup) }

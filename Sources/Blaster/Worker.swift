@@ -363,7 +363,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
         switch engine.flush(through: &socket) {
         case .sent:
             blockedSince = .distantFuture
-            return true
+            // A connection that failed at once was answered with something else to be sent.
+            return !engine.hasOutboundStreams
         case .burstSpent:
             blockedSince = .distantFuture
             return false

@@ -76,6 +76,22 @@ public struct OutboundLog: ~Copyable {
     /// Something is for streams: `takeStreams` gives it.
     public var hasStreams: Bool { streams > 0 }
 
+    /// So many entries at the start are datagrams for certain. What a stream was answered with after `takeStreams`, and what stands behind
+    /// it, waits for the next time.
+    public var datagrams: Int { streams > 0 ? separated : count }
+
+    /// There is nothing for streams: all that is here may leave, whatever comes behind it.
+    public mutating func markDatagrams() { if streams == 0 { separated = count } }
+
+    /// The datagrams have left; what is left for streams stays, with its octets.
+    public mutating func removeDatagrams() {
+        guard streams > 0 else { return removeAll() }
+        let left = count - separated
+        for place in 0..<left { entryStorage[place] = entryStorage[separated + place] }
+        count = left
+        separated = 0
+    }
+
     /// Takes the entries for streams out of the log, in order. Their octets stay where they are until `removeAll`.
     /// - Parameter taken: room for `mostEntries`.
     /// - Returns: how many.
@@ -98,11 +114,14 @@ public struct OutboundLog: ~Copyable {
         return number
     }
 
+    /// Of entries whose connection has ended: they lead nowhere.
+    public static var abandoned: Flow { Flow(index: .max) }
+
     /// Messages for this stream that have not been taken lead nowhere any more: the connection they were made for has ended.
     mutating func abandon(_ flow: Flow) {
         guard streams > 0 else { return }
         for place in separated..<count where entryStorage[place].flow == flow {
-            entryStorage[place].flow = Flow(index: .max)
+            entryStorage[place].flow = Self.abandoned
         }
     }
 

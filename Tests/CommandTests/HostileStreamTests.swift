@@ -263,6 +263,77 @@ extension CommandTests {
             }
         }
 
+        /// A call of its own connection each, and none of them can even be begun: no route, or no descriptor left.
+        @Test("What fails at once fails its call, and no more", arguments: ["no route", "no descriptor"])
+        func failsAtOnce(why: String) async throws {
+            if why == "no route" {
+                let ended = try await carillon([
+                    "run", "options-ping", "255.255.255.255:9", "--local", "127.0.0.1", "--transport", "tcp",
+                    "--connections",
+                    "per-call", "--concurrency", "50", "--calls", "400", "--yes-load", "--no-report",
+                ])
+                #expect(ended.code == 3 && ended.out.contains("400 failed"), "\(ended.code) \(ended.out)\(ended.error)")
+                return
+            }
+            let outcome = try await serving("basic-call", calls: 10) { target in
+                try await inFolder { folder in
+                    let script = folder.appendingPathComponent("few.sh")
+                    try "ulimit -Sn 90; ulimit -Hn 90; exec \(Command.path) \"$@\"".write(
+                        to: script, atomically: true, encoding: .utf8)
+                    let ended = Process()
+                    let said = Pipe()
+                    ended.executableURL = URL(fileURLWithPath: "/bin/bash")
+                    ended.arguments = [
+                        script.path, "run", "basic-call", target, "--transport", "tcp", "--connections", "per-call",
+                        "--concurrency", "200", "--calls", "400", "--hold", "300ms", "--no-report",
+                    ]
+                    ended.standardOutput = said
+                    ended.standardError = said
+                    try ended.run()
+                    let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                    ended.waitUntilExit()
+                    #expect(ended.terminationReason == .exit && ended.terminationStatus == 3, "\(text)")
+                    #expect(text.contains("descriptors ran out"), "\(text)")
+                }
+            }
+            #expect(outcome.code == 0 || outcome.isStarved, "\(outcome.out)\(outcome.error)")
+        }
+
+        /// Who sends INVITEs without end and reads nothing fills its own connection's queue.
+        @Test func aPeerThatFloodsAndNeverReads() async throws {
+            try await inFolder { folder in
+                let outcome = try await serving(
+                    ["basic-call", "--no-report", "--trace", "off", "--gso", "off"], in: folder
+                ) { server, target in
+                    let peer = try StreamPeer(to: target)
+                    var number = 0
+                    let end = ContinuousClock.now + .seconds(4)
+                    while ContinuousClock.now < end, server.isRunning {
+                        var text = ""
+                        for _ in 0..<50 {
+                            number += 1
+                            text += [
+                                "INVITE sip:bob@127.0.0.1 SIP/2.0",
+                                "Via: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK\(number)",
+                                "Max-Forwards: 70", "From: <sip:a@127.0.0.1>;tag=\(number)", "To: <sip:bob@127.0.0.1>",
+                                "Call-ID: flood\(number)", "CSeq: 1 INVITE",
+                                "Contact: <sip:a@127.0.0.1:9;transport=tcp>",
+                                "Content-Length: 0", "", "",
+                            ].joined(separator: "\r\n")
+                        }
+                        guard (try? peer.send(text)) != nil else { break }
+                    }
+                    let ended = try await carillon([
+                        "run", "basic-call", target, "--transport", "tcp", "--calls", "5", "--no-report",
+                    ])
+                    #expect(ended.out.contains("5 succeeded, 0 failed"), "\(ended.out)")
+                    peer.stop()
+                    server.signal(SIGINT)
+                }
+                #expect(outcome.code == 130, "\(outcome.code) \(outcome.out)\(outcome.error)")
+            }
+        }
+
         @Test func nobodyListens() async throws {
             let port = try freePort()
             let ended = try await carillon([
