@@ -43,6 +43,8 @@ struct Connection: ~Copyable {
     var setup: Int64 = 0
     /// When it was begun, or its handshake was; of an idle one, when it may be begun again.
     var began: Int64 = 0
+    /// When the last ping was sent.
+    var pinged: Int64 = 0
     /// When something was last sent, for keep-alives, and when it was last open.
     var lastUsed: Int64 = 0
     /// Its entries in this round's log, as numbers; `Connection.none`: none.

@@ -157,7 +157,7 @@ extension ConnectionTable {
     /// Handshakes that take too long are given up.
     mutating func limitHandshake(_ place: UInt32, _ now: Int64) {
         let connection = connections + Int(place)
-        guard now &- connection.pointee.began > Int64(options.patience) &* 1_000_000 else { return }
+        guard now &- connection.pointee.began > Int64(options.handshakePatience) &* 1_000_000 else { return }
         counters.tlsHandshakesFailed &+= 1
         if connection.pointee.flow.isAccepted {
             close(place, errno: ETIMEDOUT, tells: false, now: now)
@@ -165,7 +165,7 @@ extension ConnectionTable {
             abandon(
                 place, errno: FailureReport.handshakeTimeout,
                 words:
-                    "TLS: the handshake has not ended after \(options.patience / 1000) s; does the server speak TLS on this port?",
+                    "TLS: the handshake has not ended after \(options.handshakePatience / 1000) s; does the server speak TLS on this port?",
                 now: now)
         }
     }

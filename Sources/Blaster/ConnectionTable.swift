@@ -499,11 +499,13 @@ struct ConnectionTable: ~Copyable {
         let connection = connections + Int(place)
         let idle = now &- connection.pointee.lastUsed
         if connection.pointee.awaitsPong {
-            if idle > options.pongLimit { close(place, errno: ETIMEDOUT, now: now) }
+            // However much else is sent meanwhile (RFC 5626 §4.4.1).
+            if now &- connection.pointee.pinged > options.pongLimit { close(place, errno: ETIMEDOUT, now: now) }
             return
         }
         guard !connection.pointee.flow.isAccepted, idle >= keepAlive else { return }
         connection.pointee.awaitsPong = true
+        connection.pointee.pinged = now
         connection.pointee.framer.awaitPong()
         writeControl("\r\n\r\n", to: place, now: now)
     }

@@ -19,6 +19,8 @@ public struct StreamOptions: Sendable {
     public var pongLimit: Int64 = 10_000_000_000
     /// How long a connection may take to be set up, and sent octets to be acknowledged, in milliseconds.
     public var patience: UInt32 = 32_000
+    /// Milliseconds that TLS may take to be agreed on: shorter than a transaction waits (Timers B and F), so that a call says what it waited for.
+    public var handshakePatience: UInt32 = 10_000
     /// How long after a connection could not be opened the next attempt is made; doubled with each, up to the longest.
     public var firstRetry: Int64 = 100_000_000
     public var longestRetry: Int64 = 5_000_000_000

@@ -299,6 +299,8 @@ extension CallEngine {
             guard record.pointee.isActive, let error = loss(Flow(index: record.pointee.flow), lost, errno) else {
                 continue
             }
+            // A 2xx has ended the transaction; its ACK is a request of its own, on whatever connection (RFC 3261 §13.3.1.4).
+            if record.pointee.awaitsAck { continue }
             reason = error
             let dialog = self.dialog(header, Int(record.pointee.dialog))
             if record.pointee.method == .invite, dialog.pointee.state != .confirmed {

@@ -110,7 +110,8 @@ enum GeneralExpectation: Int, CaseIterable {
                 rule: "Carillon's own: a script that never waits would stall all calls of its worker")
         case .progress: Expectation(text: "to go on", rule: "the scenario")
         case .contact:
-            Expectation(text: "a SIP or SIPS URI in the Contact of a 2xx to INVITE", rule: "RFC 3261 §12.1.2")
+            Expectation(
+                text: "a SIP or SIPS URI in the Contact of a response to INVITE", rule: "RFC 3261 §8.1.3.4, §12.1.2")
         case .secure:
             Expectation(text: "a next hop that the run's transports reach", rule: "RFC 3261 §26.2.2")
         case .routes:

@@ -124,6 +124,10 @@ extension FailureEvidence {
         case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
         case .transport(let number) where number >= FailureReport.firstTLSError:
             detail.isEmpty ? "no TLS with the peer" : detail
+        case .transport(EAFNOSUPPORT): "an address of the other IP family: a run speaks IPv4 or IPv6, not both"
+        case .transport(let number)
+        where [EINVAL, EACCES, EPERM, EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM].contains(number):
+            "\(String(cString: strerror(number))): this machine did not send it (errno \(number))"
         case .transport(let number): "\(String(cString: strerror(number))) from the network (errno \(number))"
         case .value: detail.isEmpty ? "an empty value" : "“\(detail)”"
         case .absent: detail.isEmpty ? "no value" : detail

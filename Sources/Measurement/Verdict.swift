@@ -58,7 +58,10 @@ public struct Verdict: Sendable, Hashable, Codable {
 
         if case .aborted(let reason) = record.end { add(.invalid, .aborted, "the run was given up: \(reason)") }
         if started == 0 { add(.invalid, .nothingRan, "no \(record.firstRequest.noun) ran") }
-        if record[.messagesSent] > 0, record[.messagesReceived] == 0, record[.runsSucceeded] == 0 {
+        // What cannot be read is an answer too, and says much of the peer.
+        if record[.messagesSent] > 0, record[.messagesReceived] == 0, record[.runsSucceeded] == 0,
+            !record.malformed.contains(where: { $0.count > 0 })
+        {
             let refused = record[.icmpErrors], unfinished = record[.connectionsUnfinished]
             if record[.messagesUnsent] == record[.messagesSent] {
                 add(

@@ -51,6 +51,13 @@ struct HostAndPort {
 
     /// Ends the program with a message where this is neither a name nor an address that can stand in SIP messages.
     func check(argument: String) {
+        if isIPv6, host.lowercased().hasPrefix("::ffff:") {
+            stop(
+                .usage,
+                [
+                    "\(argument): an IPv4-mapped address (RFC 4291 §2.5.5.2) is no address of a packet; write the IPv4 address"
+                ])
+        }
         if isIPv6, host.contains("%") {
             stop(
                 .usage,

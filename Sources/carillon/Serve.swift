@@ -100,6 +100,11 @@ struct Serve: ParsableCommand {
         let local = LocalAddress.parse(listen, option: "--listen", defaultPort: run.transports == .tls ? 5061 : 5060)
         run.local = local.address
         run.ports = local.ports
+        if run.transports.contains(.tls), run.transports != .tls,
+            (local.ports?.upperBound ?? local.address.port) == UInt16.max
+        {
+            stop(.usage, ["--listen \(listen): TLS is at the next port, and there is none after 65535"])
+        }
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --listen gives \(ports.count)"])
         }

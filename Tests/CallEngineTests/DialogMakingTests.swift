@@ -34,9 +34,9 @@ struct DialogMakingTests {
         #expect(record[.runsFailed] == 1)
         let group = try #require(record.failureGroups.first)
         #expect(group.step?.text.hasPrefix("expect") == true)
-        #expect(group.expected == "a SIP or SIPS URI in the Contact of a 2xx to INVITE")
+        #expect(group.expected == "a SIP or SIPS URI in the Contact of a response to INVITE")
         #expect(group.got == "a 200 whose Contact is not a SIP URI")
-        #expect(group.rule == "RFC 3261 §12.1.2")
+        #expect(group.rule == "RFC 3261 §8.1.3.4, §12.1.2")
     }
 
     @Test(

@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// A TCP connection of a peer's, or a listener, on 127.0.0.1. Blocking, with limits, and as ill-behaved as a test wants it.
-final class StreamPeer {
+/// Used by one thread at a time, but for `shutDown`.
+final class StreamPeer: @unchecked Sendable {
     private var descriptor: Int32
 
     private init(_ descriptor: Int32) {
@@ -15,6 +16,9 @@ final class StreamPeer {
     }
 
     deinit { stop() }
+
+    /// Whoever waits to accept here waits no more.
+    func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     func stop() {
         if descriptor >= 0 { Glibc.close(descriptor) }
@@ -65,10 +69,12 @@ final class StreamPeer {
         return (StreamPeer(descriptor), UInt16(bigEndian: address.sin_port))
     }
 
-    func accept() throws -> StreamPeer {
+    func accept() throws -> StreamPeer { try #require(next(), "nobody connected within 20 s") }
+
+    /// nil where nobody connects within 20 s, or the listener is shut down.
+    func next() -> StreamPeer? {
         let connection = Glibc.accept(descriptor, nil, nil)
-        try #require(connection >= 0, "nobody connected within 20 s")
-        return StreamPeer(connection)
+        return connection >= 0 ? StreamPeer(connection) : nil
     }
 
     func send(_ text: String) throws {

@@ -405,6 +405,9 @@ extension CommandTests {
         @Test func whoAnswersNeedsACertificate() async throws {
             let ended = try await carillon(["serve", "basic-call", "--listen", "127.0.0.1:0", "--transport", "tls"])
             #expect(ended.code == 64 && ended.error.contains("--tls-cert FILE"), "\(ended.error)")
+            let last = try await carillon(
+                ["serve", "basic-call", "--listen", "127.0.0.1:65535"] + Certificates.own())
+            #expect(last.code == 64 && last.error.contains("none after 65535"), "\(last.error)")
             let both = try await carillon(["run", "basic-call", "--transport", "tls", "--calls", "1", "--no-report"])
             #expect(both.code == 64 && both.error.contains("--tls-cert FILE"), "\(both.error)")
         }

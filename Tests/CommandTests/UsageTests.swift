@@ -63,6 +63,7 @@ extension CommandTests {
             Case("run", "basic-call", "--run-id", "0", says: "eight hexadecimal digits"),
             Case("run", "basic-call", "--scenario", "other", says: "no scenario \"other\""),
             // Addresses.
+            Case("run", "basic-call", "[::ffff:127.0.0.1]:5060", says: "write the IPv4 address"),
             Case("run", "basic-call", "[::1", says: "not closed"),
             Case("run", "basic-call", "[::1]x", says: "no port"),
             Case("run", "basic-call", "[::1]:70000", says: "1 to 65535"),
