@@ -98,6 +98,8 @@ struct CallRecordFile: Sendable {
     private let wallClockOffset: Int64
     private var buffer: [UInt8] = []
     private var linesInBuffer: UInt64 = 0
+    /// The line of names is in the file.
+    private var hasHead = false
     private var report: CallRecordReport
     /// The last second's text, which most times share.
     private var second = Int64.min
@@ -247,10 +249,24 @@ struct CallRecordFile: Sendable {
                 done += count
             } else if errno != EINTR {
                 report.problem = CaptureFileError(step: .write, file: path, errno: errno).description
-                report.linesLost += linesInBuffer
+                let kept = keepWholeLines(done)
+                report.lines += kept
+                report.linesLost += linesInBuffer - kept
                 return
             }
         }
         report.lines += linesInBuffer
+        hasHead = true
+    }
+
+    /// Of what was written before writing failed whole lines stay.
+    /// - Returns: how many records they are.
+    private func keepWholeLines(_ written: Int) -> UInt64 {
+        let whole = buffer[..<written].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let end = lseek(descriptor, 0, SEEK_CUR)
+        // What is no file of the disk cannot be cut.
+        if whole < written, end >= written { _ = ftruncate(descriptor, end - off_t(written - whole)) }
+        let lines = UInt64(buffer[..<whole].count { $0 == UInt8(ascii: "\n") })
+        return hasHead || lines == 0 ? lines : lines - 1
     }
 }
