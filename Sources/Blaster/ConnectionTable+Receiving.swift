@@ -180,13 +180,13 @@ extension ConnectionTable {
             case .fault(let fault):
                 engine.countStreamFault(fault.rule)
                 guard !fault.goesOn else { continue }
-                if fault.isTLS {
-                    brokenWords =
-                        "TLS on a connection without it: "
+                brokenWords =
+                    !fault.isTLS
+                    ? fault.finding
+                    : "TLS on a connection without it: "
                         + (flow.isAccepted
                             ? "the peer should connect to the port that `serve` has for TLS"
                             : "the server speaks TLS on this port: --transport tls")
-                }
                 close(place, errno: fault.isTLS ? FailureReport.unaskedTLS : EPROTO, now: now.nanoseconds)
                 return messages
             }

@@ -120,7 +120,9 @@ extension FailureEvidence {
             "a message too long to be sent: a datagram holds 65,507 octets, with --path-mtu discover only what the path takes whole"
         case .transport(ENOTCONN): "no connection: none could be opened, or it had ended"
         case .transport(0): "the connection closed by the peer"
-        case .transport(EPROTO): "a connection that had to be closed: what came on it cannot be read as SIP"
+        case .transport(EPROTO):
+            "a connection that had to be closed: what came on it cannot be read as SIP"
+                + (detail.isEmpty ? "" : ": " + detail)
         case .transport(ENOBUFS): "a connection whose send queue is full: the peer does not read"
         case .transport(let number) where number >= FailureReport.firstTLSError:
             detail.isEmpty ? "no TLS with the peer" : detail

@@ -70,10 +70,13 @@ public struct StreamFault: Sendable, Equatable {
 extension StreamFault: CustomStringConvertible {
     /// What was expected, what came, by which rule, and what follows. Not for the hot path.
     public var description: String {
-        var text = "stream: expected \(rule.expected)"
-        if limit > 0 { text += ", at most \(limit) octets" }
-        text += ", got \(gotText) (\(rule.section)); "
-        return text + "\(goesOn ? rule.consequence : "the connection must be closed")"
+        "stream: \(finding); \(goesOn ? rule.consequence : "the connection must be closed")"
+    }
+
+    /// Completes "what came cannot be read: ".
+    public var finding: String {
+        "expected \(rule.expected)" + (limit > 0 ? ", at most \(limit) octets" : "")
+            + ", got \(gotText) (\(rule.section))"
     }
 
     private var gotText: String {

@@ -180,7 +180,8 @@ extension CommandTests {
     struct BrokenConnectionTests {
         @Test(arguments: [
             ("closes", "the connection closed by the peer"), ("resets", "Connection reset by peer"),
-            ("garbage", "cannot be read as SIP"), ("alerts", "the server speaks TLS on this port: --transport tls"),
+            ("garbage", "cannot be read as SIP: expected"),
+            ("alerts", "the server speaks TLS on this port: --transport tls"),
         ])
         func theReasonIsNamed(way: String, reason: String) async throws {
             let (listener, port) = try StreamPeer.listener()
