@@ -108,3 +108,16 @@ final class Peer {
         return (["SIP/2.0 \(line)"] + head + ["Content-Length: 0", "", ""]).joined(separator: "\r\n")
     }
 }
+
+extension FileHandle {
+    /// What a child says first: a pipe may bring it in parts.
+    func firstLine() -> String {
+        var text = ""
+        while !text.contains("\n") {
+            let part = availableData
+            if part.isEmpty { break }
+            text += String(decoding: part, as: UTF8.self)
+        }
+        return String(text.prefix { $0 != "\n" })
+    }
+}

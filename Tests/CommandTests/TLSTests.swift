@@ -323,7 +323,7 @@ extension CommandTests {
                     peer.standardOutput = said
                     try peer.run()
                     defer { kill(peer.processIdentifier, SIGKILL) }
-                    #expect(String(decoding: said.fileHandleForReading.availableData, as: UTF8.self) == "half\n")
+                    #expect(said.fileHandleForReading.firstLine() == "half")
                     let ended = try await carillon(
                         ["run", "basic-call", target, "--transport", "tls", "--calls", "100", "--json", "--no-report"]
                             + Certificates.trusting())
@@ -375,8 +375,7 @@ extension CommandTests {
                 peer.standardOutput = said
                 try peer.run()
                 defer { kill(peer.processIdentifier, SIGKILL) }
-                let port = String(decoding: said.fileHandleForReading.availableData, as: UTF8.self)
-                    .trimmingCharacters(in: .whitespacesAndNewlines)
+                let port = said.fileHandleForReading.firstLine()
                 let ended = try await carillon(
                     [
                         "run", "options-ping", "127.0.0.1:\(port)", "--transport", "tls", "--calls", "300",
