@@ -181,7 +181,7 @@ func serving(
 /// A UDP port of 127.0.0.1 that nobody has, below the range that the kernel hands out.
 func freePort() throws -> UInt16 {
     for _ in 0..<1000 {
-        let port = UInt16.random(in: 20_000..<32_000)
+        let port = UInt16.random(in: 20_000..<26_000)
         if !isBound(port) { return port }
     }
     throw Command.Trouble(description: "no free UDP port")

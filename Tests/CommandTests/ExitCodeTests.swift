@@ -77,7 +77,7 @@ extension CommandTests {
                 #expect(run.code == 1 || run.isStarved, "\(run.out)")
                 #expect(run.out.contains("0 succeeded, 20 failed"))
             }
-            #expect(served.code == 0, "\(served.out)")
+            #expect(served.code == 0 || served.isStarved, "\(served.out)")
             #expect(served.out.contains("20 succeeded, 0 failed"))
         }
 

@@ -5,18 +5,18 @@ import Synchronization
 enum UDPPorts {
     private static let given = Mutex<Set<UInt16>>([])
 
-    /// A port nobody has bound, below the range the kernel hands out, and never the same twice in this process.
+    /// A port nobody has bound, out of a range that no other tests of this process use, below the range the kernel hands out, and never the same twice in this process.
     static func free() throws -> UInt16 {
         try given.withLock { given in
             for _ in 0..<10_000 {
-                let candidate = UInt16.random(in: 20_000..<32_000)
+                let candidate = UInt16.random(in: 26_000..<32_000)
                 if !given.contains(candidate), let socket = UDPSocket(port: candidate) {
                     socket.close()
                     given.insert(candidate)
                     return candidate
                 }
             }
-            throw InteropError("no free UDP port between 20000 and 32000")
+            throw InteropError("no free UDP port between 26000 and 32000")
         }
     }
 
