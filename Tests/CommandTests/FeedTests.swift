@@ -125,7 +125,7 @@ extension CommandTests {
                     let registrar = try Registrar()
                     let run = try await carillon(
                         [
-                            "run", "reg.json", "127.0.0.1:\(registrar.port)", "--calls", "40", "--rate", "200/s",
+                            "run", "reg.json", "127.0.0.1:\(registrar.port)", "--calls", "40", "--concurrency", "4",
                             "--workers", "\(workers)", "--no-report",
                         ], in: folder)
                     let requests = try registrar.end()

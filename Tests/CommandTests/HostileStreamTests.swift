@@ -20,8 +20,9 @@ extension CommandTests {
                     server, target in
                     let caller = try Command(
                         [
-                            "run", "basic-call", target, "--transport", "tcp", "--calls", "\(calls)", "--rate", "200/s",
-                            "--no-report", "--trace", "off",
+                            "run", "basic-call", target, "--transport", "tcp", "--calls", "\(calls)", "--concurrency",
+                            "4",
+                            "--hold", "20ms", "--no-report", "--trace", "off",
                         ], in: folder)
                     do {
                         try body(target, server)
@@ -410,7 +411,7 @@ extension CommandTests {
                 for (way, connections) in [("udp", nil), ("tcp", "one"), ("tcp", "per-call")] as [(String, String?)] {
                     let ended = try await carillon(
                         [
-                            "run", "basic-call", target, "--transport", way, "--calls", "20", "--rate", "100/s",
+                            "run", "basic-call", target, "--transport", way, "--calls", "20", "--concurrency", "2",
                             "--no-report",
                         ]
                             + (connections.map { ["--connections", $0] } ?? []))

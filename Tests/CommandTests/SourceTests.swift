@@ -16,7 +16,7 @@ extension CommandTests {
                     _, target in
                     let run = try await carillon(
                         [
-                            "run", "basic-call", target, "--calls", "40", "--rate", "400/s", "--cdr", "calls.csv",
+                            "run", "basic-call", target, "--calls", "40", "--concurrency", "8", "--cdr", "calls.csv",
                             "--no-report",
                         ]
                             + options, in: folder)

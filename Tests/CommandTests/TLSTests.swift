@@ -259,8 +259,9 @@ extension CommandTests {
                 ) { server, target in
                     let caller = try Command(
                         [
-                            "run", "basic-call", target, "--transport", "tls", "--calls", "300", "--rate", "150/s",
-                            "--no-report", "--trace", "off",
+                            "run", "basic-call", target, "--transport", "tls", "--calls", "300", "--concurrency", "4",
+                            "--hold",
+                            "20ms", "--no-report", "--trace", "off",
                         ] + Certificates.trusting(), in: folder)
                     var silent: [StreamPeer] = []
                     for number in 0..<40 {
