@@ -9,8 +9,9 @@ final class PagesThread: Sendable {
         let isEnded = Atomic(false)
     }
 
-    /// Between two looks: what tables grow by meanwhile is what they go ahead by.
-    private static let pause: UInt32 = 20_000
+    /// Microseconds between two looks: what tables grow by meanwhile is what they go ahead by. While nothing grows it is looked ever more
+    /// seldom, since a wake costs as much as a call.
+    private static let pauses: ClosedRange<UInt32> = 20_000...640_000
 
     private let flag = Flag()
     private let thread: WorkerThread
@@ -21,16 +22,18 @@ final class PagesThread: Sendable {
             thread = try WorkerThread(name: "carillon-pages") {
                 // Beside a worker that never sleeps it still gets a tenth of the processor.
                 _ = clx_set_niceness(10)
+                var pause = Self.pauses.lowerBound
                 while !flag.isEnded.load(ordering: .relaxed) {
-                    PagesAhead.look()
-                    usleep(Self.pause)
+                    pause = PagesAhead.look() ? Self.pauses.lowerBound : min(pause * 2, Self.pauses.upperBound)
+                    usleep(pause)
                 }
             }
         } catch { return nil }
     }
 
+    /// Does not wait for it to notice.
     func end() {
         flag.isEnded.store(true, ordering: .relaxed)
-        thread.join()
+        thread.leave()
     }
 }

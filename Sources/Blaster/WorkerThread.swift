@@ -46,5 +46,8 @@ struct WorkerThread {
         self.thread = thread
     }
 
+    /// It ends by itself some time.
+    func leave() { pthread_detach(thread) }
+
     func join() { pthread_join(thread, nil) }
 }

@@ -23,13 +23,17 @@ public enum PagesAhead {
     static func remove(_ region: GrowingRegion) { all.withLock { $0.removeAll { $0 === region } } }
 
     /// Looks once at every table. To be called again and again, by one thread, some tens of milliseconds apart.
-    public static func look() {
+    /// - Returns: whether a table of more than a megabyte has grown since the last look, or has something to come.
+    @discardableResult
+    public static func look() -> Bool {
         all.withLock { regions in
-            for region in regions { advance(region) }
+            var grows = false
+            for region in regions where advance(region) { grows = true }
+            return grows
         }
     }
 
-    private static func advance(_ region: GrowingRegion) {
+    private static func advance(_ region: GrowingRegion) -> Bool {
         let used = region.used.pointee.load(ordering: .relaxed)
         let growth = used - region.lastUsed
         region.lastUsed = used
@@ -38,7 +42,7 @@ public enum PagesAhead {
         if wanted == 0, growth > 0, used >= least { wanted = used + growth * 8 }
         wanted = min(wanted, region.octets)
         let from = max(region.resident, used)
-        guard wanted > from else { return }
+        guard wanted > from else { return growth > 0 && used >= least }
         let first = (region.base + UInt(from)) / UInt(hugePage) * UInt(hugePage)
         let past = min(
             (region.base + UInt(min(wanted, from + mostAtOnce)) + UInt(hugePage) - 1) / UInt(hugePage) * UInt(hugePage),
@@ -51,6 +55,7 @@ public enum PagesAhead {
             place = end
         }
         region.resident = Int(past - region.base)
+        return true
     }
 }
 
