@@ -70,15 +70,15 @@ struct ConnectionTable: ~Copyable {
     var isBehind = false
     /// Connections that are set up or open.
     private(set) var live = 0
-    private var touched: UInt32 = 0
+    var touched: UInt32 = 0
     /// Places that are free again, oldest first.
     private var freePlaces: [UInt32] = []
     private var freeHead = 0
     /// Idle ones that have something to send and wait for their time.
-    private var nextRetry = Int64.max
-    private var nextLook: Int64 = 0
+    var nextRetry = Int64.max
+    var nextLook: Int64 = 0
     /// Descriptors have run out: connections wait to be accepted until there are some again.
-    private var acceptsAgain = Int64.max
+    var acceptsAgain = Int64.max
     var lastFlow = Flow(index: .max)
     var lastPlace = Connection.none
 
@@ -129,7 +129,7 @@ struct ConnectionTable: ~Copyable {
         watchListeners()
     }
 
-    private func watchListeners() {
+    func watchListeners() {
         let readable = UInt32(CLX_READABLE)
         if listener >= 0 { _ = clx_watch_add(watch, listener, Self.listenerMark, readable, 0) }
         if published >= 0 { _ = clx_watch_add(watch, published, Self.publishedMark, readable, 1) }
@@ -157,34 +157,12 @@ struct ConnectionTable: ~Copyable {
         pieces.deallocate()
     }
 
-    /// Something waits to be sent.
-    var hasQueued: Bool {
-        for place in 0..<Int(touched) where !connections[place].queue.isEmpty { return true }
-        return false
-    }
-
-    /// Messages that wait for a connection to stand.
-    var waiting: UInt64 {
-        var count: UInt64 = 0
-        for place in 0..<Int(touched) { count &+= UInt64(connections[place].waiting) }
-        return count
-    }
-
     /// What waits for a connection that has not stood goes with it.
     private mutating func clearQueue(_ place: UInt32) {
         let connection = connections + Int(place)
         counters.messagesUnsent &+= UInt64(connection.pointee.waiting)
         connection.pointee.waiting = 0
         queues.clear(&connection.pointee.queue)
-    }
-
-    /// Connections of ours that are being set up.
-    var unfinished: UInt64 {
-        var count: UInt64 = 0
-        for place in 0..<Int(touched) where !connections[place].flow.isAccepted {
-            if connections[place].state == .connecting || connections[place].state == .handshaking { count &+= 1 }
-        }
-        return count
     }
 
     // MARK: Places
@@ -234,7 +212,7 @@ struct ConnectionTable: ~Copyable {
     }
 
     /// The place is free, and the flow leads nowhere until something is sent on it again.
-    private mutating func forget(_ place: UInt32) {
+    mutating func forget(_ place: UInt32) {
         let flow = connections[Int(place)].flow
         if flow.isLane, flow.lane < placeOfLane.count, placeOfLane[flow.lane] == place + 1 {
             placeOfLane[flow.lane] = 0
@@ -462,51 +440,5 @@ struct ConnectionTable: ~Copyable {
         } else {
             forget(place)
         }
-    }
-
-    // MARK: From time to time
-
-    /// Opens what waits for it, pings what is idle, forgets what is long gone.
-    mutating func look(now: Int64, to flows: borrowing some FlowAddresses & ~Copyable) {
-        if now >= acceptsAgain {
-            acceptsAgain = .max
-            watchListeners()
-        }
-        guard now >= nextRetry || now >= nextLook else { return }
-        let isLook = now >= nextLook
-        if isLook { nextLook = now &+ Self.tick }
-        nextRetry = .max
-        for place in 0..<touched {
-            let connection = connections + Int(place)
-            switch connection.pointee.state {
-            case .idle:
-                if connection.pointee.queue.isEmpty {
-                    // Its failures are forgotten with it.
-                    if isLook, now &- connection.pointee.lastUsed > 12 &* options.longestRetry { forget(place) }
-                } else if connection.pointee.began <= now {
-                    begin(place, to: flows, now: now)
-                } else {
-                    awaitRetry(place)
-                }
-            case .open: if isLook, let keepAlive = options.keepAlive { ping(place, keepAlive, now) }
-            case .handshaking: if isLook { limitHandshake(place, now) }
-            case .connecting, .free: break
-            }
-        }
-    }
-
-    private mutating func ping(_ place: UInt32, _ keepAlive: Int64, _ now: Int64) {
-        let connection = connections + Int(place)
-        let idle = now &- connection.pointee.lastUsed
-        if connection.pointee.awaitsPong {
-            // However much else is sent meanwhile (RFC 5626 §4.4.1).
-            if now &- connection.pointee.pinged > options.pongLimit { close(place, errno: ETIMEDOUT, now: now) }
-            return
-        }
-        guard !connection.pointee.flow.isAccepted, idle >= keepAlive else { return }
-        connection.pointee.awaitsPong = true
-        connection.pointee.pinged = now
-        connection.pointee.framer.awaitPong()
-        writeControl("\r\n\r\n", to: place, now: now)
     }
 }

@@ -11,7 +11,7 @@ import Synchronization
 /// Tables say how far they have come (`ReservedRegion.isUsed`) when they take a chunk, never for a message.
 public enum PagesAhead {
     private static let all = Mutex<[GrowingRegion]>([])
-    private static let hugePage = 2 << 20
+    private static let hugePage: UInt = 2 << 20
     /// Tables smaller than this are left alone: a short run costs no memory that it does not need.
     private static let least = 1 << 20
     /// The most that is made resident for one table at one look.
@@ -34,22 +34,22 @@ public enum PagesAhead {
     }
 
     private static func advance(_ region: GrowingRegion) -> Bool {
-        let used = region.used.pointee.load(ordering: .relaxed)
+        let used = region.used.load(ordering: .relaxed)
         let growth = used - region.lastUsed
         region.lastUsed = used
-        var wanted = region.wanted.pointee.load(ordering: .relaxed)
+        var wanted = region.wanted.load(ordering: .relaxed)
         // Where the owner does not say what it will need: what eight more looks would.
         if wanted == 0, growth > 0, used >= least { wanted = used + growth * 8 }
         wanted = min(wanted, region.octets)
         let from = max(region.resident, used)
         guard wanted > from else { return growth > 0 && used >= least }
-        let first = (region.base + UInt(from)) / UInt(hugePage) * UInt(hugePage)
+        /// The last beginning of a huge page that is not beyond.
+        func page(_ address: UInt) -> UInt { address & ~(hugePage - 1) }
+        var place = max(page(region.base + UInt(from)), region.base)
         let past = min(
-            (region.base + UInt(min(wanted, from + mostAtOnce)) + UInt(hugePage) - 1) / UInt(hugePage) * UInt(hugePage),
-            region.base + UInt(region.octets))
-        var place = max(first, region.base)
+            page(region.base + UInt(min(wanted, from + mostAtOnce)) + hugePage - 1), region.base + UInt(region.octets))
         while place < past {
-            let end = min((place / UInt(hugePage) + 1) * UInt(hugePage), past)
+            let end = min(page(place) + hugePage, past)
             // From Linux 5.14 on; before, pages become resident when they are met.
             _ = madvise(UnsafeMutableRawPointer(bitPattern: place), Int(end - place), ReservedRegion.populateWrite)
             place = end
@@ -64,26 +64,15 @@ final class GrowingRegion: @unchecked Sendable {
     let base: UInt
     let octets: Int
     /// Octets in use: the owner's word.
-    let used: UnsafeMutablePointer<Atomic<Int>>
+    let used = Atomic(0)
     /// Octets that will be needed: the owner's word; 0: it grows little by little.
-    let wanted: UnsafeMutablePointer<Atomic<Int>>
-    // Of the thread that looks.
+    let wanted = Atomic(0)
+    // Of whoever looks.
     fileprivate var lastUsed = 0
     fileprivate var resident = 0
 
     init(base: UnsafeMutableRawPointer, octets: Int) {
         self.base = UInt(bitPattern: base)
         self.octets = octets
-        used = .allocate(capacity: 1)
-        used.initialize(to: Atomic(0))
-        wanted = .allocate(capacity: 1)
-        wanted.initialize(to: Atomic(0))
-    }
-
-    deinit {
-        used.deinitialize(count: 1)
-        used.deallocate()
-        wanted.deinitialize(count: 1)
-        wanted.deallocate()
     }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// No address space, or more locked down than we need: what was wanted, how much, and the system's reason.
 struct RegionUnavailable: Error, CustomStringConvertible {
@@ -22,8 +21,6 @@ struct ReservedRegion: ~Copyable {
     let base: UnsafeMutableRawPointer
     let octets: Int
     private let growth: GrowingRegion
-    private let used: UnsafeMutablePointer<Atomic<Int>>
-    private let wanted: UnsafeMutablePointer<Atomic<Int>>
 
     init(octets: Int, for purpose: StaticString) throws(RegionUnavailable) {
         precondition(octets > 0)
@@ -35,18 +32,14 @@ struct ReservedRegion: ~Copyable {
         base = mapped
         self.octets = octets
         growth = GrowingRegion(base: mapped, octets: octets)
-        used = growth.used
-        wanted = growth.wanted
         PagesAhead.add(growth)
     }
 
     /// The owner has come so far from the start: what follows will be wanted soon.
-    @inline(__always)
-    func isUsed(octets: Int) { used.pointee.store(octets, ordering: .relaxed) }
+    func isUsed(octets: Int) { growth.used.store(octets, ordering: .relaxed) }
 
     /// Of a region that grows by leaps: so much of it will be needed soon, and no more.
-    @inline(__always)
-    func isWanted(octets: Int) { wanted.pointee.store(octets, ordering: .relaxed) }
+    func isWanted(octets: Int) { growth.wanted.store(octets, ordering: .relaxed) }
 
     /// Asks for pages of 2 MiB: tables that are met at random cost a walk through the page tables at each access
     /// otherwise, in a virtual machine through two of them. Where the system has none, nothing changes.

@@ -108,26 +108,17 @@ extension ScenarioCompiler {
         _ status: Int, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int
     ) {
         let candidates = state.unanswered.filter { $0.dialog == dialog }
-        let chosen: FlowState.Unanswered?
-        if let answering = tree.answering {
-            chosen = candidates.last { $0.method == answering }
-        } else if status < 200, let invite = candidates.last(where: { $0.method == "INVITE" }) {
-            chosen = invite
-        } else if candidates.last?.method == "CANCEL", status != 200, status != 481,
-            let invite = candidates.last(where: { $0.method == "INVITE" })
-        {
-            // A CANCEL is answered 200 or 481 (RFC 3261 §9.2): 487 is its INVITE's.
-            chosen = invite
-        } else {
-            chosen = candidates.last
-        }
-        guard let chosen else {
+        guard
+            let place = Self.request(
+                answeredBy: status...status, as: tree.answering, among: candidates.map(\.method))
+        else {
             error(
                 at,
                 "\(status) answers nothing: \(party.name) has no \(tree.answering ?? "request") without a final response"
                     + " here. Put Expect(.\((tree.answering ?? "invite").lowercased())) before it")
             return
         }
+        let chosen = candidates[place]
         let number = step(at, "send \(status) to \(chosen.method)")
         let isInvite = chosen.method == "INVITE"
         let template = makeResponse(status, tree, to: chosen, at: at, &state)

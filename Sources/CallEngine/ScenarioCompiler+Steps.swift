@@ -240,6 +240,22 @@ extension ScenarioCompiler {
         return names.joined(separator: " or ")
     }
 
+    /// Which of the requests without a final response these statuses belong to: the last of the method that is named; else the last, but
+    /// for what answers the INVITE before it.
+    static func request(
+        answeredBy statuses: ClosedRange<Int>, as method: String?, among methods: [String]
+    ) -> Int? {
+        if let method { return methods.lastIndex(of: method) }
+        // A provisional response is an INVITE's. A CANCEL is answered 200 or 481 (RFC 3261 §9.2): 487 is its INVITE's.
+        let answersCancel = statuses.contains(200) || statuses.contains(481)
+        if statuses.upperBound < 200 || methods.last == "CANCEL" && !answersCancel,
+            let invite = methods.lastIndex(of: "INVITE")
+        {
+            return invite
+        }
+        return methods.indices.last
+    }
+
     /// Which transaction or dialog an expected message belongs to, and what its arrival changes.
     private mutating func bind(
         _ message: MessageTree, answering: String?, at: Spot, _ entry: FlowState, _ after: inout FlowState, dialog: Int
@@ -247,21 +263,10 @@ extension ScenarioCompiler {
         switch message {
         case .statuses(let low, let high):
             let candidates = entry.outstanding.filter { $0.dialog == dialog }
-            let chosen: FlowState.Outstanding?
-            if let answering {
-                chosen = candidates.last { $0.method == answering }
-            } else if high < 200, let invite = candidates.last(where: { $0.method == "INVITE" }) {
-                chosen = invite
-            } else if candidates.last?.method == "CANCEL", !(low...high).contains(200), !(low...high).contains(481),
-                let invite = candidates.last(where: { $0.method == "INVITE" })
-            {
-                // A CANCEL is answered 200 or 481 (RFC 3261 §9.2): 487 is its INVITE's.
-                chosen = invite
-            } else {
-                chosen = candidates.last
-            }
             let range = low == high ? "\(low)" : "\(low)…\(high)"
-            guard let chosen else {
+            guard
+                let place = Self.request(answeredBy: low...high, as: answering, among: candidates.map(\.method))
+            else {
                 let to = answering.map { " to \($0)" } ?? ""
                 error(
                     at,
@@ -269,6 +274,7 @@ extension ScenarioCompiler {
                         + " \(answering ?? "request"). Send it first, or remove this line")
                 return nil
             }
+            let chosen = candidates[place]
             let number = step(at, "expect \(range) to \(chosen.method)")
             received(low: low, high: high, to: chosen, &after)
             return Alternative(

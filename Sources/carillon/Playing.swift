@@ -24,8 +24,7 @@ struct Playing {
     private func tellReady(_ addresses: [WorkerAddress], in path: String) {
         var text = ""
         for address in addresses {
-            let plain = run.transports == .tls ? run.transports : run.transports.subtracting(.tls)
-            text += "\(address.local.text) \(plain.text)\n"
+            text += "\(address.local.text) \(run.plainTransports.text)\n"
             if let secure = address.secure { text += "\(secure.text) TLS\n" }
         }
         if let problem = writeFile(Array(text.utf8), to: path, replacing: true) {

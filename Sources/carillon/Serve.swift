@@ -118,7 +118,7 @@ struct Serve: ParsableCommand {
                 (
                     "listening",
                     Head.addresses(addresses, advertised: run.advertisedHost)
-                        + " over \((run.transports == .tls ? .tls : run.transports.subtracting(.tls)).text)"
+                        + " over \(run.plainTransports.text)"
                         + (Head.secureAddresses(addresses).map { ", \($0) over TLS" } ?? "")
                 ))
             lines.append(("ends", end))
@@ -138,4 +138,9 @@ struct Serve: ParsableCommand {
         }
         return (ways + ["with Ctrl-C"]).joined(separator: ", or ")
     }
+}
+
+extension ScenarioRun {
+    /// What is spoken at the address itself: TLS beside others has a port of its own.
+    var plainTransports: Transports { transports == .tls ? .tls : transports.subtracting(.tls) }
 }

@@ -91,25 +91,19 @@ extension CommandTests {
         @Test("A file that fills up keeps whole lines, and what is missing is counted")
         func fillsUp() async throws {
             try await inFolder { folder in
-                let run = Process()
-                let said = Pipe()
-                run.executableURL = URL(fileURLWithPath: "/bin/bash")
                 // Files of at most 8 KiB: the write beyond it fails as on a full disk.
-                run.arguments = [
-                    "-c", "ulimit -f 8; exec \"$0\" \"$@\"", Command.path, "run", "basic-call", "--calls", "300",
-                    "--concurrency",
-                    "10", "--cdr", "calls.csv", "--no-report", "--trace", "off", "--quiet",
-                ]
-                run.currentDirectoryURL = folder
-                run.standardError = said
-                try run.run()
-                let error = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                run.waitUntilExit()
-                #expect(run.terminationStatus == 69, "\(error)")
+                let run = try await Command(
+                    [
+                        "run", "basic-call", "--calls", "300", "--concurrency", "10", "--cdr", "calls.csv",
+                        "--no-report",
+                        "--trace", "off", "--quiet",
+                    ], in: folder, limits: ["-f 8"]
+                ).end()
+                #expect(run.code == 69, "\(run.error)")
                 let text = try String(contentsOf: folder.appendingPathComponent("calls.csv"), encoding: .utf8)
                 let records = text.split(separator: "\n").count - 1
                 #expect(text.hasSuffix("\n") && records > 20 && text.utf8.count <= 8192)
-                #expect(error.contains("the lines of \(300 - records) calls are lost"), "\(records): \(error)")
+                #expect(run.error.contains("the lines of \(300 - records) calls are lost"), "\(records): \(run.error)")
             }
         }
 

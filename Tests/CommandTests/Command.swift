@@ -57,9 +57,10 @@ final class Command: Sendable {
     /// - Parameter asGiven: the arguments stand as they are.
     /// - Parameter output: where standard output goes instead.
     /// - Parameter ignoring: a signal that whoever starts it has ignored, as `nohup` does with HUP.
+    /// - Parameter limits: options of `ulimit` that hold for it.
     init(
         _ arguments: [String], in workingFolder: URL, asGiven: Bool = false, output: FileHandle? = nil,
-        ignoring: String? = nil
+        ignoring: String? = nil, limits: [String] = []
     ) throws {
         let arguments = asGiven ? arguments : Self.oneAfterTheOther(arguments)
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("carillon-out-\(UUID().uuidString)")
@@ -68,7 +69,8 @@ final class Command: Sendable {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         // Whoever started the tests may have these ignored, and a child inherits that.
         let signals = ["--default-signal=INT,TERM,HUP"] + (ignoring.map { ["--ignore-signal=\($0)"] } ?? [])
-        process.arguments = signals + [Self.path] + arguments
+        let shell = limits.map { "ulimit \($0) && " }.joined() + "exec \"$0\" \"$@\""
+        process.arguments = signals + (limits.isEmpty ? [] : ["bash", "-c", shell]) + [Self.path] + arguments
         process.currentDirectoryURL = workingFolder
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try output ?? Self.newFile(folder.appendingPathComponent("out"))

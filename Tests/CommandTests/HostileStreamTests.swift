@@ -279,23 +279,13 @@ extension CommandTests {
             }
             let outcome = try await serving("basic-call", calls: 10) { target in
                 try await inFolder { folder in
-                    let script = folder.appendingPathComponent("few.sh")
-                    try "ulimit -Sn 90; ulimit -Hn 90; exec \(Command.path) \"$@\"".write(
-                        to: script, atomically: true, encoding: .utf8)
-                    let ended = Process()
-                    let said = Pipe()
-                    ended.executableURL = URL(fileURLWithPath: "/bin/bash")
-                    ended.arguments = [
-                        script.path, "run", "basic-call", target, "--transport", "tcp", "--connections", "per-call",
-                        "--concurrency", "200", "--calls", "400", "--hold", "300ms", "--no-report",
-                    ]
-                    ended.standardOutput = said
-                    ended.standardError = said
-                    try ended.run()
-                    let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                    ended.waitUntilExit()
-                    #expect(ended.terminationReason == .exit && ended.terminationStatus == 3, "\(text)")
-                    #expect(text.contains("descriptors ran out"), "\(text)")
+                    let ended = try await Command(
+                        [
+                            "run", "basic-call", target, "--transport", "tcp", "--connections", "per-call",
+                            "--concurrency", "200", "--calls", "400", "--hold", "300ms", "--no-report",
+                        ], in: folder, limits: ["-Sn 90", "-Hn 90"]
+                    ).end()
+                    #expect(ended.code == 3 && ended.out.contains("descriptors ran out"), "\(ended.out)\(ended.error)")
                 }
             }
             #expect(outcome.code == 0 || outcome.isStarved, "\(outcome.out)\(outcome.error)")

@@ -95,6 +95,10 @@ final class ChildProcess: Sendable {
             // What the C library finds wrong it says first.
             return said[max(said.startIndex, crash - 3)...].prefix(40).joined(separator: "\n")
         }
+        // Of a run of ours that has lost calls: how many, when, and what came.
+        if let outcome = said.lastIndex(where: { $0.hasPrefix("Outcome ") }) {
+            return said[max(said.startIndex, outcome - 3)...].prefix(90).joined(separator: "\n")
+        }
         return said.suffix(8).joined(separator: "\n")
     }
 
