@@ -18,6 +18,7 @@ extension Worker where Engine: ~Copyable {
         lastTick = now
         stamps.refresh(now: now)
         favourLikelyPeer()
+        if now >= aloneUntil { socket.sendsAlone = false }
         if streams.isOn { engine.look(after: &streams, now: now) }
         if now >= nextInterval {
             engine.closeInterval(now: now)
@@ -172,6 +173,8 @@ extension Worker where Engine: ~Copyable {
             guard socket.readError(into: &failure) else { return }
             // Origin 1 is this machine's own refusal to send: told by the send.
             guard failure.origin > 1 else { continue }
+            socket.sendsAlone = true
+            aloneUntil = now.advanced(byNanoseconds: Self.aloneTime)
             let destination = TransportAddress(failure.destination)
             let code = failure.error
             let length = Int(failure.length)

@@ -18,6 +18,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
     static var errorsPerRound: Int { 64 }
+    /// How long after an ICMP error each message is a datagram of its own: until what was sent with it is repeated (T1).
+    static var aloneTime: Int64 { 1_000_000_000 }
     /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
     private static var muchFromOne: Int { 500 }
     /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
@@ -85,6 +87,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var handedOver: UInt64 = 0
     var handOverOverflow: UInt64 = 0
     var failure = clx_error()
+    /// Until when no messages are segments of one send: an ICMP error may have been for many.
+    var aloneUntil = MonotonicInstant.zero
     /// When streams are looked at next though there is no connection.
     var nextStreamLook = MonotonicInstant.zero
 
