@@ -58,6 +58,7 @@ extension CallEngine {
         guard isOurs(callIDOf: token.slot, header, dialogNumber), isOurFromTag(token.slot, header, dialogNumber) else {
             if receiveRaw(token, serial: token.serial, status) { return }
             recorder.count(.strayResponses)
+            note(isOurFromTag(token.slot, header, dialogNumber) ? .callID : .fromTag, token.slot)
             return
         }
         let method = scanner.index.cseqMethod
@@ -78,6 +79,12 @@ extension CallEngine {
         if receiveRaw(token, serial: token.serial, status) { return }
         if isOfOtherMethod(token, header, dialogNumber) {
             countMalformed(.responseMethod)
+            note(.method, token.slot)
+            return
+        }
+        if isOfOtherNumber(token, header, dialogNumber) {
+            recorder.count(.strayResponses)
+            note(.number, token.slot)
             return
         }
         receiveRepeatedResponse(status, token, header, dialogNumber)
@@ -317,7 +324,7 @@ extension CallEngine {
             return
         }
         recorder.count(.strayResponses)
-        traceStray(.noCall)
+        if !isMeantForACall() { traceStray(.noCall) }
     }
 
     /// A response to a raw request. Its author may have written the CSeq, the Call-ID, the tags or the branch: what is still

@@ -56,6 +56,9 @@
     case requestsMovedToTCP, requestsReturnedToUDP
     /// Messages that are longer than the path takes whole, and were not sent (EMSGSIZE).
     case messagesTooLongForPath
+    /// Times the next hop that a Contact or Record-Route told was not taken as RFC 3263 §4 has it: it has a host name, or asks for
+    /// a transport that the run does not speak.
+    case pathsNotFollowed
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
     case challengesAnswered
     /// Of these, those for a nonce that had been used before.

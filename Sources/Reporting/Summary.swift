@@ -313,6 +313,11 @@ public struct Summary {
                 "requests too large for UDP (RFC 3261 §18.1.1: TCP)"
             ),
             (.requestsMovedToTCP, "large request sent over TCP", "large requests sent over TCP"),
+            (
+                .pathsNotFollowed,
+                "Contact or Record-Route with a host name or a transport not spoken here: not followed",
+                "Contacts or Record-Routes with a host name or a transport not spoken here: not followed"
+            ),
             (.requestsReturnedToUDP, "back over UDP as TCP was refused", "back over UDP as TCP was refused"),
         ]
         var items = counts(named)
