@@ -17,6 +17,7 @@ public let catalogue: [Scenario] = [
     authenticatedRegister,
     addBinding,
     removeBinding,
+    registeredUser,
     authenticatedCall,
     subscriberCall,
 ]

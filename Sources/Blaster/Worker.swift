@@ -62,6 +62,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var lastReceived = MonotonicInstant.zero
     var drainRemainder = 0.0
     var undrained = 0
+    var hasEndedRepeating = false
     /// Rounds in a row that began with a full batch.
     private var roundsBehind = 0
     var isCountedDone = false
@@ -221,6 +222,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     /// No arrival will come any more.
     var isPlanExhausted: Bool {
+        // Runs that go on until the load ends have it last as long as it was to.
+        if engine.repeatsUntilEnd, let duration = plan.duration {
+            return lastTick.nanoseconds(since: start) >= duration
+        }
         switch plan.load {
         case .open: return nextDue == .distantFuture
         case .closed:

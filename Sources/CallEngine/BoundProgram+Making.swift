@@ -41,7 +41,7 @@ extension BoundProgram {
                     // A silence or a signal that was waited for.
                     if wait.kind != .message { follow(number + 1) }
                 case .jump: follow(Int(instruction.a))
-                case .loopStart, .loopNext, .branchUnless, .authenticate:
+                case .pause where instruction.c > 0, .loopStart, .loopNext, .branchUnless, .branchAtEnd, .authenticate:
                     follow(number + 1)
                     follow(Int(instruction.c))
                 case .fail, .finish, .end: break

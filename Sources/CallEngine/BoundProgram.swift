@@ -107,6 +107,7 @@ struct BoundProgram: ~Copyable {
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
+    let repeatsUntilEnd: Bool
     let domain: OctetRange
     let target: OctetRange
     /// Of each target as a URI shows it, where there are several.
@@ -200,6 +201,7 @@ struct BoundProgram: ~Copyable {
         self.initiator = initiator
         let beginning = program.initiators
         initiators = Self.shares(of: beginning, settings.weights)
+        repeatsUntilEnd = program.instructions.contains { $0.operation == .branchAtEnd }
         let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
         func user(_ party: Int) -> String {
             firstAnswerers.contains(party)
@@ -378,7 +380,7 @@ struct BoundProgram: ~Copyable {
             case .lognormal(let median, let sigma): return DelayPlan.pause(median * exp(sigma * 4))
             case .weibull(let shape, let scale): return DelayPlan.pause(scale * pow(20, 1 / shape))
             case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
-            case .value: return 0
+            case .value, .part: return 0
             }
         }
 

@@ -18,12 +18,7 @@ extension CallEngine {
         let via = ViaValue(base, range)
         let literals = head.baseAddress!
         let own = ViaValue(literals, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
-        let isOurHost =
-            via.host.length == own.host.length
-            && strncasecmp(
-                (base + Int(via.host.offset)).assumingMemoryBound(to: CChar.self),
-                (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0
-        guard isOurHost || isSameAddress(base, via.host, literals, own.host),
+        guard isSameHost(base, via.host, literals, own.host),
             (via.port == 0 ? (arrival.isSecure ? 5061 : 5060) : via.port) == own.port
         else { return .sentBy }
         guard scanner.index.hasSeveralVias else { return nil }
@@ -40,10 +35,17 @@ extension CallEngine {
         return count > 1 &+ bound.furtherVias ? .severalVias : nil
     }
 
-    /// An IPv6 address has many spellings (RFC 4291 §2.2).
-    private func isSameAddress(
+    /// In whatever letters; an IPv6 address has many spellings (RFC 4291 §2.2).
+    func isSameHost(
         _ base: UnsafeRawPointer, _ host: OctetRange, _ otherBase: UnsafeRawPointer, _ other: OctetRange
     ) -> Bool {
+        if host.length == other.length,
+            strncasecmp(
+                (base + Int(host.offset)).assumingMemoryBound(to: CChar.self),
+                (otherBase + Int(other.offset)).assumingMemoryBound(to: CChar.self), Int(other.length)) == 0
+        {
+            return true
+        }
         guard let address = TransportAddress(base, host: host, port: 0) else { return false }
         return address == TransportAddress(otherBase, host: other, port: 0)
     }

@@ -64,6 +64,10 @@ extension CallEngine {
                     header.pointee.programCounter &+= 1
                     continue
                 }
+                if isEnding, instruction.c > 0 {
+                    header.pointee.programCounter = UInt16(truncatingIfNeeded: instruction.c)
+                    continue
+                }
                 let time = drawDelay(Int(instruction.a), slot, header)
                 if time <= 0 {
                     header.pointee.programCounter &+= 1
@@ -90,6 +94,9 @@ extension CallEngine {
                 header.pointee.programCounter =
                     counter.pointee > 0
                     ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1
+            case .branchAtEnd:
+                header.pointee.programCounter =
+                    isEnding ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1
             case .branchUnless:
                 textUsed = 0
                 header.pointee.programCounter =
@@ -441,6 +448,12 @@ extension CallEngine {
                 let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
             else { return 0 }
             return DelayPlan.pause(time.nanoseconds)
+        case .part(let low, let high, let node):
+            textUsed = 0
+            guard let text = evaluate(node, header, slot),
+                let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
+            else { return 0 }
+            return DelayPlan.pause((low + drawFraction(header) * (high - low)) * Double(time.nanoseconds))
         }
     }
 }

@@ -82,7 +82,10 @@ extension CallEngine {
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         } else {
-            if plan.method == .register { recorder.count(.registrationAttempts) }
+            if plan.method == .register {
+                recorder.count(.registrationAttempts)
+                if dialog.pointee.isRegistered { recorder.count(.reregistrationAttempts) }
+            }
             if plan.method == .bye { measureSessionEnd(header) }
             var machine = ClientNonInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)

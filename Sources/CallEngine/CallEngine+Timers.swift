@@ -436,6 +436,9 @@ extension CallEngine {
         case .register:
             recorder.countRegistrationAnswer(status: Int(status))
             if status < 300 {
+                let dialog = self.dialog(header, Int(record.pointee.dialog))
+                if dialog.pointee.isRegistered { recorder.count(.reregistrationAnswers2xx) }
+                dialog.pointee.isRegistered = true
                 recorder.record(.registrationRequestDelay, nanoseconds: time)
                 if !header.pointee.flags.contains(.dueCounted) {
                     recorder.record(

@@ -76,6 +76,7 @@ extension CallEngine {
             }
             return nil
         case .sdpAttribute: return attribute(bound.texts[Int(node.a)])
+        case .ownBinding: return ownBinding()
         case .body:
             guard let base = hand, scanner.index.body.length > 0 else { return nil }
             return slice(base, scanner.index.body)

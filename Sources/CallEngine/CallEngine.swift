@@ -184,6 +184,10 @@ public struct CallEngine: ~Copyable {
     var handIsQueued = false
     var taken: [UInt32] = []
     /// Of failed runs that are still being ended, by owner's slot.
+    /// The load is over: nothing is repeated any more that was to be repeated until then.
+    var isEnding = false
+    /// Slots before this one have been told.
+    var endCursor: UInt32 = 0
     /// Connections that take no octets, and since when.
     var stalledFlows: [UInt32: Tick] = [:]
     /// Of slots whose peer has sent a response that was discarded: the last of them.

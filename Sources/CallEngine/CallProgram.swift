@@ -144,8 +144,10 @@ package enum Operation: UInt8, Sendable {
     case sendRaw
     /// a: wait.
     case wait
-    /// a: delay.
+    /// a: delay, c: instruction when the load has ended, or 0: the pause goes on.
     case pause
+    /// c: instruction when the load has ended.
+    case branchAtEnd
     /// a: instruction.
     case jump
     /// a: loop, b: value for the count, c: instruction after the block.
@@ -252,6 +254,7 @@ package enum DelayPlan: Sendable {
     case empirical(cumulative: [Double], delays: [Int64])
     /// A value of the pool, read when the pause begins.
     case value(Int)
+    case part(low: Double, high: Double, of: Int)
 
     /// Nil for a delay that is a value: that needs the pool.
     init?(_ tree: DelayTree) {
@@ -269,7 +272,7 @@ package enum DelayPlan: Sendable {
                 cumulative.append(sum)
             }
             self = .empirical(cumulative: cumulative.map { $0 / sum }, delays: weighted.map(\.delay.nanoseconds))
-        case .value: return nil
+        case .value, .part: return nil
         }
     }
 }
@@ -404,7 +407,7 @@ extension CallProgram {
         case .lognormal(let median, let sigma): return DelayPlan.pause(median * (1 + sigma * 10))
         case .weibull(_, let scale): return DelayPlan.pause(scale * 10)
         case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
-        case .value(let node):
+        case .value(let node), .part(_, _, let node):
             let tree = values.nodes[node]
             guard tree.kind == .setting else { return 0 }
             let name = String(decoding: values.texts[Int(tree.a)], as: UTF8.self)

@@ -46,7 +46,12 @@ package enum ProgramListing {
         switch instruction.operation {
         case .sendRequest, .sendResponse, .acknowledge, .sendRaw: return (text, "message \(instruction.a)")
         case .wait: return describe(program.waits[Int(instruction.a)], program)
-        case .pause: return ("pause \(describe(program.delays[Int(instruction.a)], program))", "")
+        case .pause:
+            return (
+                "pause \(describe(program.delays[Int(instruction.a)], program))",
+                instruction.c > 0 ? "at the end of the load: go to \(instruction.c)" : ""
+            )
+        case .branchAtEnd: return (text, "at the end of the load: go to \(instruction.c)")
         case .jump: return ("go to \(instruction.a)", "")
         case .loopStart: return (text, "no more: go to \(instruction.c)")
         case .loopNext: return ("again from \(instruction.c)", "")
@@ -105,6 +110,8 @@ package enum ProgramListing {
         case .weibull(let shape, let scale): return "Weibull, shape \(shape), scale \(time(scale))"
         case .empirical(_, let delays): return "one of \(delays.map { time(Double($0)) }.joined(separator: ", "))"
         case .value(let node): return ValueWords(program: program, party: nil).text(node, depth: 0)
+        case .part(let low, let high, let node):
+            return "\(low) to \(high) of \(ValueWords(program: program, party: nil).text(node, depth: 0))"
         }
     }
 
@@ -220,6 +227,7 @@ private struct ValueWords {
         case .sdpConnection: return "SDP connection address"
         case .sdpPort: return "SDP port \(tree.a + 1)"
         case .sdpAttribute: return "SDP attribute \(string(tree.a))"
+        case .ownBinding: return "own binding received"
         case .body: return "body received"
         case .status: return "status received"
         case .reasonPhrase: return "reason phrase received"

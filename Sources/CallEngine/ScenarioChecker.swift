@@ -124,7 +124,7 @@ enum ScenarioChecker {
                 }
             case .pause(let tree): check(tree, at: at)
             case .repeated(let tree):
-                check(count: tree.count, at: at)
+                if let count = tree.count { check(count: count, at: at) } else { checkEndless(tree.steps, at: at) }
                 check(tree.steps)
             case .choose(let tree):
                 check(tree.condition, at: at)
@@ -189,7 +189,7 @@ enum ScenarioChecker {
 
         mutating func check(_ delay: DelayTree, at: Spot) {
             if let problem = delay.problem { error(at, problem) }
-            guard case .value(let value) = delay else { return }
+            guard let value = delay.source else { return }
             check(value, at: at, inHeader: false)
             switch value {
             case .setting(let name, let fallback?):
@@ -198,6 +198,27 @@ enum ScenarioChecker {
                 }
             case .text(let text): if let problem = DelayTree.problem(ofText: text) { error(at, problem) }
             default: break
+            }
+        }
+
+        /// A block that is done until the load ends waits for something.
+        mutating func checkEndless(_ steps: [Step], at: Spot) {
+            guard !Self.waits(steps) else { return }
+            error(
+                at,
+                "RepeatUntilEnd waits for nothing: its rounds would follow one another without end. Put a Pause into it, or an"
+                    + " Expect")
+        }
+
+        private static func waits(_ steps: [Step]) -> Bool {
+            steps.contains { step in
+                switch step.action {
+                case .pause, .expect, .firstOf, .expectNothing, .awaitSignal: true
+                case .inDialog(let tree): waits(tree.steps)
+                case .choose(let tree): waits(tree.then) && waits(tree.otherwise)
+                case .repeated(let tree): waits(tree.steps)
+                default: false
+                }
             }
         }
 

@@ -120,14 +120,17 @@ extension ScenarioCompiler {
     }
 
     mutating func lower(_ tree: DelayTree, at: Spot, _ state: FlowState) -> Int {
-        if case .value(let value) = tree { requireReadable(value, state, at: at) }
+        if let value = tree.source { requireReadable(value, state, at: at) }
         program.delays.append(plan(tree))
         return program.delays.count - 1
     }
 
     private mutating func plan(_ tree: DelayTree) -> DelayPlan {
-        if case .value(let tree) = tree { return .value(value(tree)) }
-        return DelayPlan(tree) ?? .fixed(0)
+        switch tree {
+        case .value(let tree): .value(value(tree))
+        case .part(let low, let high, let tree): .part(low: low, high: high, of: value(tree))
+        default: DelayPlan(tree) ?? .fixed(0)
+        }
     }
 
     /// Pauses of the other parties of the scenario: what this party may have to sit through.
@@ -148,7 +151,7 @@ extension ScenarioCompiler {
         for other in scenario.parties where other.name != party.name {
             for tree in pauses(other.steps) {
                 // A variable of another party cannot be read here; its pause is not known.
-                if case .value(let value) = tree, !value.variableNames.isEmpty { continue }
+                if let value = tree.source, !value.variableNames.isEmpty { continue }
                 found.append(plan(tree))
             }
         }
@@ -200,6 +203,7 @@ extension ValueTree {
         case .sdp(.connectionAddress): "SDP connection address"
         case .sdp(.mediaPort(let index)): "SDP media port \(index)"
         case .sdp(.attribute(let name)): "SDP attribute \(name)"
+        case .ownBinding: "own binding"
         case .body: "body"
         case .status: "status"
         case .reasonPhrase: "reason phrase"

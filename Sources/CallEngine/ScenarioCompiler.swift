@@ -361,7 +361,7 @@ extension ValueTree {
     /// True where the last message received is read.
     package var readsMessage: Bool {
         switch self {
-        case .header, .sdp, .body, .status, .reasonPhrase, .method, .requestURI: true
+        case .header, .sdp, .ownBinding, .body, .status, .reasonPhrase, .method, .requestURI: true
         case .joined(let parts): parts.contains(where: \.readsMessage)
         case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of): of.readsMessage
         case .arithmetic(_, let left, let right): left.readsMessage || right.readsMessage

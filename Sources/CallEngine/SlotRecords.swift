@@ -114,6 +114,12 @@ struct DialogRecord {
         set { marks = newValue ? marks | 2 : marks & ~2 }
     }
 
+    /// A REGISTER has had its 2xx: those that follow refresh the binding, or remove it.
+    var isRegistered: Bool {
+        get { marks & 4 != 0 }
+        set { marks = newValue ? marks | 4 : marks & ~4 }
+    }
+
     enum State: UInt8 {
         case none
         case early

@@ -32,7 +32,7 @@ package struct ValuePool: Sendable {
         case sdpConnection
         case sdpPort
         case sdpAttribute
-        case body, status, reasonPhrase, method, requestURI
+        case ownBinding, body, status, reasonPhrase, method, requestURI
         /// a: pattern, b: child.
         case matching
         /// a: child.
@@ -124,6 +124,7 @@ package struct ValuePool: Sendable {
         case .sdp(.connectionAddress): return add(Node(kind: .sdpConnection))
         case .sdp(.mediaPort(let index)): return add(Node(kind: .sdpPort, a: Int32(clamping: index)))
         case .sdp(.attribute(let name)): return add(Node(kind: .sdpAttribute, a: Int32(text(name))))
+        case .ownBinding: return add(Node(kind: .ownBinding))
         case .body: return add(Node(kind: .body))
         case .status: return add(Node(kind: .status))
         case .reasonPhrase: return add(Node(kind: .reasonPhrase))

@@ -136,6 +136,8 @@
     /// Sessions that were set up and ended by a BYE that was answered.
     case sessionsCompleted
     case registrationAttempts
+    /// Of these, those of a party that is registered already: refreshes, and removals. And their 2xx.
+    case reregistrationAttempts, reregistrationAnswers2xx
     case registrationAnswers2xx
     /// 401, 402, 407 as the last word, and 3xx.
     case registrationAnswersOther

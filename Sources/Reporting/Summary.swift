@@ -282,6 +282,9 @@ public struct Summary {
         }
         if record[.registrationAttempts] > 0 || figures.ineffectiveRegistrationAttempts.denominator > 0 {
             items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
+            if record[.reregistrationAttempts] > 0 {
+                items.append("\(grouped(record[.reregistrationAttempts])) of them refreshes or removals")
+            }
         }
         if record[.challengesAnswered] + record[.credentialsRefused] > 0 {
             var text = counted(record[.challengesAnswered], "challenge") + " answered"

@@ -44,7 +44,7 @@ private struct FeedReader {
         case .sendRaw(let tree): read(tree.content, inHead: false)
         case .expect(let tree): read(tree.inspections)
         case .firstOf(let tree): for alternative in tree.alternatives { read(alternative.steps) }
-        case .pause(.value(let value)): read(value, at, inHead: false)
+        case .pause(let delay): read(delay.source, at, inHead: false)
         case .repeated(let tree):
             read(tree.count, at, inHead: false)
             read(tree.steps)
@@ -66,7 +66,7 @@ private struct FeedReader {
             read(tree.user, at, inHead: false)
             read(tree.password, at, inHead: false)
             read(tree.realm, at, inHead: true)
-        case .pause, .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish: break
+        case .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish: break
         }
     }
 

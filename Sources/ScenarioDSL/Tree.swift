@@ -324,8 +324,8 @@ package struct AlternativeTree: Sendable, Hashable, Codable {
 }
 
 package struct RepeatTree: Sendable, Hashable, Codable {
-    /// How many times: a number, or a value read when the step is reached. 0 skips the block.
-    package var count: ValueTree
+    /// How many times: a number, or a value read when the step is reached. 0 skips the block. Nil: until the load ends.
+    package var count: ValueTree?
     package var steps: [Step]
 }
 
@@ -434,6 +434,16 @@ package enum DelayTree: Sendable, Hashable {
     case empirical([WeightedDelay])
     /// A setting or variable: a number counts seconds, a text is read as `DelayTree(parsing:)` reads it.
     case value(ValueTree)
+    /// A part of such a time, every one between the two equally likely.
+    case part(low: Double, high: Double, of: ValueTree)
+
+    /// What it is read from when the pause begins.
+    package var source: ValueTree? {
+        switch self {
+        case .value(let value), .part(_, _, let value): value
+        default: nil
+        }
+    }
 }
 
 package struct WeightedDelay: Sendable, Hashable, Codable {

@@ -246,6 +246,12 @@ extension DelayTree: Codable {
                 scale: try f.decode(Seconds.self, forKey: Key("scale")))
         case "empirical": self = .empirical(try one.payload())
         case "value": self = .value(try one.payload())
+        case "part":
+            let f = try one.fields()
+            self = .part(
+                low: try f.decode(Double.self, forKey: Key("low")),
+                high: try f.decode(Double.self, forKey: Key("high")),
+                of: try f.decode(ValueTree.self, forKey: Key("of")))
         default: throw one.unknown("the distribution")
         }
     }
@@ -270,6 +276,11 @@ extension DelayTree: Codable {
             try f.encode(scale, forKey: Key("scale"))
         case .empirical(let list): try encoder.put("empirical", list)
         case .value(let value): try encoder.put("value", value)
+        case .part(let low, let high, let value):
+            var f = encoder.fields("part")
+            try f.encode(low, forKey: Key("low"))
+            try f.encode(high, forKey: Key("high"))
+            try f.encode(value, forKey: Key("of"))
         }
     }
 }

@@ -29,7 +29,7 @@ private struct TreeReader {
         case .sendRaw(let tree): read(tree.content)
         case .expect(let tree): read(tree.inspections)
         case .firstOf(let tree): for alternative in tree.alternatives { read(alternative.steps) }
-        case .pause(.value(let value)): read(value, at)
+        case .pause(let delay): read(delay.source, at)
         case .repeated(let tree):
             read(tree.count, at)
             read(tree.steps)
@@ -56,7 +56,7 @@ private struct TreeReader {
         case .awaitSignal(let tree): named(tree.name, "signal", at)
         case .authenticate(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
         case .credentials(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
-        case .pause, .expectNothing, .noAck, .fail, .finish: break
+        case .expectNothing, .noAck, .fail, .finish: break
         }
     }
 

@@ -43,6 +43,7 @@ extension ValueTree: Codable {
             self = .uriPart(
                 try f.decode(URIPartTree.self, forKey: Key("part")), of: try f.decode(Self.self, forKey: Key("of")))
         case "sdp": self = .sdp(try one.payload())
+        case "ownBinding": self = .ownBinding
         case "body": self = .body
         case "status": self = .status
         case "reasonPhrase": self = .reasonPhrase
@@ -100,6 +101,7 @@ extension ValueTree: Codable {
             try f.encode(part, forKey: Key("part"))
             try f.encode(value, forKey: Key("of"))
         case .sdp(let field): try encoder.put("sdp", field)
+        case .ownBinding: try encoder.put("ownBinding", true)
         case .body: try encoder.put("body", true)
         case .status: try encoder.put("status", true)
         case .reasonPhrase: try encoder.put("reasonPhrase", true)

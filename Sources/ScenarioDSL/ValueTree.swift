@@ -24,6 +24,8 @@ package indirect enum ValueTree: Sendable, Hashable {
     /// Part of the URI inside a header value or text.
     case uriPart(URIPartTree, of: ValueTree)
     case sdp(SDPFieldTree)
+    /// The Contact of a 2xx to REGISTER that leads to this party.
+    case ownBinding
     case body
     /// Status code of a response.
     case status

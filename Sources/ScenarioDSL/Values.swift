@@ -52,6 +52,9 @@ public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     }
     /// Part of its session description.
     public static func sdp(_ field: SDPField) -> Value { Value(.sdp(field.tree)) }
+    /// The Contact, of all that a registrar lists, that leads to this party, whatever their order (RFC 3261 §10.3):
+    /// `.ownBinding.parameter("expires")`.
+    public static var ownBinding: Value { Value(.ownBinding) }
     /// Its body.
     public static var body: Value { Value(.body) }
     /// Status of a response.

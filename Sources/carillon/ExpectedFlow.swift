@@ -102,7 +102,9 @@ struct ExpectedFlow {
             return pause(tree.time.nanoseconds, "silence for \(durationText(tree.time.nanoseconds))", step, rest, index)
         case .repeated(let tree):
             var count = 1
-            if case .number(let number) = tree.count {
+            if tree.count == nil {
+                note("drawn once, repeated until the load ends", step.at, index)
+            } else if case .number(let number) = tree.count {
                 count = max(0, min(number, 8))
                 if number > count { note("drawn \(count) times of \(number)", step.at, index) }
             } else {
@@ -388,6 +390,7 @@ struct ExpectedFlow {
         case .weibull(_, let scale): scale.nanoseconds
         case .empirical(let weighted): weighted.max { $0.weight < $1.weight }?.delay.nanoseconds ?? 0
         case .value(.setting(_, let fallback?)): DelayTree(parsing: fallback).map(typical) ?? 0
+        case .part(let low, let high, let value): Int64(Double(typical(.value(value))) * (low + high) / 2)
         case .value: 0
         }
     }
@@ -402,6 +405,7 @@ struct ExpectedFlow {
         case .empirical: "as its table says"
         case .value(.setting(let name, let fallback)): name + (fallback.map { " (\($0))" } ?? "")
         case .value: "as long as a value says"
+        case .part(let low, let high, let value): "\(low) to \(high) of: \(text(.value(value)))"
         }
     }
 }
