@@ -117,6 +117,9 @@ struct BoundProgram: ~Copyable {
     let connectionAddress: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    /// Of Contacts, and where they are for TLS.
+    let contactPort: UInt16
+    let secureContactPort: UInt16
     let secureHostPort: OctetRange
     /// `:5060`, where the address before it differs from call to call.
     let colonPort: OctetRange
@@ -165,6 +168,9 @@ struct BoundProgram: ~Copyable {
         let hostPortText = "\(hostText):\(portText)"
         let securePortText = String(settings.securePort ?? settings.local.port)
         let securePlaceText = "\(hostText):\(securePortText)"
+        contactPort = settings.contactPort ?? settings.local.port
+        secureContactPort = settings.contactPort ?? settings.securePort ?? settings.local.port
+        let contactPorts = (plain: String(contactPort), secure: String(secureContactPort))
         let domainText = settings.domain ?? settings.targetText
         localHost = text.add(hostText)
         // An IPv6 address stands in brackets in SIP and without them in SDP; a name is taken for either.
@@ -231,6 +237,7 @@ struct BoundProgram: ~Copyable {
             case .contactScheme: scheme
             case .contactTransport: contactTransport(transport)
             case .localHostPort: transport == .tls ? securePlaceText : hostPortText
+            case .contactHostPort: "\(hostText):\(transport == .tls ? contactPorts.secure : contactPorts.plain)"
             case .viaParameters: viaParametersText
             case .localHost: hostText
             case .connectionAddress: connectionText
@@ -295,11 +302,16 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
-                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals:
+                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals,
+                    .bound(.contactHostPort) where hasNamedLocals:
                     flush(&allPieces, &text)
                     allPieces.append(Piece(kind: .localHost, argument: 0, offset: 0, length: 0))
-                    if case .bound(.localHostPort) = segment {
+                    switch segment {
+                    case .bound(.localHostPort):
                         pending += ":\(transport == .tls ? securePortText : portText)".utf8
+                    case .bound(.contactHostPort):
+                        pending += ":\(transport == .tls ? contactPorts.secure : contactPorts.plain)".utf8
+                    default: break
                     }
                 case .bound(.connectionAddress) where hasNamedLocals:
                     pending += connectionText.prefix(4).utf8

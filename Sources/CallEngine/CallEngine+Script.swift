@@ -94,6 +94,9 @@ extension CallEngine {
                 header.pointee.programCounter =
                     counter.pointee > 0
                     ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1
+            case .beginRepeating:
+                recorder.count(.runsRepeating)
+                header.pointee.programCounter &+= 1
             case .branchAtEnd:
                 header.pointee.programCounter =
                     isEnding ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1

@@ -35,7 +35,7 @@ extension CallEngine {
     }
 
     /// Of the Contacts of the response at hand the one that leads to this party (RFC 3261 §10.3 has a registrar list all bindings, in
-    /// any order): host and port are those of our Via, and where several are, the user is that of To.
+    /// any order): host and port are those of our Contact, and where several are, the user is that of To.
     mutating func ownBinding() -> UnsafeRawBufferPointer? {
         guard let base = hand else { return nil }
         let head = ownViaHead()
@@ -43,6 +43,7 @@ extension CallEngine {
         let own = ViaValue(text, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
         let user = URIView(base, NameAddress(base, scanner.index.to).uri).user
         let standard: UInt16 = arrival.isSecure ? 5061 : 5060
+        let port = arrival.isSecure ? bound.secureContactPort : bound.contactPort
         var first: UnsafeRawBufferPointer?
         var number = 0
         while let found = scanner.number(of: .contact, from: number) {
@@ -54,7 +55,7 @@ extension CallEngine {
                 let whole = OctetRange(offset: rest.offset, length: end &- rest.offset)
                 rest = address.rest
                 let uri = URIView(base, address.uri)
-                guard (uri.port == 0 ? standard : uri.port) == (own.port == 0 ? standard : own.port),
+                guard (uri.port == 0 ? standard : uri.port) == port,
                     isSameHost(base, uri.host, text, own.host)
                 else { continue }
                 let binding = slice(base, whole)

@@ -146,6 +146,8 @@ package enum Operation: UInt8, Sendable {
     case wait
     /// a: delay, c: instruction when the load has ended, or 0: the pause goes on.
     case pause
+    /// The run has come to what it repeats until the load ends.
+    case beginRepeating
     /// c: instruction when the load has ended.
     case branchAtEnd
     /// a: instruction.
@@ -309,6 +311,8 @@ package struct TemplateSource: Sendable {
 package enum BoundField: Sendable, Equatable {
     /// Address and port of the worker's socket, as in the Via's sent-by.
     case localHostPort
+    /// The same as a Contact has it: the port may be another run's, which takes the calls.
+    case contactHostPort
     /// `;rport` where the run asks for it (RFC 3581 §3), before the branch.
     case viaParameters
     case localHost

@@ -20,6 +20,8 @@ public struct EngineSettings: Sendable {
     public var transports: Transports = .udp
     /// Where this worker is reached over TLS; nil: at `local`'s port.
     public var securePort: UInt16?
+    /// Where calls to this worker's Contacts come, when another run takes them; nil: here.
+    public var contactPort: UInt16?
     /// Initial requests are for `sips:` URIs, and name one in Contact (RFC 3261 §8.1.1.8).
     public var usesSIPS = false
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.

@@ -51,6 +51,7 @@ package enum ProgramListing {
                 "pause \(describe(program.delays[Int(instruction.a)], program))",
                 instruction.c > 0 ? "at the end of the load: go to \(instruction.c)" : ""
             )
+        case .beginRepeating: return (text, "counted")
         case .branchAtEnd: return (text, "at the end of the load: go to \(instruction.c)")
         case .jump: return ("go to \(instruction.a)", "")
         case .loopStart: return (text, "no more: go to \(instruction.c)")
@@ -131,7 +132,7 @@ package enum ProgramListing {
     private static func words(_ field: BoundField, _ program: CallProgram) -> String {
         switch field {
         case .viaParameters: ""
-        case .localHostPort: "‹local address:port›"
+        case .localHostPort, .contactHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
         case .transport: "‹UDP, TCP or TLS›"
         case .contactScheme: "‹sip or sips›"

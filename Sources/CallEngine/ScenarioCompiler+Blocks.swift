@@ -41,6 +41,7 @@ extension ScenarioCompiler {
             layout.loops += 1
             start = emit(Instruction(.loopStart, step: number, a: loop, b: value(count)))
         } else {
+            emit(Instruction(.beginRepeating, step: number))
             start = emit(Instruction(.branchAtEnd, step: number))
         }
         let entry = state

@@ -29,6 +29,8 @@
     case runsDrained
     /// Still live when the run was cut off.
     case runsCutOff
+    /// Came to what they repeat until the load ends.
+    case runsRepeating
 
     // Messages. Sent and received include retransmissions.
     case messagesSent, messagesReceived
