@@ -130,6 +130,8 @@ struct Phase {
         run.duration = nil
         run.sourceRate = nil
         run.capturePath = nil
+        // Nobody reads them, and of a population each user would keep some for as long as it lives.
+        run.traces = .off
         run.callRecordPath = nil
         // Every row has its turn, however late: its figures are no load's.
         run.catchUpLimit = 3_600_000_000_000
