@@ -50,7 +50,8 @@ def population(users, register_rate, seconds, expires, rounds=1):
                 with open(caller.out_path) as lines:
                     shown = PROGRESS.findall(lines.read())
                 live = int(shown[-1].replace(",", "")) if shown else 0
-                if live and (not sizes or sizes[-1][0] != live):
+                # while they come: what goes gives no memory back
+                if live and (not sizes or sizes[-1][0] < live):
                     sizes.append((live, caller.resident_bytes() or 0))
                 time.sleep(0.1)
             if caller.running or caller.exit_code != 0:
