@@ -11,6 +11,8 @@ public let catalogue: [Scenario] = [
     noAnswer,
     busy,
     redirectedCall,
+    blindTransfer,
+    attendedTransfer,
     optionsPing,
     instantMessage,
     register,

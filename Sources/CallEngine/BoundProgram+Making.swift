@@ -114,6 +114,8 @@ extension BoundProgram {
         case .challenge: .challenge
         case .inviteURI: .inviteURI
         case .redirectURI: .redirectURI
+        case .formedURI: .formedURI
+        case .formedHeaders: .formedHeaders
         }
     }
 

@@ -99,6 +99,8 @@ struct BoundProgram: ~Copyable {
     /// Templates for datagrams, then the same for TCP and for TLS where those are spoken: Via and Contact differ.
     let variantCount: Int
     let partyCount: Int
+    /// A party of the program has a further dialog that an INVITE opens.
+    let takesReplaces: Bool
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
@@ -321,7 +323,7 @@ struct BoundProgram: ~Copyable {
             let method = text.add(source.methodText)
             let uriIsText: Bool =
                 switch source.segments.dropFirst().first {
-                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?: false
+                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?, .live(.formedURI, _)?: false
                 default: true
                 }
             allTemplates.append(
@@ -467,6 +469,7 @@ struct BoundProgram: ~Copyable {
         templateCount = program.templates.count
         variantCount = allTemplates.count
         partyCount = allParties.count
+        takesReplaces = program.parties.contains { $0.dialogs.dropFirst().contains { $0.isServer && $0.hasInvite } }
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)

@@ -63,6 +63,10 @@ extension CallEngine {
     mutating func receiveInitial(_ key: UInt64) {
         guard let base = hand else { return }
         if receiveLaterInitial(key) { return }
+        if bound.takesReplaces, scanner.index.has(.replaces), scanner.index.method == .invite {
+            receiveReplacing(key)
+            return
+        }
         let method = scanner.index.method
         // The run that caused it, when that is ours: its Call-ID says so.
         let callID = scanner.index.callID

@@ -375,6 +375,10 @@ package enum LiveField: UInt8, Sendable {
     case inviteURI
     /// Request URI of a redirected INVITE: the URI of a Contact without its header parts. Argument: value.
     case redirectURI
+    /// Request URI without its header part. Argument: value.
+    case formedURI
+    /// Header lines that the header part of a request URI asks for (RFC 3261 §19.1.5). Argument: value.
+    case formedHeaders
     /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
     case challenge
 }

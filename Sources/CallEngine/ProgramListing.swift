@@ -163,6 +163,8 @@ package enum ProgramListing {
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         case .challenge: "«challenge»"
         case .inviteURI: "«request URI of the INVITE»"
+        case .formedURI: "«URI of \(values.text(argument, depth: 0)) without headers»"
+        case .formedHeaders: "«headers in the URI of \(values.text(argument, depth: 0))»"
         case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"
         }
     }
@@ -216,7 +218,11 @@ private struct ValueWords {
         case .random: return "\(tree.a) random digits"
         case .header: return string(tree.b) + (tree.c == 0 ? "" : " \(tree.c < 0 ? "last" : "number \(tree.c + 1)")")
         case .parameter: return "\(string(tree.a)) of \(child(tree.b))"
-        case .uriPart: return "\(["URI", "user", "host", "port"][Int(min(max(tree.a, 0), 3))]) of \(child(tree.b))"
+        case .uriPart:
+            return
+                "\(["URI", "user", "host", "port", "URI without headers"][Int(min(max(tree.a, 0), 4))]) of \(child(tree.b))"
+        case .uriHeader: return "\(string(tree.a)) in the URI of \(child(tree.b))"
+        case .escaped: return "\(child(tree.a)), escaped"
         case .sdpConnection: return "SDP connection address"
         case .sdpPort: return "SDP port \(tree.a + 1)"
         case .sdpAttribute: return "SDP attribute \(string(tree.a))"
@@ -250,6 +256,7 @@ private struct ValueWords {
         case .runNumber: "number of the call"
         case .party: "name of the party"
         case .unixTime: "seconds since 1970"
+        case .remoteTarget: "the peer's Contact"
         }
     }
 }

@@ -156,6 +156,15 @@ enum ScenarioChecker {
                 if tree.user == .text("") {
                     error(at, "credentials without a user name: no server knows whose they are")
                 }
+            case .notified(let tree):
+                check(tree.until, at: at, sending: false)
+                if case .method(let name) = tree.until {
+                    error(
+                        at,
+                        "Notified(until: …) names the status that a sipfrag tells, and \(name) is a method. Write .finalResponse,"
+                            + " .provisional or a status (RFC 3515 §2.4.5)")
+                }
+                check(limit: tree.within, at: at)
             case .mark, .measure, .noAck, .fail, .finish: break
             }
         }
@@ -280,7 +289,15 @@ enum ScenarioChecker {
             case .matching(let pattern, let of):
                 check(pattern: pattern, at: at)
                 check(of, at: at, inHeader: false)
-            case .parameter(_, let of), .uriPart(_, let of), .length(let of): check(of, at: at, inHeader: false)
+            case .parameter(_, let of), .uriPart(_, let of), .length(let of), .uriHeader(_, let of), .escaped(let of):
+                check(of, at: at, inHeader: false)
+            case .partyURI(let name):
+                if !scenario.parties.contains(where: { $0.name == name }) {
+                    error(
+                        at,
+                        "\"\(name)\" is no party of this scenario, so it has no address here. List it among the parties"
+                    )
+                }
             case .arithmetic(_, let left, let right):
                 check(left, at: at, inHeader: false)
                 check(right, at: at, inHeader: false)

@@ -226,6 +226,10 @@ extension ScenarioCompiler {
     private mutating func makeRequest(
         _ method: String, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int, inDialog: Bool
     ) -> Int {
+        let outer = dialogAtHand
+        dialogAtHand = dialog
+        defer { dialogAtHand = outer }
+        if method == "REFER" || method == "SUBSCRIBE" { subscribedDialogs.insert(dialog) }
         let isServer = dialogs[dialog].isServer
         let pieces = content(tree.content, at: at, &state, dialog: dialog, answering: nil)
         var message = TemplateBuilder()
@@ -235,11 +239,16 @@ extension ScenarioCompiler {
         let isRedirected = tree.isRedirected == true && method == "INVITE"
         let cancelsRedirected = method == "CANCEL" && !inDialog && redirectedDialogs.contains(dialog)
         var redirect = -1
+        // A URI that is known only during the call may have headers for the request (RFC 3261 §19.1.5).
+        var formed = -1
         if cancelsRedirected {
             message.live(.inviteURI, dialog)
         } else if isRedirected, let uri = tree.requestURI {
             redirect = value(uri)
             message.live(.redirectURI, redirect)
+        } else if let uri = origin.requestURI, !uri.isConstant {
+            formed = value(uri)
+            message.live(.formedURI, formed)
         } else if let uri = origin.requestURI {
             write(uri, &message)
         } else if inDialog {
@@ -330,6 +339,7 @@ extension ScenarioCompiler {
         write(
             fixed, pieces, routes: inDialog ? dialog : nil,
             extra: inDialog || takesRoutes ? nil : method == "CANCEL" ? .extraRoutes : .extraHeaders, &message)
+        if formed >= 0, method != "CANCEL" { message.live(.formedHeaders, formed) }
         if takesRoutes { message.live(.inviteRoutes, dialog) }
         finishBody(pieces, &message)
         if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }

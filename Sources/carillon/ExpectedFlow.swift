@@ -137,6 +137,16 @@ struct ExpectedFlow {
         case .finish(let tree):
             players[index].steps = []
             note("ends: \(tree.outcome)", step.at, index)
+        case .notified:
+            // As a rule one NOTIFY for the 100 and one for the final response.
+            players[index].steps =
+                (0..<2).flatMap { _ in
+                    [
+                        Step(
+                            .expect(ExpectTree(what: [.method("NOTIFY")], presence: .required, inspections: [])),
+                            at: step.at), Step(.send(SendTree(what: .statuses(low: 200, high: 200))), at: step.at),
+                    ]
+                } + rest
         case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
             players[index].steps = rest
         }
