@@ -341,7 +341,7 @@ struct BoundProgram: ~Copyable {
                         default: false
                         }
                     },
-                    redirect: Int32(source.redirect),
+                    redirect: Int32(source.redirect), formed: settings.hasTarget ? -1 : Int32(source.formed),
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }

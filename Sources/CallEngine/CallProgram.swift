@@ -297,6 +297,8 @@ package struct TemplateSource: Sendable {
     package var isPlain = false
     /// Value that names the Contact which an INVITE follows (RFC 3261 §8.1.3.4); -1: it follows none.
     package var redirect = -1
+    /// Value that is the request URI where that is known only during the call; -1: it is known before.
+    package var formed = -1
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
     package var party: Int

@@ -248,6 +248,8 @@ extension ScenarioCompiler {
             message.live(.redirectURI, redirect)
         } else if let uri = origin.requestURI, !uri.isConstant {
             formed = value(uri)
+            // Where it goes is kept as that of a redirected INVITE is.
+            if method == "INVITE", !inDialog { layout.hasRedirects = true }
             message.live(.formedURI, formed)
         } else if let uri = origin.requestURI {
             write(uri, &message)
@@ -362,7 +364,8 @@ extension ScenarioCompiler {
                 segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
                 isPure: pieces.isPure && constant && !takesRoutes && !isRedirected && !cancelsRedirected
                     && !(inDialog && dialogs[dialog].refreshes),
-                isPlain: isPlain, redirect: redirect, party: partyIndex))
+                isPlain: isPlain, redirect: redirect, formed: method == "INVITE" && !inDialog ? formed : -1,
+                party: partyIndex))
     }
 
     /// - Parameter authentication: the number of the one whose challenges the response carries.

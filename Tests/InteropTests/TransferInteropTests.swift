@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+private let canRun = CarillonCommand.runs && isInstalled("kamailio") && WireCapture.isPossible
+
+/// Calls of several parties, all of them ours, through a Kamailio with two workers that record-routes: messages overtake each other there.
+/// What became of each group is read from the wire.
+@Suite(
+    .serialized, .enabled(if: canRun, "needs carillon run, kamailio, tshark and root"), .timeLimit(.minutes(5)))
+struct TransferInteropTests {
+    /// So many groups, so many at a time; `make test-all` has a thousand at a time.
+    private static let load: (groups: Int, atATime: Int) =
+        ProcessInfo.processInfo.environment["CARILLON_TEST_ALL"] == nil ? (100, 20) : (2000, 1000)
+
+    /// What one group of a scenario sends from us to the proxy, and so from the proxy to us.
+    struct Flow: CustomTestStringConvertible {
+        var scenario: String
+        var parties: String
+        var calls: Int
+        var kinds: [String: Int]
+        var testDescription: String { scenario }
+    }
+
+    private static let flows = [
+        Flow(
+            scenario: "blind-transfer", parties: "alice,bob,carol", calls: 2,
+            kinds: [
+                "INVITE": 2, "180 INVITE": 2, "200 INVITE": 2, "ACK": 2, "REFER": 1, "202 REFER": 1, "NOTIFY": 2,
+                "200 NOTIFY": 2, "BYE": 2, "200 BYE": 2,
+            ]),
+        Flow(
+            scenario: "attended-transfer", parties: "alice,bob,carol", calls: 3,
+            kinds: [
+                "INVITE": 5, "180 INVITE": 2, "200 INVITE": 5, "ACK": 5, "REFER": 1, "202 REFER": 1, "NOTIFY": 2,
+                "200 NOTIFY": 2, "BYE": 3, "200 BYE": 3,
+            ]),
+    ]
+
+    @Test("Each group sends what its RFC says, once, and every message passes the proxy", arguments: flows)
+    func throughTheProxy(_ flow: Flow) async throws {
+        let (groups, atATime) = Self.load
+        try await withProcesses { start in
+            let proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: ours))
+            let capture = try await WireCapture(ports: [proxyPort, ours], start)
+            let run = start(
+                try ChildProcess(
+                    "carillon-\(flow.scenario)",
+                    [
+                        CarillonCommand.path, "run", flow.scenario, "127.0.0.1:\(proxyPort)", "--local",
+                        "127.0.0.1:\(ours)", "--play", flow.parties, "--domain", "example.test", "--concurrency",
+                        "\(atATime)", "--calls", "\(groups)", "--seed", "7", "--gso", "off", "--out", "record",
+                    ]))
+            let (record, calls) = try await CarillonCommand.succeeded(run, within: .seconds(200))
+            #expect(calls == groups)
+            #expect(try record.total("legsUnjoined") == 0)
+            let wire = try await WireAccount(capture.stop())
+            #expect(wire.malformed.isEmpty)
+            #expect(wire.callIDs.count == flow.calls * groups)
+            let expected = flow.kinds.mapValues { $0 * groups }
+            // tm's own 100 to each INVITE is the proxy's.
+            #expect(wire.counts(from: ours, to: proxyPort) == expected)
+            var passed = wire.counts(from: proxyPort, to: ours)
+            for kind in passed.keys where kind.hasPrefix("100 ") { passed[kind] = nil }
+            #expect(passed == expected)
+            #expect(wire.counts(from: ours, to: ours).isEmpty)
+        }
+    }
+}
