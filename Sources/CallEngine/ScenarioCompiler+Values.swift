@@ -100,7 +100,7 @@ extension ScenarioCompiler {
     mutating func requireReadable(_ tree: ValueTree, _ state: FlowState, at: Spot) {
         if tree.readsMessage { requireMessage(state, at: at) }
         requireKnown(tree.variableNames, state, at: at)
-        for name in tree.dialogNames { requireDialog(name, state, at: at) }
+        for name in Set(tree.dialogNames) { requireDialog(name, state, at: at) }
     }
 
     /// Of a dialog that does not stand there is neither Call-ID nor tag.

@@ -207,7 +207,9 @@ struct TransferTests {
         let (exchange, refer, _) = try referred()
         exchange.hear(refer.response("202 Accepted"))
         exchange.hear(notify(refer, 1, state, sipfrag))
-        #expect(exchange.take().map(\.start) == ["200", "BYE", "BYE"])
+        let sent = exchange.take()
+        #expect(sent.map(\.start) == ["200", "BYE", "BYE"])
+        for bye in sent.dropFirst() { exchange.hear(bye.response("200 OK")) }
         #expect(exchange.count(.runsFailed) == 1)
         let group = try #require(exchange.record().failureGroups.first)
         let text = "\(group)"
@@ -311,7 +313,7 @@ struct TransferTests {
         #expect(sent.map(\.start) == ["ACK", "NOTIFY"])
         #expect(sent[1].text.hasSuffix("\r\n\r\nSIP/2.0 486 Busy Here\r\n"))
         exchange.hear(sent[1].response("200 OK"))
-        #expect(exchange.take().map(\.start) == ["BYE"])
+        exchange.hear(try exchange.takeOne().response("200 OK"))
         #expect(exchange.count(.runsFailed) == 1)
     }
 
