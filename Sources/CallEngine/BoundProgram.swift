@@ -67,6 +67,7 @@ struct BoundProgram: ~Copyable {
         var securityOffset: Int32
         var nonceOffset: Int32
         var redirectOffset: Int32
+        var correlation: Int32
     }
 
     struct DialogTemplates {
@@ -101,6 +102,8 @@ struct BoundProgram: ~Copyable {
     let partyCount: Int
     /// A party of the program has a further dialog that an INVITE opens.
     let takesReplaces: Bool
+    /// Legs of some party are joined by a value.
+    let correlates: Bool
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
@@ -447,7 +450,8 @@ struct BoundProgram: ~Copyable {
                 takesLaterInitial: party.answers
                     && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
                 hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
-                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset))
+                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset),
+                correlation: Int32(party.correlation))
         }
 
         literals = text.copy()
@@ -469,6 +473,7 @@ struct BoundProgram: ~Copyable {
         templateCount = program.templates.count
         variantCount = allTemplates.count
         partyCount = allParties.count
+        correlates = program.parties.contains { $0.correlation >= 0 }
         takesReplaces = program.parties.contains { $0.dialogs.dropFirst().contains { $0.isServer && $0.hasInvite } }
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)

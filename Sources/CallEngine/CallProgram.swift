@@ -72,6 +72,8 @@ package struct PartyProgram: Sendable {
     package var variables: [String] = []
     /// A bit for each feed of the program that it reads.
     package var feeds: UInt64 = 0
+    /// Value of the first request by which its run is found where the Call-ID does not tell; -1: by nothing.
+    package var correlation = -1
 }
 
 /// What the compiler knows of one dialog of one party.
@@ -164,6 +166,8 @@ package enum Operation: UInt8, Sendable {
     case require
     /// a: mark.
     case mark
+    /// a: value by which legs of this run are known.
+    case correlate
     /// a: measure, b: from mark, c: to mark or -1.
     case measure
     /// a: signal.

@@ -15,6 +15,8 @@ enum ScenarioChecker {
         var found: [Diagnostic] = []
         var signalled: [String: Spot] = [:]
         var awaited: [(name: String, at: Spot)] = []
+        /// Where runs are given a value, and where legs are joined by one.
+        var correlated: (named: Spot?, joined: Spot?)
 
         init(_ scenario: ScenarioTree) { self.scenario = scenario }
 
@@ -64,6 +66,18 @@ enum ScenarioChecker {
                 error(
                     at,
                     "nobody sends the signal \"\(name)\": this wait can only reach its limit. Add Signal(\"\(name)\")")
+            }
+            if let at = correlated.joined, correlated.named == nil {
+                error(
+                    at,
+                    "no party says Correlate(as: …), so no leg would be joined by this value. Put Correlate(as: …) with the same value"
+                        + " before the Send that begins the call")
+            }
+            if let at = correlated.named, correlated.joined == nil {
+                warn(
+                    at,
+                    "no party joins legs by this value: this line has no effect. Begin the called party with Correlate(by: …)"
+                )
             }
             for (name, at) in signalled where !awaited.contains(where: { $0.name == name }) {
                 warn(
@@ -156,6 +170,9 @@ enum ScenarioChecker {
                 if tree.user == .text("") {
                     error(at, "credentials without a user name: no server knows whose they are")
                 }
+            case .correlate(let tree):
+                check(tree.value, at: at, inHeader: false)
+                if tree.names { correlated.named = at } else { correlated.joined = at }
             case .notified(let tree):
                 check(tree.until, at: at, sending: false)
                 if case .method(let name) = tree.until {

@@ -85,6 +85,8 @@ extension ScenarioCompiler {
                 emit(Instruction(.signal, step: number, a: signalIndex(tree.name)))
             case .awaitSignal(let tree): compileAwaitSignal(tree, at: item.at, &state, dialog: dialog)
             case .credentials(let tree): compileCredentials(tree, at: item.at, &state)
+            case .correlate(let tree):
+                compileCorrelation(tree, at: item.at, &state, isFirst: here == program.parties[partyIndex].entry)
             case .notified(let tree): compileNotified(tree, at: item.at, &state, dialog: dialog)
             case .fail(let tree):
                 let number = self.step(item.at, "fail: \(tree.reason)")

@@ -1,6 +1,6 @@
 import ScenarioDSL
 
-// `Notified`: the NOTIFYs of the subscription that a REFER opens (RFC 3515 §2.4.4).
+// `Notified`: the NOTIFYs of the subscription that a REFER opens (RFC 3515 §2.4.4). `Correlate`: what joins a leg to its run.
 extension ScenarioCompiler {
     mutating func compileNotified(_ tree: NotifiedTree, at: Spot, _ state: inout FlowState, dialog: Int) {
         guard subscribedDialogs.contains(dialog) else {
@@ -62,5 +62,43 @@ extension ScenarioCompiler {
     private static func outcome(_ low: Int, _ high: Int) -> String {
         if low == 200, high == 699 { return "the reference to succeed with a 2xx" }
         return low == high ? "the reference to come to \(low)" : "the reference to come to \(low)…\(high)"
+    }
+
+    mutating func compileCorrelation(_ tree: CorrelateTree, at: Spot, _ state: inout FlowState, isFirst: Bool) {
+        if tree.names {
+            requireReadable(tree.value, state, at: at)
+            let number = step(at, "correlate as \(tree.value.reading)")
+            emit(Instruction(.correlate, step: number, a: value(tree.value)))
+            return
+        }
+        guard party.startsByWaiting, isFirst, program.parties[partyIndex].correlation < 0 else {
+            error(
+                at,
+                "Correlate(by: …) says how the first request of a party finds its call, so it is the first step of a party that"
+                    + " answers, and stands there once. Put it above the first Expect")
+            return
+        }
+        guard tree.value.isOfMessageAlone, tree.value.readsMessage else {
+            error(
+                at,
+                "Correlate(by: \(tree.value.reading)) is read before the party has a call: only parts of the request can be, a"
+                    + " header, the request URI, the body. Write Correlate(by: .header(…))")
+            return
+        }
+        program.parties[partyIndex].correlation = value(tree.value)
+    }
+}
+
+extension ValueTree {
+    /// Nothing but the message at hand and texts is read.
+    fileprivate var isOfMessageAlone: Bool {
+        switch self {
+        case .text, .number, .setting, .header, .sdp, .body, .method, .requestURI: true
+        case .joined(let parts): parts.allSatisfy(\.isOfMessageAlone)
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.isOfMessageAlone
+        default: false
+        }
     }
 }

@@ -264,7 +264,7 @@ package struct ScenarioCompiler {
             case .firstOf(let tree): return found + tree.alternatives.flatMap { methods($0.what) }
             case .inDialog(let tree): return found + firstMethods(tree.steps)
             case .repeated(let tree): return found + firstMethods(tree.steps)
-            case .set, .mark: continue
+            case .set, .mark, .correlate: continue
             default: return found
             }
         }

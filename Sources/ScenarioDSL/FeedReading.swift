@@ -58,6 +58,7 @@ private struct FeedReader {
             read(tree.otherwise, at, inHead: true)
         case .set(let tree): read(tree.to, at, inHead: true)
         case .require(let tree): read(tree.condition, at)
+        case .correlate(let tree): read(tree.value, at, inHead: false)
         case .credentials(let tree):
             read(tree.user, at, inHead: true)
             read(tree.password, at, inHead: false)

@@ -204,3 +204,22 @@ public struct AcceptReplacement: StepWord {
     /// See `AcceptReplacement`.
     public init() {}
 }
+
+/// Joins a leg to its call where a server between the parties changes the Call-ID, as back-to-back user agents do: the party that calls says
+/// `Correlate(as: …)`, the party that is called begins with `Correlate(by: …)`, and a leg belongs to the call whose value is the same.
+///
+///     Correlate(as: "\(.runNumber)")                 // alice, who sends it in a header
+///     Correlate(by: .header("X-Call"))               // bob
+public struct Correlate: StepWord {
+    /// What it stands for.
+    public let written: Written
+
+    /// This call is known by `value`, until it is over. No two calls at a time may have the same.
+    public init(as value: Value) {
+        written = Written(.correlate(CorrelateTree(value: value.tree, names: true)))
+    }
+    /// The call of a request is the one that is known by this part of it: a header, the user of the request URI, an identity.
+    public init(by value: Value) {
+        written = Written(.correlate(CorrelateTree(value: value.tree, names: false)))
+    }
+}

@@ -97,7 +97,7 @@ package struct PartyTree: Sendable, Hashable, Codable {
             case .expect, .firstOf: return true
             case .inDialog(let block): return waits(block.steps)
             case .repeated(let block): return waits(block.steps)
-            case .set, .mark, .credentials: continue
+            case .set, .mark, .credentials, .correlate: continue
             default: return false
             }
         }
@@ -150,6 +150,8 @@ package indirect enum Action: Sendable, Hashable {
     case authenticate(AuthenticateTree)
     /// NOTIFYs of a REFER's subscription, up to the one that says how it ended.
     case notified(NotifiedTree)
+    /// What joins a leg to its run where the Call-ID does not.
+    case correlate(CorrelateTree)
 }
 
 /// A method, or a status or range of statuses. In JSON `"INVITE"`, `200`, `[400, 699]`.
@@ -405,6 +407,12 @@ package struct FailTree: Sendable, Hashable, Codable {
 
 package struct FinishTree: Sendable, Hashable, Codable {
     package var outcome: String
+}
+
+package struct CorrelateTree: Sendable, Hashable, Codable {
+    package var value: ValueTree
+    /// The value is this run's from here on. False: it is read in the request that begins an answering party.
+    package var names: Bool
 }
 
 package struct NotifiedTree: Sendable, Hashable, Codable {

@@ -48,6 +48,7 @@ private struct TreeReader {
             named(tree.variable, "variable", at)
             read(tree.to, at)
         case .require(let tree): read(tree.condition, at)
+        case .correlate(let tree): read(tree.value, at)
         case .mark(let tree): named(tree.name, "mark", at)
         case .measure(let tree):
             named(tree.from, "mark", at)

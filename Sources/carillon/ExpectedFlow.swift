@@ -147,7 +147,7 @@ struct ExpectedFlow {
                             at: step.at), Step(.send(SendTree(what: .statuses(low: 200, high: 200))), at: step.at),
                     ]
                 } + rest
-        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
+        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate, .correlate:
             players[index].steps = rest
         }
         return true
@@ -251,7 +251,7 @@ struct ExpectedFlow {
             case .repeated(let tree) where ways.isEmpty:
                 return waysOut(tree.steps + after)
             case .set where ways.isEmpty, .mark where ways.isEmpty, .noAck where ways.isEmpty,
-                .credentials where ways.isEmpty:
+                .credentials where ways.isEmpty, .correlate where ways.isEmpty:
                 position += 1
             default: return (ways, nil, [])
             }

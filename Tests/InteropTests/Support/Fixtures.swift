@@ -199,7 +199,7 @@ enum Kamailio {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
+                "kamailio", "-m", "1024", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
                 (name ?? (overStreams ? "tcp" : "udp")) + ":\(host.rawValue):\(port)"
                     + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
