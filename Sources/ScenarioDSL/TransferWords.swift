@@ -78,6 +78,11 @@ public struct ReferTo: ContentWord {
         }
         writtenPart = WrittenPart(part: .header(HeaderTree(name: "Refer-To", value: value)))
     }
+    /// A URI that is no party's: `ReferTo("sip:queue@example.com")`.
+    public init(_ uri: Value) {
+        writtenPart = WrittenPart(
+            part: .header(HeaderTree(name: "Refer-To", value: .joined([.text("<"), uri.tree, .text(">")]))))
+    }
 }
 
 /// Follows what becomes of a REFER (RFC 3515 §2.4.4): takes the NOTIFYs of its subscription, answers each with 200, and goes on
@@ -116,12 +121,16 @@ public struct ReportTransfer: StepWord {
         487: "Request Terminated", 488: "Not Acceptable Here", 503: "Service Unavailable", 603: "Decline",
     ]
 
-    fileprivate static func report(_ line: ValueTree, isFinal: Bool, from spot: Spot) -> [Step] {
+    /// - Parameter id: CSeq number of the REFER: a second one in a dialog is told by it (RFC 3515 §2.4.6).
+    fileprivate static func report(_ line: ValueTree, isFinal: Bool, id: ValueTree? = nil, from spot: Spot) -> [Step] {
         [
             .send(
                 .notify,
                 [
-                    .header(HeaderTree(name: "Event", value: .text("refer"))),
+                    .header(
+                        HeaderTree(
+                            name: "Event",
+                            value: id.map { .joined([.text("refer;id="), $0]) } ?? .text("refer"))),
                     .header(
                         HeaderTree(
                             name: "Subscription-State",
@@ -141,7 +150,8 @@ public struct AcceptTransfer: StepWord {
     /// `dialog` is the new call; the one that is transferred goes on until its BYE.
     public init(in dialog: DialogName) {
         let name = dialog.name.key
-        let target = "transfer target", outcome = "outcome of the transfer"
+        let target = "transfer target", outcome = "outcome of the transfer", number = "number of the REFER"
+        let id = ValueTree.matching(pattern: #"^\d+"#, of: .header(name: "CSeq", nth: 0))
         let uri = ValueTree.uriPart(.uri, of: .header(name: "Refer-To", nth: 0))
         let result = ValueTree.joined([.text("SIP/2.0 "), .status, .text(" "), .reasonPhrase, .text("\r\n")])
         let offer = Offer(.audio(.pcmu, .pcma)).writtenPart.part
@@ -168,17 +178,23 @@ public struct AcceptTransfer: StepWord {
             ]
             return [
                 .expect(
-                    .refer, [.capture(CaptureTree(variable: target, from: uri, otherwise: nil))], from: spot),
+                    .refer,
+                    [
+                        .capture(CaptureTree(variable: target, from: uri, otherwise: nil)),
+                        .capture(CaptureTree(variable: number, from: id, otherwise: nil)),
+                    ], from: spot),
                 .send(202, [], from: spot),
-            ] + ReportTransfer.report(.text("SIP/2.0 100 Trying\r\n"), isFinal: false, from: spot) + [
-                Step(.inDialog(InDialogTree(dialog: name, steps: call)), at: spot)
-            ] + ReportTransfer.report(.variable(outcome), isFinal: true, from: spot) + [
-                Step(
-                    .require(
-                        RequireTree(
-                            condition: .hasPrefix(.variable(outcome), prefix: .text("SIP/2.0 2")),
-                            reason: "the target of the transfer takes the call (RFC 5589 §6)")), at: spot)
             ]
+                + ReportTransfer.report(
+                    .text("SIP/2.0 100 Trying\r\n"), isFinal: false, id: .variable(number), from: spot) + [
+                    Step(.inDialog(InDialogTree(dialog: name, steps: call)), at: spot)
+                ] + ReportTransfer.report(.variable(outcome), isFinal: true, id: .variable(number), from: spot) + [
+                    Step(
+                        .require(
+                            RequireTree(
+                                condition: .hasPrefix(.variable(outcome), prefix: .text("SIP/2.0 2")),
+                                reason: "the target of the transfer takes the call (RFC 5589 §6)")), at: spot)
+                ]
         }
     }
 }

@@ -278,7 +278,7 @@ struct TransferTests {
                 "Refer-To: \(referTo)"))
         let sent = exchange.take()
         try #require(sent.map(\.start) == ["202", "NOTIFY"])
-        #expect(sent[1].header("Subscription-State") == "active;expires=60" && sent[1].header("Event") == "refer")
+        #expect(sent[1].header("Subscription-State") == "active;expires=60" && sent[1].header("Event") == "refer;id=1")
         #expect(sent[1].text.hasSuffix("\r\n\r\nSIP/2.0 100 Trying\r\n"))
         exchange.hear(sent[1].response("200 OK"))
         return (exchange, ack, try exchange.takeOne())

@@ -84,4 +84,32 @@ struct TransferInteropTests {
             #expect(wire.counts(from: ours, to: ours).isEmpty)
         }
     }
+
+    @Test(
+        "Through a proxy that changes the Call-ID, legs are joined to their calls by a header, and to none without Correlate",
+        arguments: [("basic-call", false), (Repository.fixture("correlated-call.swift"), true)])
+    func otherCallIDs(_ scenario: String, _ isJoined: Bool) async throws {
+        try await withProcesses { start in
+            let proxyPort = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.proxy(on: proxyPort, to: ours, hidesTopology: true))
+            let capture = try await WireCapture(ports: [proxyPort, ours], start)
+            let run = start(
+                try ChildProcess(
+                    "carillon-correlated",
+                    [
+                        CarillonCommand.path, "run", scenario, "127.0.0.1:\(proxyPort)", "--local",
+                        "127.0.0.1:\(ours)", "--play", "alice,bob", "--domain", "example.test", "--concurrency", "10",
+                        "--calls", "100", "--seed", "7", "--gso", "off", "--out", "record",
+                    ]))
+            _ = try await run.exit(within: .seconds(100))
+            let record = try CarillonCommand.Record(of: run)
+            #expect(try record.total("legsJoined") == (isJoined ? 100 : 0), "\(run.lastWords)")
+            #expect(try record.total("legsUnjoined") == (isJoined ? 0 : 100), "\(run.lastWords)")
+            // A leg that is joined to none is a run of its own.
+            #expect(try record.total("runsSucceeded") == (isJoined ? 100 : 200), "\(run.lastWords)")
+            let wire = try await WireAccount(capture.stop())
+            #expect(wire.malformed.isEmpty)
+            #expect(wire.callIDs.count == 200)
+        }
+    }
 }
