@@ -83,8 +83,9 @@ struct BoundProgram: ~Copyable {
     let pieces: UnsafeMutablePointer<Piece>
     let templates: UnsafeMutablePointer<Template>
     let instructions: UnsafeMutablePointer<Instruction>
-    /// By instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
+    /// By dialog and instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
     let wantedLater: UnsafeMutablePointer<UInt32>
+    let instructionCount: Int
     let waits: UnsafeMutablePointer<Wait>
     let choices: UnsafeMutablePointer<Choice>
     let parties: UnsafeMutablePointer<Party>
@@ -458,7 +459,9 @@ struct BoundProgram: ~Copyable {
         pieces = Self.copy(allPieces)
         templates = Self.copy(allTemplates)
         instructions = Self.copy(program.instructions)
-        wantedLater = Self.copy(Self.wantedLater(program))
+        instructionCount = program.instructions.count
+        let mostDialogs = program.parties.map(\.dialogs.count).max() ?? 1
+        wantedLater = Self.copy((0..<max(mostDialogs, 1)).flatMap { Self.wantedLater(program, dialog: $0) })
         waits = Self.copy(allWaits)
         choices = Self.copy(allChoices)
         parties = Self.copy(allParties)

@@ -51,11 +51,13 @@ extension CallEngine {
 
     /// The further dialog of this party that an INVITE opens and that has none yet; nil where no step takes one any more.
     mutating func freeServerDialog(_ header: UnsafeMutablePointer<SlotHeader>) -> Int? {
-        guard header.pointee.phase == .waiting, mayWant(.invite, header, 0) else { return nil }
+        guard header.pointee.phase == .waiting else { return nil }
         for number in 1..<max(Int(party(header).pointee.dialogs), 1) {
             let plan = templates(header, dialog: number)
             let state = dialog(header, number).pointee.state
-            if plan.isServer, plan.hasInvite, state == .none || state == .terminated { return number }
+            if plan.isServer, plan.hasInvite, state == .none || state == .terminated, mayWant(.invite, header, number) {
+                return number
+            }
         }
         return nil
     }
