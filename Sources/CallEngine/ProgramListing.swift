@@ -205,7 +205,8 @@ private struct ValueWords {
             return program.values.children[Int(tree.a)..<Int(tree.a + tree.b)].map(child).joined()
         case .variable:
             let names = party?.variables ?? []
-            return names.indices.contains(Int(tree.a)) ? names[Int(tree.a)] : "a variable"
+            return names.indices.contains(Int(tree.a))
+                ? String(names[Int(tree.a)].drop { $0 == "\u{1}" || $0 == "<" }) : "a variable"
         case .setting:
             let name = string(tree.a)
             if name.hasPrefix("\u{1}party:"), let number = Int(name.dropFirst(7)) {

@@ -74,8 +74,9 @@ extension ScenarioCompiler {
             state.messageAtHand = state.messageAtHand && true
         }
         // A CANCEL is its INVITE once more (RFC 3261 §9.1): in the dialog only where that one was.
+        let kept = keepIdentities(tree, method, at: at, &state, dialog: dialog, inDialog: inDialog)
         let template = makeRequest(
-            method, tree, at: at, &state, dialog: dialog,
+            method, kept, at: at, &state, dialog: dialog,
             inDialog: method == "CANCEL" ? stands == .confirmed : inDialog)
         let record = state.freeClientRecord()
         useClient(record, at: at)
@@ -344,7 +345,9 @@ extension ScenarioCompiler {
         if formed >= 0, method != "CANCEL" { message.live(.formedHeaders, formed) }
         if takesRoutes { message.live(.inviteRoutes, dialog) }
         finishBody(pieces, &message)
-        if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
+        if method == "INVITE", inviteOrigins[dialog] == nil || !inDialog && !isRedirected {
+            noteOrigin(tree, dialog: dialog)
+        }
         if method == "INVITE" && !inDialog && hasRoute { invitesWithRoute.insert(dialog) }
 
         let fixedOctets = message.segments.reduce(0) { sum, segment in
