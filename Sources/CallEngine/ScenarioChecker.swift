@@ -99,6 +99,7 @@ enum ScenarioChecker {
                     check(value, at: at, inHeader: true)
                 }
                 for content in tree.content { check(content, raw: false) }
+                checkReference(tree, at: at)
             case .sendRaw(let tree):
                 if let what = tree.what { check(what, at: at, sending: true) }
                 for content in tree.content { check(content, raw: true) }
@@ -183,6 +184,20 @@ enum ScenarioChecker {
                 }
                 check(limit: tree.within, at: at)
             case .mark, .measure, .noAck, .fail, .finish: break
+            }
+        }
+
+        /// A REFER says whom to call.
+        private mutating func checkReference(_ tree: SendTree, at: Spot) {
+            guard tree.what == .method("REFER") else { return }
+            let targets = tree.content.filter {
+                if case .header(let header) = $0.part { HeaderName(token: header.name) == .referTo } else { false }
+            }
+            if targets.count != 1 {
+                warn(
+                    at,
+                    "a REFER has one Refer-To, this one has \(targets.count): the peer would answer 400. Write Send(.refer) {"
+                        + " ReferTo(…) } (RFC 3515 §2.4.2)")
             }
         }
 

@@ -385,6 +385,18 @@ struct TransferTests {
                 carol { AcceptCall() }
             })
         #expect(unasked.count == 1 && unasked[0].contains("Send(.refer)"), "\(unasked)")
+        let untold = ScenarioCompiler.compile([
+            Scenario("d") {
+                Party("bob") {
+                    Call(carol)
+                    Send(.refer)
+                    Expect(202)
+                    HangUp()
+                }
+                carol { AcceptCall() }
+            }.tree
+        ]).diagnostics.filter { $0.description.contains("a REFER has one Refer-To, this one has 0") }
+        #expect(untold.count == 1 && untold.first?.severity == .warning)
         let method = complaints(
             Scenario("c") {
                 Party("bob") {
