@@ -16,7 +16,9 @@ extension BoundProgram {
         }
     }
 
-    static func wantedLater(_ program: borrowing CallProgram) -> [UInt32] {
+    ///
+    /// - Parameter dialog: what is taken in this one.
+    static func wantedLater(_ program: borrowing CallProgram, dialog: Int) -> [UInt32] {
         var wanted = [UInt32](repeating: 0, count: program.instructions.count)
         var hasChanged = true
         while hasChanged {
@@ -30,7 +32,7 @@ extension BoundProgram {
                     let wait = program.waits[Int(instruction.a)]
                     for choice in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
                         let one = program.alternatives[choice]
-                        switch one.kind {
+                        switch one.dialog == dialog ? one.kind : .response {
                         case .response: break
                         case .request: mask |= 1 << UInt32(one.method.rawValue)
                         case .anyRequest: mask = .max
@@ -114,6 +116,8 @@ extension BoundProgram {
         case .challenge: .challenge
         case .inviteURI: .inviteURI
         case .redirectURI: .redirectURI
+        case .formedURI: .formedURI
+        case .formedHeaders: .formedHeaders
         }
     }
 

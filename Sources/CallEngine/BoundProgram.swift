@@ -67,6 +67,7 @@ struct BoundProgram: ~Copyable {
         var securityOffset: Int32
         var nonceOffset: Int32
         var redirectOffset: Int32
+        var correlation: Int32
     }
 
     struct DialogTemplates {
@@ -82,8 +83,9 @@ struct BoundProgram: ~Copyable {
     let pieces: UnsafeMutablePointer<Piece>
     let templates: UnsafeMutablePointer<Template>
     let instructions: UnsafeMutablePointer<Instruction>
-    /// By instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
+    /// By dialog and instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
     let wantedLater: UnsafeMutablePointer<UInt32>
+    let instructionCount: Int
     let waits: UnsafeMutablePointer<Wait>
     let choices: UnsafeMutablePointer<Choice>
     let parties: UnsafeMutablePointer<Party>
@@ -99,6 +101,10 @@ struct BoundProgram: ~Copyable {
     /// Templates for datagrams, then the same for TCP and for TLS where those are spoken: Via and Contact differ.
     let variantCount: Int
     let partyCount: Int
+    /// A party of the program has a further dialog that an INVITE opens.
+    let takesReplaces: Bool
+    /// Legs of some party are joined by a value.
+    let correlates: Bool
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
@@ -335,7 +341,7 @@ struct BoundProgram: ~Copyable {
             let method = text.add(source.methodText)
             let uriIsText: Bool =
                 switch source.segments.dropFirst().first {
-                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?: false
+                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?, .live(.formedURI, _)?: false
                 default: true
                 }
             allTemplates.append(
@@ -353,7 +359,7 @@ struct BoundProgram: ~Copyable {
                         default: false
                         }
                     },
-                    redirect: Int32(source.redirect),
+                    redirect: Int32(source.redirect), formed: settings.hasTarget ? -1 : Int32(source.formed),
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }
@@ -459,14 +465,17 @@ struct BoundProgram: ~Copyable {
                 takesLaterInitial: party.answers
                     && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
                 hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
-                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset))
+                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset),
+                correlation: Int32(party.correlation))
         }
 
         literals = text.copy()
         pieces = Self.copy(allPieces)
         templates = Self.copy(allTemplates)
         instructions = Self.copy(program.instructions)
-        wantedLater = Self.copy(Self.wantedLater(program))
+        instructionCount = program.instructions.count
+        let mostDialogs = program.parties.map(\.dialogs.count).max() ?? 1
+        wantedLater = Self.copy((0..<max(mostDialogs, 1)).flatMap { Self.wantedLater(program, dialog: $0) })
         waits = Self.copy(allWaits)
         choices = Self.copy(allChoices)
         parties = Self.copy(allParties)
@@ -481,6 +490,8 @@ struct BoundProgram: ~Copyable {
         templateCount = program.templates.count
         variantCount = allTemplates.count
         partyCount = allParties.count
+        correlates = program.parties.contains { $0.correlation >= 0 }
+        takesReplaces = program.parties.contains { $0.dialogs.dropFirst().contains { $0.isServer && $0.hasInvite } }
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)

@@ -318,6 +318,7 @@ extension CallEngine {
         if !traces.isOff {
             if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
+        if !correlationsOfRun.isEmpty { forgetCorrelations(slot) }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
         if feeds.count > 0 { giveBackRows(run) }
         freeSlot(slot, run)

@@ -111,6 +111,7 @@ extension CallEngine {
         residue.timers = wheel.count
         residue.traceOctets = traces.octetsInUse
         residue.namedRecords = verdicts.count + misfits.count + legs.count + signalWaiters.count
+            + correlations.count
         return residue
     }
 }

@@ -359,10 +359,17 @@ extension CallEngine {
     // MARK: verification
 
     /// Whether the Call-ID at hand is the one this dialog has: the token found the slot, the text must agree in full.
+    @inline(__always)
     mutating func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool
     {
+        isOurs(callID: scanner.index.callID, of: slot, header, dialogNumber)
+    }
+
+    /// The same of a Call-ID that stands elsewhere in the message.
+    mutating func isOurs(
+        callID range: OctetRange, of slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
         guard let base = hand else { return false }
-        let range = scanner.index.callID
         let dialog = self.dialog(header, dialogNumber)
         if templates(header, dialog: dialogNumber).isServer {
             guard dialog.pointee.learned != 0 else { return false }
@@ -405,7 +412,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private mutating func tagToken(_ octets: UnsafeRawPointer) -> CallToken? {
+    mutating func tagToken(_ octets: UnsafeRawPointer) -> CallToken? {
         guard var token = CallToken(octets) else { return nil }
         token.call ^= tagMask
         return token

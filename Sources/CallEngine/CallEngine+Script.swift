@@ -136,6 +136,14 @@ extension CallEngine {
                 let end = instruction.c >= 0 ? mark(header, Int(instruction.c)).pointee : momentOfStep()
                 recorder.record(.mark(Int(instruction.a)), nanoseconds: end &- start)
                 header.pointee.programCounter &+= 1
+            case .correlate:
+                textUsed = 0
+                guard let value = evaluate(Int(instruction.a), header, slot) else {
+                    fail(slot, header, .absent, 0, detail: absence(Int(instruction.a), header, slot))
+                    return
+                }
+                correlate(value, header)
+                header.pointee.programCounter &+= 1
             case .signal:
                 header.pointee.programCounter &+= 1
                 signal(Int(instruction.a), slot, header)

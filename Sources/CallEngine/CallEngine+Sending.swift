@@ -21,6 +21,7 @@ extension CallEngine {
                 return false
             }
             renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
+            if plan.formed >= 0 { goWhereURILeads(Int(plan.formed), dialog, dialogNumber, slot, header) }
         }
         record.pointee.isMoved = false
         if plan.method == .cancel {

@@ -197,6 +197,9 @@ public struct CallEngine: ~Copyable {
     var legs: [UInt64: UInt32] = [:]
     /// Parties that wait for a signal, by owner's slot.
     var signalWaiters: [UInt32: [UInt32]] = [:]
+    /// Values that runs are known by, and which of them each run has: only where a script says `Correlate`.
+    var correlations: [UInt64: UInt32] = [:]
+    var correlationsOfRun: [UInt32: [UInt64]] = [:]
 
     static let scratchOctets = 4 << 17
 

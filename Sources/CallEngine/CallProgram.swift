@@ -72,6 +72,8 @@ package struct PartyProgram: Sendable {
     package var variables: [String] = []
     /// A bit for each feed of the program that it reads.
     package var feeds: UInt64 = 0
+    /// Value of the first request by which its run is found where the Call-ID does not tell; -1: by nothing.
+    package var correlation = -1
 }
 
 /// What the compiler knows of one dialog of one party.
@@ -168,6 +170,8 @@ package enum Operation: UInt8, Sendable {
     case require
     /// a: mark.
     case mark
+    /// a: value by which legs of this run are known.
+    case correlate
     /// a: measure, b: from mark, c: to mark or -1.
     case measure
     /// a: signal.
@@ -302,6 +306,8 @@ package struct TemplateSource: Sendable {
     package var isPlain = false
     /// Value that names the Contact which an INVITE follows (RFC 3261 §8.1.3.4); -1: it follows none.
     package var redirect = -1
+    /// Value that is the request URI where that is known only during the call; -1: it is known before.
+    package var formed = -1
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
     package var party: Int
@@ -382,6 +388,10 @@ package enum LiveField: UInt8, Sendable {
     case inviteURI
     /// Request URI of a redirected INVITE: the URI of a Contact without its header parts. Argument: value.
     case redirectURI
+    /// Request URI without its header part. Argument: value.
+    case formedURI
+    /// Header lines that the header part of a request URI asks for (RFC 3261 §19.1.5). Argument: value.
+    case formedHeaders
     /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
     case challenge
 }

@@ -40,6 +40,9 @@ public struct EngineSettings: Sendable {
     public var advertisedHost: String?
     /// Where initial requests go.
     public var target: TransportAddress
+    /// The run was given a target: all that begins goes there, as to an outbound proxy. Without one it is this process itself, and an
+    /// INVITE to a URI that a message told goes where that URI leads.
+    public var hasTarget = true
     /// Where they go when there is more than `target`, which is the first of these then; empty: there alone.
     public var targets = TargetPlan()
     /// Host and port of the target as a URI shows it.

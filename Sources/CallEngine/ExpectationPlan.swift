@@ -48,6 +48,10 @@ struct ExpectationPlan {
                 list.append(
                     Expectation(
                         text: "a value for \(text.replacing("compute ", with: ""))", rule: "computed by the scenario"))
+            case .correlate:
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(text: "a value to \(text)", rule: "the scenario joins legs by it"))
             case .sendRequest, .sendResponse, .acknowledge, .sendRaw:
                 ofInstruction[number] = list.count
                 list.append(

@@ -64,7 +64,8 @@ package enum ProgramListing {
             )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials: return (text, "")
+        case .capture, .set, .require, .correlate, .mark, .measure, .signal, .fail, .finish, .credentials:
+            return (text, "")
         }
     }
 
@@ -171,6 +172,8 @@ package enum ProgramListing {
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         case .challenge: "«challenge»"
         case .inviteURI: "«request URI of the INVITE»"
+        case .formedURI: "«URI of \(values.text(argument, depth: 0)) without headers»"
+        case .formedHeaders: "«headers in the URI of \(values.text(argument, depth: 0))»"
         case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"
         }
     }
@@ -210,7 +213,8 @@ private struct ValueWords {
             return program.values.children[Int(tree.a)..<Int(tree.a + tree.b)].map(child).joined()
         case .variable:
             let names = party?.variables ?? []
-            return names.indices.contains(Int(tree.a)) ? names[Int(tree.a)] : "a variable"
+            return names.indices.contains(Int(tree.a))
+                ? String(names[Int(tree.a)].drop { $0 == "\u{1}" || $0 == "<" }) : "a variable"
         case .setting:
             let name = string(tree.a)
             if name.hasPrefix("\u{1}party:"), let number = Int(name.dropFirst(7)) {
@@ -224,7 +228,11 @@ private struct ValueWords {
         case .random: return "\(tree.a) random digits"
         case .header: return string(tree.b) + (tree.c == 0 ? "" : " \(tree.c < 0 ? "last" : "number \(tree.c + 1)")")
         case .parameter: return "\(string(tree.a)) of \(child(tree.b))"
-        case .uriPart: return "\(["URI", "user", "host", "port"][Int(min(max(tree.a, 0), 3))]) of \(child(tree.b))"
+        case .uriPart:
+            return
+                "\(["URI", "user", "host", "port", "URI without headers"][Int(min(max(tree.a, 0), 4))]) of \(child(tree.b))"
+        case .uriHeader: return "\(string(tree.a)) in the URI of \(child(tree.b))"
+        case .escaped: return "\(child(tree.a)), escaped"
         case .sdpConnection: return "SDP connection address"
         case .sdpPort: return "SDP port \(tree.a + 1)"
         case .sdpAttribute: return "SDP attribute \(string(tree.a))"
@@ -259,6 +267,7 @@ private struct ValueWords {
         case .runNumber: "number of the call"
         case .party: "name of the party"
         case .unixTime: "seconds since 1970"
+        case .remoteTarget: "the peer's Contact"
         }
     }
 }

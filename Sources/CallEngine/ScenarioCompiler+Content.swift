@@ -239,10 +239,11 @@ extension TemplateBuilder {
 }
 
 extension ValueTree {
-    fileprivate var mayHoldAngleBrackets: Bool {
+    var mayHoldAngleBrackets: Bool {
         switch self {
         case .text(let text): text.contains("<")
         case .joined(let parts): parts.contains(where: \.mayHoldAngleBrackets)
+        case .variable(let name): KeptIdentity.isNameAddress(name)
         default: false
         }
     }

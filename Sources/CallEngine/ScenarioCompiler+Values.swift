@@ -100,6 +100,20 @@ extension ScenarioCompiler {
     mutating func requireReadable(_ tree: ValueTree, _ state: FlowState, at: Spot) {
         if tree.readsMessage { requireMessage(state, at: at) }
         requireKnown(tree.variableNames, state, at: at)
+        for name in Set(tree.dialogNames) { requireDialog(name, state, at: at) }
+    }
+
+    /// Of a dialog that does not stand there is neither Call-ID nor tag.
+    private mutating func requireDialog(_ name: String, _ state: FlowState, at: Spot) {
+        if let number = dialogNames.firstIndex(of: name),
+            state.dialogs[number] == .early || state.dialogs[number] == .confirmed
+        {
+            return
+        }
+        error(
+            at,
+            "the dialog \"\(name)\" does not stand here, so it has no tags that a Replaces could name. Put In(\(name)) {"
+                + " Call(…) } before this line, and end it later (RFC 3891 §3)")
     }
 
     mutating func requireMessage(_ state: FlowState, at: Spot) {
@@ -200,6 +214,9 @@ extension ValueTree {
         case .header(let name, let nth): nth == 0 ? "\(name)" : "\(name)[\(nth)]"
         case .parameter(let name, let of): "\(name) of \(of.reading)"
         case .uriPart(let part, let of): "\(part.rawValue) of \(of.reading)"
+        case .uriHeader(let name, let of): "\(name) in the URI of \(of.reading)"
+        case .escaped(let of): "\(of.reading), escaped"
+        case .dialogField(let field, let dialog): "\(field.rawValue) of \(dialog)"
         case .sdp(.connectionAddress): "SDP connection address"
         case .sdp(.mediaPort(let index)): "SDP media port \(index)"
         case .sdp(.attribute(let name)): "SDP attribute \(name)"

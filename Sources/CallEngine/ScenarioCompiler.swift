@@ -25,6 +25,10 @@ package struct ScenarioCompiler {
     /// Dialogs whose INVITE may have followed a Contact: what is cancelled stands in the INVITE alone.
     var redirectedDialogs: Set<Int> = []
     var party: PartyTree
+    /// The dialog that the step being compiled belongs to.
+    var dialogAtHand = 0
+    /// Dialogs in which a REFER or SUBSCRIBE has been sent: NOTIFYs come there.
+    var subscribedDialogs: Set<Int> = []
 
     /// Compiles; the program is nil when a diagnostic is an error.
     package static func compile(_ trees: [ScenarioTree]) -> (program: CallProgram?, diagnostics: [Diagnostic]) {
@@ -81,6 +85,8 @@ package struct ScenarioCompiler {
         inviteOrigins = [:]
         invitesWithRoute = []
         redirectedDialogs = []
+        dialogAtHand = 0
+        subscribedDialogs = []
         _ = dialog(named: "", startsWithRequestReceived: tree.startsByWaiting)
 
         program.parties[index].entry = program.instructions.count
@@ -209,7 +215,9 @@ package struct ScenarioCompiler {
     }
 
     private var names: Names {
-        Names(variables: variables, parties: partyNumbers, feeds: program.feeds, columns: program.feedColumns)
+        Names(
+            variables: variables, parties: partyNumbers, feeds: program.feeds, columns: program.feedColumns,
+            dialogAtHand: dialogAtHand, dialogs: dialogNames)
     }
 
     private var partyNumbers: [String: Int] {
@@ -231,6 +239,9 @@ package struct ScenarioCompiler {
         let parties: [String: Int]
         let feeds: [FeedTree]
         let columns: [FeedColumnPlan]
+        let dialogAtHand: Int
+        let dialogs: [String]
+        func dialog(_ name: String) -> Int { dialogs.firstIndex(of: name) ?? 0 }
         func feed(_ feed: FeedTree, _ column: String) -> (column: Int, record: Int) {
             let record = feeds.firstIndex(of: feed) ?? 0
             return (columns.firstIndex(of: FeedColumnPlan(feed: record, name: column)) ?? 0, record)
@@ -253,7 +264,7 @@ package struct ScenarioCompiler {
             case .firstOf(let tree): return found + tree.alternatives.flatMap { methods($0.what) }
             case .inDialog(let tree): return found + firstMethods(tree.steps)
             case .repeated(let tree): return found + firstMethods(tree.steps)
-            case .set, .mark: continue
+            case .set, .mark, .correlate: continue
             default: return found
             }
         }
@@ -352,8 +363,23 @@ extension ValueTree {
         switch self {
         case .variable(let name): [name]
         case .joined(let parts): parts.flatMap(\.variableNames)
-        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of): of.variableNames
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.variableNames
         case .arithmetic(_, let left, let right): left.variableNames + right.variableNames
+        default: []
+        }
+    }
+
+    /// Further dialogs whose identifiers are read.
+    package var dialogNames: [String] {
+        switch self {
+        case .dialogField(_, let dialog): [dialog]
+        case .joined(let parts): parts.flatMap(\.dialogNames)
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.dialogNames
+        case .arithmetic(_, let left, let right): left.dialogNames + right.dialogNames
         default: []
         }
     }
@@ -363,7 +389,9 @@ extension ValueTree {
         switch self {
         case .header, .sdp, .ownBinding, .body, .status, .reasonPhrase, .method, .requestURI: true
         case .joined(let parts): parts.contains(where: \.readsMessage)
-        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of): of.readsMessage
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.readsMessage
         case .arithmetic(_, let left, let right): left.readsMessage || right.readsMessage
         default: false
         }
@@ -380,7 +408,9 @@ extension ValueTree {
             default: false
             }
         case .joined(let parts): parts.allSatisfy(\.isConstant)
-        case .length(let of), .parameter(_, let of), .uriPart(_, let of), .matching(_, let of): of.isConstant
+        case .length(let of), .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.isConstant
         case .arithmetic(_, let left, let right): left.isConstant && right.isConstant
         default: false
         }

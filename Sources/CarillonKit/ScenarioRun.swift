@@ -328,6 +328,7 @@ public struct ScenarioRun: Sendable {
         let target = self.target ?? local
         var engine = EngineSettings(
             local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+        engine.hasTarget = self.target != nil
         engine.targets = targets
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse

@@ -97,7 +97,7 @@ package struct PartyTree: Sendable, Hashable, Codable {
             case .expect, .firstOf: return true
             case .inDialog(let block): return waits(block.steps)
             case .repeated(let block): return waits(block.steps)
-            case .set, .mark, .credentials: continue
+            case .set, .mark, .credentials, .correlate: continue
             default: return false
             }
         }
@@ -148,6 +148,10 @@ package indirect enum Action: Sendable, Hashable {
     case credentials(CredentialsTree)
     /// The request just received must have credentials.
     case authenticate(AuthenticateTree)
+    /// NOTIFYs of a REFER's subscription, up to the one that says how it ended.
+    case notified(NotifiedTree)
+    /// What joins a leg to its run where the Call-ID does not.
+    case correlate(CorrelateTree)
 }
 
 /// A method, or a status or range of statuses. In JSON `"INVITE"`, `200`, `[400, 699]`.
@@ -302,6 +306,17 @@ package struct ExpectTree: Sendable, Hashable, Codable {
     /// Captures and requirements on the message just received: `.capture`, `.set`, `.require`, `.mark`, `.measure`,
     /// `.authenticate` only.
     package var inspections: [Step]
+
+    package init(
+        what: [MessageTree], answering: String? = nil, presence: PresenceTree, within: Seconds? = nil,
+        inspections: [Step]
+    ) {
+        self.what = what
+        self.answering = answering
+        self.presence = presence
+        self.within = within
+        self.inspections = inspections
+    }
 }
 
 package struct SilenceTree: Sendable, Hashable, Codable {
@@ -357,6 +372,11 @@ package struct RequireTree: Sendable, Hashable, Codable {
     package var condition: ConditionTree
     /// Why, for the failure; empty if the script gives none.
     package var reason: String
+
+    package init(condition: ConditionTree, reason: String) {
+        self.condition = condition
+        self.reason = reason
+    }
 }
 
 package struct MarkTree: Sendable, Hashable, Codable {
@@ -387,6 +407,19 @@ package struct FailTree: Sendable, Hashable, Codable {
 
 package struct FinishTree: Sendable, Hashable, Codable {
     package var outcome: String
+}
+
+package struct CorrelateTree: Sendable, Hashable, Codable {
+    package var value: ValueTree
+    /// The value is this run's from here on. False: it is read in the request that begins an answering party.
+    package var names: Bool
+}
+
+package struct NotifiedTree: Sendable, Hashable, Codable {
+    /// Status of the sipfrag that it ends with. 200…699: the subscription ends, and its last status must be a 2xx.
+    package var until: MessageTree
+    /// For each NOTIFY. Nil: 180 s.
+    package var within: Seconds?
 }
 
 package struct CredentialsTree: Sendable, Hashable, Codable {

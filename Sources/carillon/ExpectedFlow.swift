@@ -139,7 +139,17 @@ struct ExpectedFlow {
         case .finish(let tree):
             players[index].steps = []
             note("ends: \(tree.outcome)", step.at, index)
-        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
+        case .notified:
+            // As a rule one NOTIFY for the 100 and one for the final response.
+            players[index].steps =
+                (0..<2).flatMap { _ in
+                    [
+                        Step(
+                            .expect(ExpectTree(what: [.method("NOTIFY")], presence: .required, inspections: [])),
+                            at: step.at), Step(.send(SendTree(what: .statuses(low: 200, high: 200))), at: step.at),
+                    ]
+                } + rest
+        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate, .correlate:
             players[index].steps = rest
         }
         return true
@@ -243,7 +253,7 @@ struct ExpectedFlow {
             case .repeated(let tree) where ways.isEmpty:
                 return waysOut(tree.steps + after)
             case .set where ways.isEmpty, .mark where ways.isEmpty, .noAck where ways.isEmpty,
-                .credentials where ways.isEmpty:
+                .credentials where ways.isEmpty, .correlate where ways.isEmpty:
                 position += 1
             default: return (ways, nil, [])
             }
