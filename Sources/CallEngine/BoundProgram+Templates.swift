@@ -43,6 +43,8 @@ extension BoundProgram {
         var readsInvite: Bool
         /// Value of the Contact that it follows; -1 none.
         var redirect: Int32
+        /// RSeq of a reliable provisional response; 0 for all else (`TemplateSource.rseq`).
+        var rseq: UInt32
         /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
         var mayBeAuthorized: Bool
     }

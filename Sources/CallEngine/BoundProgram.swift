@@ -339,7 +339,7 @@ struct BoundProgram: ~Copyable {
                         default: false
                         }
                     },
-                    redirect: Int32(source.redirect),
+                    redirect: Int32(source.redirect), rseq: source.rseq,
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }

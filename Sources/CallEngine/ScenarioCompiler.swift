@@ -127,7 +127,8 @@ package struct ScenarioCompiler {
                 "\(party.name) ends without answering the \(open.method) of line \(open.at.line): it is answered"
                     + " \(open.method == "CANCEL" ? 200 : 500) for it. Send a final response")
         }
-        for (number, dialog) in state.dialogs where dialog == .confirmed {
+        // A subscription has its end by itself, when its time is up.
+        for (number, dialog) in state.dialogs where dialog == .confirmed && dialogs[number].hasInvite {
             let name = dialogNames[number].isEmpty ? "the call" : "dialog \"\(dialogNames[number])\""
             warn(spot, "\(party.name) ends while \(name) stands: it is hung up for it. Send(.bye) or Expect(.bye)")
         }
