@@ -13,7 +13,13 @@ public let byeGlare = Scenario("bye-glare", "both sides hang up at once") {
         Send(.ack)
         Pause(hold)
         Send(.bye)
-        Expect(200)
+        FirstOf {
+            On(.bye) {
+                Send(200, answering: .bye)
+                Expect(200, answering: .bye)
+            }
+            On(200, answering: .bye) {}
+        }
     }
     Party("bob") {
         Expect(.invite)
@@ -22,6 +28,12 @@ public let byeGlare = Scenario("bye-glare", "both sides hang up at once") {
         Expect(.ack)
         Pause(hold)
         Send(.bye)
-        Expect(200)
+        FirstOf {
+            On(.bye) {
+                Send(200, answering: .bye)
+                Expect(200, answering: .bye)
+            }
+            On(200, answering: .bye) {}
+        }
     }
 }

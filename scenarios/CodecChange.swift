@@ -14,7 +14,9 @@ public let codecChange = Scenario("codec-change", "a re-INVITE that changes the 
         Send(.ack)
         Pause(talk)
         Send(.invite) { Offer(.audio(.g722)) }
-        Expect(200) { Require(.body.contains("RTP/AVP 9"), "RFC 3264 §6.1: the stream has the format that was offered") }
+        Expect(200) {
+            Require(.body.contains("RTP/AVP 9"), "RFC 3264 §6.1: the stream has the format that was offered")
+        }
         Send(.ack)
         Pause(hold)
         Send(.bye)

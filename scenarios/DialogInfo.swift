@@ -17,7 +17,8 @@ public let dialogInfo = Scenario("dialog-info", "SUBSCRIBE to dialogs, NOTIFY of
         for state in ["early", "confirmed", "terminated"] {
             Expect(.notify, within: .hours(1)) {
                 Require(.header("Event").hasPrefix("dialog"), "RFC 4235 §3.1")
-                Require(.body.contains("<state>\(text: state)</state>"), "RFC 4235 §4.1.2: the states come in their order")
+                Require(
+                    .body.contains("<state>\(text: state)</state>"), "RFC 4235 §4.1.2: the states come in their order")
             }
             Send(200)
         }

@@ -14,7 +14,6 @@ public let earlyCancel = Scenario("early-cancel", "CANCEL as soon as RFC 3261 §
     }
     Party("bob") {
         Expect(.invite)
-        Pause(.milliseconds(50))
         Send(180)
         Expect(.cancel)
         Send(200, answering: .cancel)

@@ -43,7 +43,8 @@ public let fax = Scenario("fax", "a voice call that becomes T.38 by the callee's
         Expect(.ack)
         Send(.invite) { Body("application/sdp", faxOffer) }
         Expect(200) {
-            Require(.body.matches(#"m=image [1-9]\d* udptl t38"#), "RFC 3264 §6: same kind of stream, its port is not 0")
+            Require(
+                .body.matches(#"m=image [1-9]\d* udptl t38"#), "RFC 3264 §6: same kind of stream, its port is not 0")
         }
         Send(.ack)
         Expect(.bye, within: .hours(1))

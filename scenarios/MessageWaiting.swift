@@ -13,7 +13,9 @@ public let messageWaiting = Scenario("message-waiting", "SUBSCRIBE to a voice bo
             Expires(3600)
         }
         Expect(.success, answering: .subscribe)
-        Expect(.notify) { Require(.body.contains("Messages-Waiting: no"), "RFC 3842 §5.2: the first NOTIFY has the state") }
+        Expect(.notify) {
+            Require(.body.contains("Messages-Waiting: no"), "RFC 3842 §5.2: the first NOTIFY has the state")
+        }
         Send(200)
         Expect(.notify, within: .hours(1)) {
             Require(.body.contains("Messages-Waiting: yes"), "RFC 3842 §5.2")

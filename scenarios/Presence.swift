@@ -32,7 +32,9 @@ public let presence = Scenario("presence", "SUBSCRIBE, NOTIFY of the state and o
             Header("Accept", "application/pidf+xml")
             Expires(expires)
         }
-        Expect(.success, answering: .subscribe) { Require(.header("Expires") > 0, "RFC 6665 §4.2.1.1: a 200 has an Expires") }
+        Expect(.success, answering: .subscribe) {
+            Require(.header("Expires") > 0, "RFC 6665 §4.2.1.1: a 200 has an Expires")
+        }
         Expect(.notify) {
             Require(.header("Event").hasPrefix("presence"), "RFC 6665 §8.2.1")
             Require(.header("Subscription-State").hasPrefix("active"), "RFC 6665 §4.1.3")

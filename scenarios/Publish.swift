@@ -12,7 +12,9 @@ public let publish = Scenario("publish", "PUBLISH: made, refreshed, changed, rem
         Send(.publish, to: .localURI, requestURI: .localURI) {
             Header("Event", "presence")
             Expires(expires)
-            Body("application/pidf+xml", "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:phone@\(.domain)\"/>\n")
+            Body(
+                "application/pidf+xml",
+                "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:phone@\(.domain)\"/>\n")
         }
         Expect(200) { Capture(tag, from: .header("SIP-ETag")) }
         Send(.publish, to: .localURI, requestURI: .localURI) {
@@ -25,7 +27,9 @@ public let publish = Scenario("publish", "PUBLISH: made, refreshed, changed, rem
             Header("Event", "presence")
             Header("SIP-If-Match", tag)
             Expires(expires)
-            Body("application/pidf+xml", "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:phone@\(.domain)\"/>\n")
+            Body(
+                "application/pidf+xml",
+                "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:phone@\(.domain)\"/>\n")
         }
         Expect(200) { Capture(tag, from: .header("SIP-ETag")) }
         Send(.publish, to: .localURI, requestURI: .localURI) {

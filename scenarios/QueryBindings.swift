@@ -4,7 +4,9 @@ import ScenarioDSL
 ///
 /// A REGISTER without Contact changes nothing; its 200 lists all current bindings. Parties: a phone and a registrar. A sensible rate is
 /// that of registrations, 100/s. Fails if a 200 does not name the phone's own Contact, or if one that has been removed is still there.
-public let queryBindings = Scenario("query-bindings", "REGISTER, a REGISTER without Contact that lists the binding, and its removal") {
+public let queryBindings = Scenario(
+    "query-bindings", "REGISTER, a REGISTER without Contact that lists the binding, and its removal"
+) {
     let expires = Setting("expires", default: "3600")
     Party("phone") {
         Send(.register, to: .localURI, requestURI: "sip:\(.domain)") { Expires(expires) }

@@ -13,7 +13,8 @@ public let reliableRinging = Scenario("reliable-ringing", "INVITE, 183 with 100r
             Offer(.audio(.pcmu, .pcma))
         }
         Expect(183) {
-            Require(.header("Require").contains("100rel"), "RFC 3262 §3: a reliable provisional response requires 100rel")
+            Require(
+                .header("Require").contains("100rel"), "RFC 3262 §3: a reliable provisional response requires 100rel")
             Require(.header("RSeq") > 0, "RFC 3262 §7.1: RSeq is 1 to 2^31 - 1")
         }
         Send(.prack)
@@ -31,7 +32,9 @@ public let reliableRinging = Scenario("reliable-ringing", "INVITE, 183 with 100r
             Header("RSeq", "1")
             Answer()
         }
-        Expect(.prack) { Require(.header("RAck").hasPrefix("1 "), "RFC 3262 §7.2: RAck names RSeq and CSeq of the response") }
+        Expect(.prack) {
+            Require(.header("RAck").hasPrefix("1 "), "RFC 3262 §7.2: RAck names RSeq and CSeq of the response")
+        }
         Send(200, answering: .prack)
         Pause(ringing)
         Send(200, answering: .invite)

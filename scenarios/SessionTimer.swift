@@ -28,7 +28,8 @@ public let sessionTimer = Scenario("session-timer", "422 with Min-SE, a longer S
         Expect(200) {
             Capture(granted, from: .header("Session-Expires").matching(#"^(\d+)"#))
             Require(granted >= least, "RFC 4028 §9: the interval is not below Min-SE")
-            Require(.header("Session-Expires").parameter("refresher") == "uac", "RFC 4028 §9: a 2xx names the refresher")
+            Require(
+                .header("Session-Expires").parameter("refresher") == "uac", "RFC 4028 §9: a 2xx names the refresher")
         }
         Send(.ack)
         Repeat(refreshes) {
@@ -44,7 +45,9 @@ public let sessionTimer = Scenario("session-timer", "422 with Min-SE, a longer S
         Expect(200)
     }
     Party("bob") {
-        Expect(.invite) { Require(.header("Session-Expires").matching(#"^(\d+)"#) < 120, "the first interval is too small") }
+        Expect(.invite) {
+            Require(.header("Session-Expires").matching(#"^(\d+)"#) < 120, "the first interval is too small")
+        }
         Send(422) { Header("Min-SE", "120") }
         Expect(.invite) { Require(.header("Session-Expires").matching(#"^(\d+)"#) >= 120, "RFC 4028 §7.4") }
         Send(180)
