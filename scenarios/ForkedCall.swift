@@ -3,7 +3,7 @@ import ScenarioDSL
 /// A call that a proxy forks to two phones: both ring, one answers, the other is cancelled. RFC 3261 §16.7, §13.2.2.
 ///
 /// Each phone's 180 has a To tag of its own, so the caller has two early dialogs and one session. It takes a forking proxy between the
-/// parties: `carillon run forked-call PROXY --play all`; without one bob alone is called. Parties: alice, and the phones bob and carol. A sensible
+/// parties: `carillon run forked-call PROXY --play alice,bob,carol`; without one bob alone is called. Parties: alice, and the phones bob and carol. A sensible
 /// rate is 50/s. Fails if nobody answers, or carol is not cancelled.
 public let forkedCall = Scenario("forked-call", "two phones ring, one answers, the other is cancelled") {
     let hold = Setting("hold", default: "0s")
