@@ -84,8 +84,9 @@ struct ProxiedFlow: CustomTestStringConvertible {
         }
     }
 
-    /// Those whose messages are all repeated until they are answered. The 181 of a forwarded call is sent once.
-    static let reliable = all.filter { $0.name != "forwarded-call" }
+    /// Those that hang on nothing that is sent once. The 181 of a forwarded call is, and so is the 180 without which this proxy does
+    /// not cancel a branch.
+    static let reliable = all.filter { $0.name != "forwarded-call" && $0.name != "forked-call" }
 
     /// Whether the proxy may end the call of itself, before the called side hears of it: a CANCEL that overtakes its INVITE.
     var mayEndEarly: Bool { name == "early-cancel" }
