@@ -148,3 +148,37 @@ struct RetriedInviteTests {
         #expect(exchange.liveSlots == 0)
     }
 }
+
+/// RFC 3261 §17.2.1, and §12.1.1: the next INVITE makes another dialog.
+@Suite("A refusal before another INVITE of the same call")
+struct RepeatedRefusalTests {
+    @Test("is repeated octet for octet, also when the next INVITE has been answered")
+    func sameOctets() throws {
+        let scenario = Scenario("refused", "422, then 200") {
+            Party("alice") { Call(Party("bob", .answers)) }
+            Party("bob") {
+                Expect(.invite)
+                Send(422) { Header("Min-SE", "120") }
+                Expect(.invite)
+                Send(200) { Answer() }
+                Expect(.ack)
+                Expect(.bye)
+                Send(200)
+            }
+        }
+        let exchange = try Exchange(scenario, plays: ["bob"])
+        func invite(_ number: Int) -> String {
+            request(
+                "INVITE", branch: "\(number)", from: "<sip:alice@10.0.0.2>;tag=a", to: "<sip:bob@10.0.0.1>",
+                callID: "c", cseq: "\(number) INVITE", "Contact: <sip:alice@10.0.0.2:5060>")
+        }
+        exchange.hear(invite(1))
+        let refusal = try exchange.takeOne()
+        #expect(refusal.start == "422")
+        exchange.hear(invite(2))
+        let answer = try exchange.takeOne()
+        #expect(answer.start == "200" && answer.header("To") != refusal.header("To"))
+        exchange.hear(invite(1))
+        #expect(try exchange.takeOne().text == refusal.text)
+    }
+}

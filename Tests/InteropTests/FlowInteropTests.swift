@@ -144,7 +144,9 @@ struct FlowInteropTests {
             let callee =
                 relay == nil
                 ? start(
-                    try await CarillonCommand.callee(on: port, calls: planned * flow.called, playing: flow.name)) : nil
+                    try await CarillonCommand.callee(
+                        on: port, calls: planned * flow.called, playing: flow.name,
+                        flow.mayEndEarly ? ["--until-idle", "5s"] : [])) : nil
             let caller = start(
                 try CarillonCommand.flow(
                     flow, to: front, from: ours, calls: planned,
