@@ -45,6 +45,8 @@ extension BoundProgram {
         var redirect: Int32
         /// Value of the request URI whose address the request goes to; -1: it goes to the target.
         var formed: Int32
+        /// RSeq of a reliable provisional response; 0 for all else (`TemplateSource.rseq`).
+        var rseq: UInt32
         /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
         var mayBeAuthorized: Bool
     }

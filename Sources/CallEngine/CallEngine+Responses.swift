@@ -173,7 +173,7 @@ extension CallEngine {
                 let dialog = self.dialog(header, dialogNumber)
                 // A challenged INVITE may be sent again by the script: with the same Call-ID (RFC 3261 §22.2).
                 if dialog.pointee.state == .early || (dialog.pointee.state == .none && !isChallenge) {
-                    dialog.pointee.state = isChallenge ? .none : .terminated
+                    dialog.pointee.state = isChallenge || Self.isRetried(status) ? .none : .terminated
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .acknowledgeAgain, .deliver2xxRepeat, .absorb:
@@ -220,6 +220,15 @@ extension CallEngine {
             record.pointee.provisionalSeen = true
         }
         deliver(.response(status: delivered, client: number, dialog: dialogNumber), slot, header)
+    }
+
+    /// A request that was refused for what it says may be sent once more with that changed, and is the same request: its Call-ID, To and
+    /// From stay (RFC 3261 §8.1.3.5, RFC 4028 §7.3).
+    private static func isRetried(_ status: UInt16) -> Bool {
+        switch status {
+        case 413, 415, 416, 420, 422: true
+        default: false
+        }
     }
 
     /// The INVITE transaction has its final response: what comes later is answered from the linger table

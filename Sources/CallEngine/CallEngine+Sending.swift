@@ -223,6 +223,7 @@ extension CallEngine {
             ? transmit(template, speaker, flow: flow)
             : transmit(template, speaker, flow: flow, keeping: frozenField(record))
         guard sent else { return false }
+        if record.pointee.awaitsPrack { stopRepeatingProvisional(record) }
         record.pointee.template = UInt16(truncatingIfNeeded: template)
         record.pointee.status = plan.status
         recorder.countResponseSent(status: Int(plan.status), method: record.pointee.method)
@@ -232,6 +233,7 @@ extension CallEngine {
                 var machine = serverInviteMachine(record)
                 _ = machine.respond(status: plan.status, now: tick, timers: timers)
                 store(machine, record)
+                if plan.rseq != 0 { repeatProvisional(record) }
             } else if plan.status < 300 {
                 record.pointee.awaitsAck = true
                 var machine = SuccessRetransmission()

@@ -310,6 +310,10 @@ package struct TemplateSource: Sendable {
     package var formed = -1
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
+    /// RSeq of a provisional response that is repeated until its PRACK (RFC 3262 §3); 0: it is none; `unknownRSeq`: it is known
+    /// only when it is sent.
+    package var rseq: UInt32 = 0
+    package static let unknownRSeq = UInt32.max
     package var party: Int
 }
 

@@ -415,7 +415,7 @@ extension ScenarioCompiler {
                 segments: message.segments, method: Method(token: request.method), methodText: request.method,
                 status: UInt16(clamping: status), dialog: request.dialog,
                 isPure: pieces.isPure && (tree.reason?.isConstant ?? true) && authentication == nil,
-                opensDialog: opensDialog,
+                opensDialog: opensDialog, rseq: Self.rseq(ofResponse: status, tree, to: request.method),
                 party: partyIndex))
     }
 

@@ -90,6 +90,7 @@ package struct ScenarioCompiler {
         _ = dialog(named: "", startsWithRequestReceived: tree.startsByWaiting)
 
         program.parties[index].entry = program.instructions.count
+        let firstAlternative = program.alternatives.count
         var state = FlowState()
         let ends = compile(tree.steps, &state, dialog: 0, following: [])
         if !ends {
@@ -106,6 +107,16 @@ package struct ScenarioCompiler {
             && program.templates[number].segments.contains(where: { $0.readsDialog })
         {
             program.templates[number].isPure = false
+        }
+        // After a refusal another INVITE may come, and gets another tag: the refusal is repeated as it was.
+        let invites = program.alternatives[firstAlternative...].filter { $0.kind == .request && $0.method == .invite }
+        if invites.count > 1 || layout.loops > 0 {
+            for number in program.templates.indices
+            where program.templates[number].party == index && program.templates[number].status >= 300
+                && program.templates[number].method == .invite
+            {
+                program.templates[number].isPure = false
+            }
         }
 
         if layout.authenticates {
@@ -133,7 +144,8 @@ package struct ScenarioCompiler {
                 "\(party.name) ends without answering the \(open.method) of line \(open.at.line): it is answered"
                     + " \(open.method == "CANCEL" ? 200 : 500) for it. Send a final response")
         }
-        for (number, dialog) in state.dialogs where dialog == .confirmed {
+        // A subscription has its end by itself, when its time is up.
+        for (number, dialog) in state.dialogs where dialog == .confirmed && dialogs[number].hasInvite {
             let name = dialogNames[number].isEmpty ? "the call" : "dialog \"\(dialogNames[number])\""
             warn(spot, "\(party.name) ends while \(name) stands: it is hung up for it. Send(.bye) or Expect(.bye)")
         }
