@@ -359,7 +359,8 @@ struct BoundProgram: ~Copyable {
                         default: false
                         }
                     },
-                    redirect: Int32(source.redirect), formed: settings.hasTarget ? -1 : Int32(source.formed), rseq: source.rseq,
+                    redirect: Int32(source.redirect), formed: settings.hasTarget ? -1 : Int32(source.formed),
+                    rseq: source.rseq,
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }
