@@ -64,21 +64,23 @@ let package = Package(
             name: "TLSCost", dependencies: ["TLSSessions"], path: "Benchmarks/TLSCost", swiftSettings: strict),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
+        room("RTPMedia", "SIPWire"),
+        tests("RTPMediaTests", "RTPMedia", "SIPWire"),
         room("CallTraces", "SIPWire", "Measurement"),
         room(
             "CallEngine", "CLinuxSockets", "Feeds", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest",
-            "Measurement",
-            "CallTraces"),
+            "Measurement", "CallTraces", "RTPMedia"),
         room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
+        room("MediaSockets", "Blaster", "RTPMedia", "CLinuxSockets", "Measurement", "SIPWire"),
+        tests("MediaSocketsTests", "MediaSockets", "RTPMedia", "CarillonKit", "ScenarioDSL", "Measurement", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
         tests("FeedsTests", "Feeds"),
         room("Reporting", "Measurement", "CallTraces"),
         room(
-            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting",
-            "SIPTransactions",
-            "SIPWire"),
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "MediaSockets", "Reporting",
+            "RTPMedia", "SIPTransactions", "SIPWire"),
         .executableTarget(
             name: "carillon",
             dependencies: [

@@ -3,7 +3,7 @@ import Glibc
 
 /// A POSIX thread that runs one body and ends. Foundation's Thread is not for here, and tasks of the concurrency runtime
 /// must not block; a worker does nothing else.
-struct WorkerThread {
+package struct WorkerThread {
     private let thread: pthread_t
 
     /// What is handed through the C entry point, which takes one pointer: retained for it, released by the thread.
@@ -16,10 +16,10 @@ struct WorkerThread {
         }
     }
 
-    struct CannotStart: Error { var errno: Int32 }
+    package struct CannotStart: Error { package var errno: Int32 }
 
     /// - Parameter name: at most 15 characters, shown by ps and perf.
-    init(name: String, body: @escaping @Sendable () -> Void) throws(CannotStart) {
+    package init(name: String, body: @escaping @Sendable () -> Void) throws(CannotStart) {
         let box = Unmanaged.passRetained(Box(name: name, body: body))
         var thread = pthread_t()
         // Signals are for the thread that waits for the workers: a thread inherits the mask it is created under.
@@ -49,5 +49,5 @@ struct WorkerThread {
     /// It ends by itself some time.
     func leave() { pthread_detach(thread) }
 
-    func join() { pthread_join(thread, nil) }
+    package func join() { pthread_join(thread, nil) }
 }

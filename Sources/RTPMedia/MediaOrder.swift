@@ -1,0 +1,69 @@
+import SIPWire
+
+/// What a party sends on its media streams.
+public enum MediaSending: UInt8, Sendable {
+    case nothing, silence, tone, echo
+}
+
+/// What a call asks of one pair of ports: all the media thread is told, and all it needs to know.
+public struct MediaOrder: Sendable, Equatable {
+    /// A call has the ports.
+    public var isOpen = false
+    /// Raised each time the ports begin a new stream: what came before is not counted with what comes after.
+    public var generation: UInt16 = 0
+    /// Where the peer takes media, and whence its own are expected: the address of its description; nil: not known yet, or none.
+    public var remote: TransportAddress?
+    /// The peer takes media now, and we offered to send them (RFC 3264 §5.1, §6.1).
+    public var maySend = false
+    /// Of our own description, where that said less than `sendrecv`.
+    public var isSilenced = false
+    public var sending = MediaSending.nothing
+    /// Payload type of what we send by ourselves, as negotiated: 0 or 8. `noPayload`: none that we can make.
+    public var payloadType = noPayload
+    /// Of the stream's timestamps, in Hz.
+    public var clockRate: UInt32 = 8000
+
+    public static let noPayload: UInt8 = 0xFF
+
+    public init() {}
+
+    /// Packets go out by themselves, every 20 ms.
+    public var isSource: Bool {
+        isOpen && remote != nil && maySend && !isSilenced && payloadType != Self.noPayload
+            && (sending == .tone || sending == .silence)
+    }
+
+    /// What comes goes back.
+    public var echoes: Bool { isOpen && remote != nil && maySend && !isSilenced && sending == .echo }
+
+    /// As words that threads hand to each other.
+    var words: (UInt64, UInt64, UInt64, UInt64) {
+        let address = remote ?? TransportAddress(ipv4: 0, port: 0)
+        var flags: UInt64 = isOpen ? 1 : 0
+        if maySend { flags |= 2 }
+        if isSilenced { flags |= 4 }
+        if remote != nil { flags |= 8 }
+        if address.isIPv6 { flags |= 16 }
+        return (
+            UInt64(generation) | UInt64(sending.rawValue) << 16 | UInt64(payloadType) << 24 | UInt64(clockRate) << 32,
+            UInt64(address.port) | flags << 16, address.high, address.low
+        )
+    }
+
+    init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        generation = UInt16(truncatingIfNeeded: words.0)
+        sending = MediaSending(rawValue: UInt8(truncatingIfNeeded: words.0 >> 16)) ?? .nothing
+        payloadType = UInt8(truncatingIfNeeded: words.0 >> 24)
+        clockRate = UInt32(truncatingIfNeeded: words.0 >> 32)
+        let flags = words.1 >> 16
+        isOpen = flags & 1 != 0
+        maySend = flags & 2 != 0
+        isSilenced = flags & 4 != 0
+        if flags & 8 != 0 {
+            var address = TransportAddress(
+                ipv6High: words.2, ipv6Low: words.3, port: UInt16(truncatingIfNeeded: words.1))
+            address.isIPv6 = flags & 16 != 0
+            remote = address
+        }
+    }
+}
