@@ -114,6 +114,7 @@ extension BoundProgram {
         case .challenge: .challenge
         case .inviteURI: .inviteURI
         case .redirectURI: .redirectURI
+        case .mediaPort: .mediaPort
         }
     }
 

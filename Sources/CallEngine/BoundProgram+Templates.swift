@@ -15,7 +15,7 @@ extension BoundProgram {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge, inviteURI, redirectURI, localHost, bareLocalHost, targetName
+            case challenge, inviteURI, redirectURI, mediaPort, localHost, bareLocalHost, targetName
         }
     }
 

@@ -104,6 +104,9 @@ struct BoundProgram: ~Copyable {
     let recordOffset: Int
     /// Of what a slot keeps for the choice of its target.
     let routeOffset: Int
+    /// Of each dialog's media ports, where the run has media.
+    let mediaOffset: Int
+    let hasMedia: Bool
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
@@ -311,6 +314,8 @@ struct BoundProgram: ~Copyable {
                     pending += before.utf8
                     flush(&allPieces, &text)
                     allPieces.append(Piece(kind: .targetName, argument: 0, offset: 0, length: 0))
+                case .live(.mediaPort, let argument) where settings.media == nil:
+                    pending += String(LiveField.unheardPort(argument)).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(
@@ -469,7 +474,10 @@ struct BoundProgram: ~Copyable {
         partyCount = allParties.count
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
-        stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
+        mediaOffset = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
+        hasMedia = settings.media != nil
+        let mostDialogs = program.parties.map(\.layout.dialogs).max() ?? 0
+        stride = mediaOffset + (hasMedia ? (mostDialogs * MediaPorts.size + 15) & ~15 : 0)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)

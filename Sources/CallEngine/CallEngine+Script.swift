@@ -144,6 +144,9 @@ extension CallEngine {
                     failToSend(slot, header, dialog: 0)
                     return
                 }
+            case .sendMedia:
+                header.pointee.programCounter &+= 1
+                sendMedia(UInt8(truncatingIfNeeded: instruction.a), header, Int(instruction.c))
             case .fail:
                 let text = bound.texts[Int(instruction.a)]
                 var words = Array(
@@ -274,6 +277,7 @@ extension CallEngine {
 
     /// What a transaction tells the script.
     mutating func deliver(_ event: CallEvent, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        if bound.hasMedia { noteMedia(event, header) }
         switch header.pointee.phase {
         case .waiting: break
         case .closing:

@@ -83,7 +83,10 @@ extension CallEngine {
             store(machine, record)
         } else {
             if plan.method == .register { recorder.count(.registrationAttempts) }
-            if plan.method == .bye { measureSessionEnd(header) }
+            if plan.method == .bye {
+                measureSessionEnd(header)
+                if bound.hasMedia { endMedia(header, Int(plan.dialog)) }
+            }
             var machine = ClientNonInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)

@@ -58,7 +58,7 @@ package enum ProgramListing {
             )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials: return (text, "")
+        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials, .sendMedia: return (text, "")
         }
     }
 
@@ -163,6 +163,7 @@ package enum ProgramListing {
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         case .challenge: "«challenge»"
         case .inviteURI: "«request URI of the INVITE»"
+        case .mediaPort: "«port of stream \((argument & 0xFF) + 1)»"
         case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"
         }
     }

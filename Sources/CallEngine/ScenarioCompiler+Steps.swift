@@ -1,3 +1,4 @@
+import RTPMedia
 import ScenarioDSL
 import SIPWire
 
@@ -82,6 +83,9 @@ extension ScenarioCompiler {
                 emit(Instruction(.signal, step: number, a: signalIndex(tree.name)))
             case .awaitSignal(let tree): compileAwaitSignal(tree, at: item.at, &state, dialog: dialog)
             case .credentials(let tree): compileCredentials(tree, at: item.at, &state)
+            case .sendMedia(let tree):
+                let number = self.step(item.at, "send media: \(tree.what.rawValue)")
+                emit(Instruction(.sendMedia, step: number, a: Int(MediaSending(tree.what).rawValue), c: dialog))
             case .fail(let tree):
                 let number = self.step(item.at, "fail: \(tree.reason)")
                 emit(Instruction(.fail, step: number, a: program.values.text(tree.reason)))
@@ -455,5 +459,16 @@ extension ScenarioCompiler {
             }
         }
         return false
+    }
+}
+
+extension MediaSending {
+    init(_ tree: SoundTree) {
+        switch tree {
+        case .nothing: self = .nothing
+        case .silence: self = .silence
+        case .tone: self = .tone
+        case .echo: self = .echo
+        }
     }
 }

@@ -66,7 +66,9 @@ private struct FeedReader {
             read(tree.user, at, inHead: false)
             read(tree.password, at, inHead: false)
             read(tree.realm, at, inHead: true)
-        case .pause, .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish: break
+        case .pause, .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish,
+            .sendMedia:
+            break
         }
     }
 

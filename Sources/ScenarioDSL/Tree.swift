@@ -148,6 +148,8 @@ package indirect enum Action: Sendable, Hashable {
     case credentials(CredentialsTree)
     /// The request just received must have credentials.
     case authenticate(AuthenticateTree)
+    /// What the party sends on the media streams of the dialog from here on.
+    case sendMedia(SendMediaTree)
 }
 
 /// A method, or a status or range of statuses. In JSON `"INVITE"`, `200`, `[400, 699]`.
@@ -379,6 +381,14 @@ package struct AwaitSignalTree: Sendable, Hashable, Codable {
     package var name: String
     /// Nil: 32 s.
     package var within: Seconds?
+}
+
+package struct SendMediaTree: Sendable, Hashable, Codable {
+    package var what: SoundTree
+}
+
+package enum SoundTree: String, Sendable, Hashable, Codable {
+    case nothing, silence, tone, echo
 }
 
 package struct FailTree: Sendable, Hashable, Codable {

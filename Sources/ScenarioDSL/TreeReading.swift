@@ -56,7 +56,7 @@ private struct TreeReader {
         case .awaitSignal(let tree): named(tree.name, "signal", at)
         case .authenticate(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
         case .credentials(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
-        case .pause, .expectNothing, .noAck, .fail, .finish: break
+        case .pause, .expectNothing, .noAck, .fail, .finish, .sendMedia: break
         }
     }
 

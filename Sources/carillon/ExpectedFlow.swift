@@ -137,6 +137,9 @@ struct ExpectedFlow {
         case .finish(let tree):
             players[index].steps = []
             note("ends: \(tree.outcome)", step.at, index)
+        case .sendMedia(let tree):
+            players[index].steps = rest
+            if tree.what != .nothing { note("sends \(tree.what.rawValue)", step.at, index) }
         case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
             players[index].steps = rest
         }
