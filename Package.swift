@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "NameResolution", "Reporting",
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "MediaSockets", "NameResolution",
+                "Reporting",
                 "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
                 argumentParser,
             ],

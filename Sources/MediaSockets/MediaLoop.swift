@@ -70,8 +70,8 @@ struct MediaLoop: ~Copyable {
         record.portPairs = count
         for (number, port) in ports.enumerated() {
             (pairs + number).initialize(to: Pair(media: port.media, control: port.control))
-            clx_watch_add(watch, port.media, UInt32(number * 2), UInt32(CLX_READABLE.rawValue), 0)
-            clx_watch_add(watch, port.control, UInt32(number * 2 + 1), UInt32(CLX_READABLE.rawValue), 0)
+            clx_watch_add(watch, port.media, UInt32(number * 2), UInt32(CLX_READABLE), 0)
+            clx_watch_add(watch, port.control, UInt32(number * 2 + 1), UInt32(CLX_READABLE), 0)
         }
     }
 
@@ -233,8 +233,8 @@ struct MediaLoop: ~Copyable {
             for place in 0..<found {
                 let number = Int(ready[place].mark >> 1)
                 let isControl = ready[place].mark & 1 != 0
-                if ready[place].ready & UInt32(CLX_BROKEN.rawValue) != 0 { takeErrors(number, isControl) }
-                if ready[place].ready & UInt32(CLX_READABLE.rawValue) != 0 { _ = takePacket(number, isControl) }
+                if ready[place].ready & UInt32(CLX_BROKEN) != 0 { takeErrors(number, isControl) }
+                if ready[place].ready & UInt32(CLX_READABLE) != 0 { _ = takePacket(number, isControl) }
             }
             if found < Self.batch { break }
         }

@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// ```
 /// let media = try MediaThread(ports: .standard, at: address, workers: 2)
-/// engineSettings.media = media.board(ofWorker: 0)
+/// engineSettings.media = media.boards[0]
 /// … the run …
 /// record.media = media.end()
 /// ```
@@ -21,7 +21,8 @@ public final class MediaThread: Sendable {
     }
 
     private let shared = Shared()
-    private let boards: [MediaBoard]
+    /// Of each worker.
+    public let boards: [MediaBoard]
     private let thread: WorkerThread
 
     /// - Parameter local: the address that ports are bound at; its port says nothing.
@@ -48,8 +49,6 @@ public final class MediaThread: Sendable {
             throw MediaPortError(description: "the media thread did not start: \(String(cString: strerror(error.errno)))")
         }
     }
-
-    public func board(ofWorker worker: Int) -> MediaBoard { boards[worker] }
 
     /// When the workers have ended, once: waits for the thread, closes the ports, and tells what became of all streams.
     public func end() -> MediaRecord {

@@ -1,0 +1,81 @@
+import RTPMedia
+import SIPWire
+import Testing
+
+@Suite struct MediaDeskTests {
+    @Test func `ports are drawn in turn, each by one stream at a time, and told when there is none`() throws {
+        let board = MediaBoard(ports: [10_000, 10_002, 10_004])
+        defer { board.destroy() }
+        var desk = MediaDesk(board)
+        let handles = try (0..<3).map { _ in try #require(desk.draw()) }
+        #expect(handles.map { desk.port($0) } == [10_000, 10_002, 10_004])
+        #expect(desk.draw() == nil)
+        #expect(board.counts.exhausted == 1)
+        desk.giveBack(handles[1])
+        desk.giveBack(handles[0])
+        // First given back, first drawn: a port rests as long as it can.
+        #expect(desk.draw().map { desk.port($0) } == 10_002)
+        #expect(desk.draw().map { desk.port($0) } == 10_000)
+        #expect(desk.inUse == 3 && board.counts.mostInUse == 3)
+    }
+
+    @Test func `of several orders the newest is taken, once`() throws {
+        let board = MediaBoard(ports: [10_000, 10_002])
+        defer { board.destroy() }
+        var desk = MediaDesk(board)
+        #expect(board.take() == nil)
+        let handle = try #require(desk.draw())
+        var order = desk.order(handle)
+        order.remote = TransportAddress(ipv6High: 0x2001_0DB8_0000_0000, ipv6Low: 0xFFFF_FFFF_0000_0001, port: 65_535)
+        order.maySend = true
+        order.isSilenced = true
+        order.sending = .tone
+        order.payloadType = 8
+        order.clockRate = 90_000
+        desk.give(order, to: handle)
+        desk.give(order, to: handle)
+        let taken = try #require(board.take())
+        #expect(taken.pair == 0 && taken.order == order)
+        #expect(board.take() == nil)
+        desk.giveBack(handle)
+        let closed = try #require(board.take())
+        #expect(!closed.order.isOpen && closed.order.generation == order.generation)
+        // Another stream at the same ports is another one.
+        _ = desk.draw()
+        desk.giveBack(handle)
+        while let (_, order) = board.take() { #expect(order.isOpen == (order.generation > 1) || !order.isOpen) }
+    }
+
+    /// The worker gives orders without end while the other thread takes them: it sees whole orders only, and the last one in the end.
+    @Test func `orders come whole from thread to thread`() async throws {
+        let board = MediaBoard(ports: [10_000, 10_002, 10_004, 10_006])
+        defer { board.destroy() }
+        let rounds = 50_000
+        let writer = Task.detached {
+            var desk = MediaDesk(board)
+            let handles = (0..<4).map { _ in desk.draw()! }
+            for round in 1...rounds {
+                let handle = handles[round & 3]
+                var order = desk.order(handle)
+                order.remote = TransportAddress(
+                    ipv6High: UInt64(round), ipv6Low: ~UInt64(round), port: UInt16(truncatingIfNeeded: round))
+                desk.give(order, to: handle)
+            }
+            return handles.map { desk.order($0) }
+        }
+        var last = [MediaOrder](repeating: MediaOrder(), count: 4)
+        func take() {
+            while let (pair, order) = board.take() {
+                if let remote = order.remote {
+                    #expect(remote.low == ~remote.high && remote.port == UInt16(truncatingIfNeeded: remote.high))
+                    #expect(remote.high >= last[pair].remote?.high ?? 0)
+                }
+                last[pair] = order
+            }
+        }
+        while last.compactMap({ $0.remote?.high }).max() != UInt64(rounds) { take() }
+        let given = await writer.value
+        take()
+        #expect(last == given)
+    }
+}
