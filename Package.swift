@@ -72,7 +72,7 @@ let package = Package(
             "Measurement", "CallTraces", "RTPMedia"),
         room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("MediaSockets", "Blaster", "RTPMedia", "CLinuxSockets", "Measurement", "SIPWire"),
-        tests("MediaSocketsTests", "MediaSockets", "RTPMedia", "CarillonKit", "ScenarioDSL", "Measurement", "SIPWire"),
+        tests("MediaSocketsTests", "MediaSockets", "RTPMedia", "Blaster", "CLinuxSockets", "CarillonKit", "ScenarioDSL", "Measurement", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
@@ -104,7 +104,7 @@ let package = Package(
             swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
-            "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"
+            "CallEngineTests", "CallEngine", "RTPMedia", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"
         ),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),

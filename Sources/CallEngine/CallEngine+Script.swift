@@ -147,6 +147,7 @@ extension CallEngine {
             case .sendMedia:
                 header.pointee.programCounter &+= 1
                 sendMedia(UInt8(truncatingIfNeeded: instruction.a), header, Int(instruction.c))
+                recorder.countStep(Int(instruction.step), .sent)
             case .fail:
                 let text = bound.texts[Int(instruction.a)]
                 var words = Array(

@@ -98,6 +98,7 @@ struct MediaLoop: ~Copyable {
     /// Closes everything; what streams had is counted.
     mutating func finish() -> MediaRecord {
         for number in 0..<count {
+            drain(number)
             fold(number)
             countDrops(number)
             clx_close(pairs[number].media)
@@ -228,15 +229,15 @@ struct MediaLoop: ~Copyable {
     /// Takes what has come, a packet of each socket in turn, so that none waits for another's flood.
     private mutating func receive() {
         // A flood must not keep orders and sending waiting for ever.
-        for _ in 0..<16 {
+        for _ in 0..<32 {
             let found = Int(clx_watch_look(watch, ready, UInt32(Self.batch)))
+            guard found > 0 else { return }
             for place in 0..<found {
                 let number = Int(ready[place].mark >> 1)
                 let isControl = ready[place].mark & 1 != 0
                 if ready[place].ready & UInt32(CLX_BROKEN) != 0 { takeErrors(number, isControl) }
                 if ready[place].ready & UInt32(CLX_READABLE) != 0 { _ = takePacket(number, isControl) }
             }
-            if found < Self.batch { break }
         }
     }
 
