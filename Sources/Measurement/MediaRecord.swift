@@ -1,6 +1,7 @@
 /// What went over the media ports of a run: RTP that was sent and received, by RFC 3550. Nil in a run without media.
 ///
-/// In packets received each is counted once: packetsReceived, packetsFromOthers, packetsAfterEnd, packetsNotRTP, packetsStray, rtcpPackets.
+/// What came at the ports is one of packetsReceived, packetsStray, packetsAfterEnd, packetsNotRTP and rtcpPackets, or it is among packetsFromOthers and was
+/// ignored.
 public struct MediaRecord: Sendable, Hashable, Codable {
     /// Pairs of ports, RTP and RTCP, that were bound, and that were in use at once at most.
     public var portPairs = 0
@@ -35,7 +36,8 @@ public struct MediaRecord: Sendable, Hashable, Codable {
     public var meanJitterNanoseconds: Int64 = 0
     public var largestJitterNanoseconds: Int64 = 0
 
-    /// From another address or port than the peer's description names.
+    /// From another address or port than the peer's description names. The first such source is taken for the peer until the described one is heard, and is in the
+    /// other figures too; further ones are ignored.
     public var packetsFromOthers: UInt64 = 0
     /// At a port whose call had ended, or had not begun.
     public var packetsAfterEnd: UInt64 = 0

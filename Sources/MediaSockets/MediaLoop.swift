@@ -8,7 +8,7 @@ import SIPWire
 /// The media thread's loop. It sleeps between ticks of a millisecond and looks then for orders, for packets that are due, and for what
 /// has come: kernel stamps say when that was.
 struct MediaLoop: ~Copyable {
-    /// Packets leave every 20 ms (RFC 3551 §4.5), each stream's in the tick that it began in.
+    /// Packets leave every 20 ms (RFC 3551 §4.5), each stream's in a tick of its own.
     private static let ticksPerPacket = 20
     private static let tick: Int64 = 1_000_000
     /// Without streams of our own it is looked less often.
@@ -23,6 +23,8 @@ struct MediaLoop: ~Copyable {
         var media: Int32
         var control: Int32
         var order = MediaOrder()
+        /// Whence the peer's packets come: where its description says, or until those come from the first other address.
+        var heard: TransportAddress?
         var hasReception = false
         var reception = ReceptionStatistics(source: 0)
         /// Drops of both sockets that are counted already.
@@ -133,6 +135,7 @@ struct MediaLoop: ~Copyable {
             pairs[number].sequence = UInt16.random(in: 0 ... 0x7FFF, using: &generator)
             pairs[number].timestampOffset = UInt32.random(in: 0 ... .max, using: &generator)
         }
+        if order.generation != before.generation || order.remote != before.remote { pairs[number].heard = nil }
         pairs[number].order = order
         if order.isSource, pairs[number].lane < 0 {
             join(number)
@@ -148,7 +151,7 @@ struct MediaLoop: ~Copyable {
 
     private mutating func join(_ number: Int) {
         if senders == 0 { ticks = max(ticks, (clx_monotonic() - start) / Self.tick) }
-        let lane = Int((ticks + 1) % Int64(Self.ticksPerPacket))
+        let lane = emptiestLane()
         pairs[number].lane = lane
         pairs[number].previous = -1
         pairs[number].next = lanes[lane]
@@ -160,6 +163,18 @@ struct MediaLoop: ~Copyable {
         pairs[number].isMarked = true
         pairs[number].payloads = 0
         record.streamsSent &+= 1
+    }
+
+    /// Calls that begin at once do not send at once: a burst would wait for itself, and the peer would see jitter of our making. Of equal ones
+    /// the next that is due.
+    private func emptiestLane() -> Int {
+        var best = Int((ticks + 1) % Int64(Self.ticksPerPacket))
+        var lane = best
+        for _ in 1..<Self.ticksPerPacket {
+            lane = lane + 1 == Self.ticksPerPacket ? 0 : lane + 1
+            if laneSizes[lane] < laneSizes[best] { best = lane }
+        }
+        return best
     }
 
     private mutating func leave(_ number: Int) {
@@ -270,9 +285,16 @@ struct MediaLoop: ~Copyable {
             return true
         }
         // Before the peer has described itself its media may come already (RFC 3264 §5.1).
-        if let remote = pairs[number].order.remote, remote != TransportAddress(source) {
-            record.packetsFromOthers &+= 1
-            return true
+        if let remote = pairs[number].order.remote {
+            let source = TransportAddress(source)
+            if source == remote {
+                pairs[number].heard = remote
+            } else {
+                record.packetsFromOthers &+= 1
+                // A peer with several addresses, or behind a NAT, sends from where it does not listen.
+                if pairs[number].heard == nil { pairs[number].heard = source }
+                guard pairs[number].heard == source else { return true }
+            }
         }
         if !pairs[number].hasReception || pairs[number].reception.source != packet.source {
             fold(number)

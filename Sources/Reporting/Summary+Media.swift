@@ -22,7 +22,7 @@ extension Summary {
         }
         lines.append(received)
         let others = [
-            (media.packetsFromOthers, "from another address than described"),
+            (media.packetsFromOthers, "from elsewhere than described"),
             (media.packetsAfterEnd, "outside calls"), (media.packetsStray, "off the sequence"),
             (media.packetsNotRTP, "not RTP"), (media.rtcpPackets, "RTCP"), (media.icmpErrors, "refused by ICMP"),
             (media.receiveOverflows, "dropped before we read them"),

@@ -59,7 +59,8 @@ struct MediaThreadTests {
     private static func echoing(_ peer: Peer) throws -> (thread: MediaThread, desk: MediaDesk, handle: UInt16) {
         let thread = try MediaThread(ports: .pairs(3), at: here, workers: 1)
         var desk = MediaDesk(thread.boards[0])
-        let handle = try #require(desk.draw())
+        let drawn = desk.draw()
+        let handle = try #require(drawn)
         var order = desk.order(handle)
         order.remote = peer.address
         order.maySend = true
@@ -101,6 +102,33 @@ struct MediaThreadTests {
         #expect(record.receiveOverflows == 0)
     }
 
+    @Test func `a peer that sends from elsewhere than it says is heard until the described one is`() throws {
+        let described = try Peer(), other = try Peer(), third = try Peer()
+        let thread = try MediaThread(ports: .pairs(1), at: Self.here, workers: 1)
+        var desk = MediaDesk(thread.boards[0])
+        let drawn = desk.draw()
+        let handle = try #require(drawn)
+        var order = desk.order(handle)
+        order.remote = described.address
+        order.maySend = true
+        order.sending = .echo
+        desk.give(order, to: handle)
+        // The echo goes where the description says, and tells that the thread has its order.
+        while true {
+            other.send(Self.packet(1), to: desk.port(handle))
+            if described.receive(within: 100) != nil { break }
+        }
+        while described.receive(within: 300) != nil {}
+        for (peer, sequence) in [(other, UInt16(2)), (third, 3), (described, 4), (other, 5), (described, 6)] {
+            peer.send(Self.packet(sequence), to: desk.port(handle))
+        }
+        let record = thread.end()
+        // 1, 2, 4 and 6 are heard; 3 and 5 are somebody else's.
+        #expect(record.packetsReceived - record.packetsDuplicated == 4)
+        #expect(record.packetsLost == 2 && record.streamsReceived == 1)
+        #expect(record.packetsFromOthers == 4 + record.packetsDuplicated)
+    }
+
     @Test func `an echo is the same sound from a source of our own`() throws {
         let peer = try Peer()
         let (thread, desk, handle) = try Self.echoing(peer)
@@ -121,7 +149,8 @@ struct MediaThreadTests {
         let peer = try Peer()
         let thread = try MediaThread(ports: .pairs(1), at: Self.here, workers: 1)
         var desk = MediaDesk(thread.boards[0])
-        let handle = try #require(desk.draw())
+        let drawn = desk.draw()
+        let handle = try #require(drawn)
         var order = desk.order(handle)
         order.remote = peer.address
         order.maySend = true
@@ -164,7 +193,8 @@ struct MediaThreadTests {
         peer = nil
         let thread = try MediaThread(ports: .pairs(1), at: Self.here, workers: 1)
         var desk = MediaDesk(thread.boards[0])
-        let handle = try #require(desk.draw())
+        let drawn = desk.draw()
+        let handle = try #require(drawn)
         var order = desk.order(handle)
         order.remote = gone
         order.maySend = true
@@ -180,7 +210,8 @@ struct MediaThreadTests {
         let first = try MediaThread(ports: .pairs(5), at: Self.here, workers: 2)
         var low = MediaDesk(first.boards[0]), high = MediaDesk(first.boards[1])
         let handles = (0..<3).map { _ in low.draw()! }
-        #expect(low.draw() == nil && high.draw() != nil)
+        let none = low.draw(), one = high.draw()
+        #expect(none == nil && one != nil)
         let ports = handles.map { low.port($0) }
         #expect(ports.allSatisfy { $0 % 2 == 0 } && Set(ports).count == 3)
         #expect(throws: MediaPortError.self) {
