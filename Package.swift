@@ -72,14 +72,17 @@ let package = Package(
             "Measurement", "CallTraces", "RTPMedia"),
         room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
         room("MediaSockets", "Blaster", "RTPMedia", "CLinuxSockets", "Measurement", "SIPWire"),
-        tests("MediaSocketsTests", "MediaSockets", "RTPMedia", "Blaster", "CLinuxSockets", "CarillonKit", "ScenarioDSL", "Measurement", "SIPWire"),
+        tests(
+            "MediaSocketsTests", "MediaSockets", "RTPMedia", "Blaster", "CLinuxSockets", "CarillonKit", "ScenarioDSL",
+            "Measurement", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
         tests("FeedsTests", "Feeds"),
         room("Reporting", "Measurement", "CallTraces"),
         room(
-            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "MediaSockets", "Reporting",
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "MediaSockets",
+            "Reporting",
             "RTPMedia", "SIPTransactions", "SIPWire"),
         .executableTarget(
             name: "carillon",
@@ -104,7 +107,8 @@ let package = Package(
             swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
-            "CallEngineTests", "CallEngine", "RTPMedia", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"
+            "CallEngineTests", "CallEngine", "RTPMedia", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement",
+            "CallTraces"
         ),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),

@@ -58,7 +58,8 @@ package enum ProgramListing {
             )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials, .sendMedia: return (text, "")
+        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials, .sendMedia:
+            return (text, "")
         }
     }
 

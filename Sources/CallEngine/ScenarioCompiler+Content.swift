@@ -219,7 +219,8 @@ extension ScenarioCompiler {
             } else if number >= MediaPorts.mostStreams {
                 body.text(String(LiveField.unheardPort(number)))
             } else {
-                body.live(.mediaPort, number + (media.direction == "sendrecv" || media.direction == "sendonly" ? 0 : 256))
+                body.live(
+                    .mediaPort, number + (media.direction == "sendrecv" || media.direction == "sendonly" ? 0 : 256))
             }
             body.text(" RTP/AVP \(payloads)\r\n")
             for codec in media.codecs {

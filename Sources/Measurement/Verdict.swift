@@ -51,7 +51,8 @@ public struct Verdict: Sendable, Hashable, Codable {
         if media.portsExhausted > 0 {
             add(
                 .invalid, .exhausted,
-                "media ports ran out \(counted(media.portsExhausted, "time")) (\(grouped(UInt64(media.portPairs))) pairs)")
+                "media ports ran out \(counted(media.portsExhausted, "time")) (\(grouped(UInt64(media.portPairs))) pairs)"
+            )
         }
         let due = media.packetsSent + media.packetsUnsent
         if Double(media.packetsUnsent) > Double(due) * Limits.suspectUnsentMediaShare {

@@ -132,7 +132,7 @@ struct MediaLoop: ~Copyable {
         if order.isOpen, !before.isOpen || order.generation != before.generation { empty(number) }
         if order.generation != before.generation {
             pairs[number].source = UInt32.random(in: 1 ... .max, using: &generator)
-            pairs[number].sequence = UInt16.random(in: 0 ... 0x7FFF, using: &generator)
+            pairs[number].sequence = UInt16.random(in: 0...0x7FFF, using: &generator)
             pairs[number].timestampOffset = UInt32.random(in: 0 ... .max, using: &generator)
         }
         if order.generation != before.generation || order.remote != before.remote { pairs[number].heard = nil }
@@ -223,7 +223,8 @@ struct MediaLoop: ~Copyable {
             payloads.copySilence(law, to: outgoing + RTPPacket.headerSize)
         }
         // The tone goes on where it was; past its last payload it is at the first again.
-        pairs[number].payloads = pairs[number].payloads + 1 == MediaPayloads.tonePayloads ? 0 : pairs[number].payloads + 1
+        pairs[number].payloads =
+            pairs[number].payloads + 1 == MediaPayloads.tonePayloads ? 0 : pairs[number].payloads + 1
         pairs[number].sequence &+= 1
         send(number, octets: RTPPacket.headerSize + MediaPayloads.samples, payload: MediaPayloads.samples, to: remote)
         pairs[number].isMarked = false
@@ -258,7 +259,9 @@ struct MediaLoop: ~Copyable {
 
     private mutating func takeErrors(_ number: Int, _ isControl: Bool) {
         for _ in 0..<64 {
-            guard clx_udp_read_error(isControl ? pairs[number].control : pairs[number].media, &error) == 1 else { return }
+            guard clx_udp_read_error(isControl ? pairs[number].control : pairs[number].media, &error) == 1 else {
+                return
+            }
             if error.origin == 2 || error.origin == 3 { record.icmpErrors &+= 1 }
         }
     }

@@ -73,7 +73,8 @@ struct MediaPorts: ~Copyable {
         let count = pairs.count
         close()
         throw MediaPortError(
-            description: "media ports at \(local.hostText), \(range.lowerBound) to \(range.upperBound): \(count) pairs are free"
+            description:
+                "media ports at \(local.hostText), \(range.lowerBound) to \(range.upperBound): \(count) pairs are free"
                 + (wanted == .max ? "" : " and \(wanted) are wanted (--media-ports)") + ": \(text)")
     }
 

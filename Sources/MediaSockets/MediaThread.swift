@@ -46,7 +46,8 @@ public final class MediaThread: Sendable {
         } catch {
             ports.close()
             for board in boards { board.destroy() }
-            throw MediaPortError(description: "the media thread did not start: \(String(cString: strerror(error.errno)))")
+            throw MediaPortError(
+                description: "the media thread did not start: \(String(cString: strerror(error.errno)))")
         }
     }
 

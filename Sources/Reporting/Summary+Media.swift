@@ -10,7 +10,8 @@ extension Summary {
             if media.packetsUnsent > 0 { text += " · \(grouped(media.packetsUnsent)) not sent" }
             lines.append(text)
         }
-        var received = "\(counted(media.packetsReceived, "packet")) received of \(counted(media.streamsReceived, "stream"))"
+        var received =
+            "\(counted(media.packetsReceived, "packet")) received of \(counted(media.streamsReceived, "stream"))"
         if media.packetsReceived > 0 {
             let expected = media.packetsReceived - media.packetsDuplicated + media.packetsLost
             received += " · \(grouped(media.packetsLost)) lost"

@@ -25,7 +25,9 @@ final class MediaTests {
         "v=0\r\no=p 1 1 IN IP4 \(host)\r\ns=-\r\nc=IN IP4 \(host)\r\nt=0 0\r\nm=audio \(port) RTP/AVP \(formats)\r\n\(more)"
     }
 
-    private func address(_ host: UInt32, _ port: UInt16) -> TransportAddress { TransportAddress(ipv4: host, port: port) }
+    private func address(_ host: UInt32, _ port: UInt16) -> TransportAddress {
+        TransportAddress(ipv4: host, port: port)
+    }
 
     private static let talker = Scenario("talker") {
         Party("alice") {
@@ -50,7 +52,8 @@ final class MediaTests {
         #expect(invite.text.contains("m=audio 20000 RTP/AVP 0 8\r\n"))
         #expect(order().isOpen && order().remote == nil && !order().isSource)
         let contact = "Contact: <sip:bob@10.0.0.2:5060>"
-        exchange.hear(invite.response("200 OK", contact, "Content-Type: application/sdp", body: sdp(4000, formats: "8")))
+        exchange.hear(
+            invite.response("200 OK", contact, "Content-Type: application/sdp", body: sdp(4000, formats: "8")))
         let sent = exchange.take()
         try #require(sent.map(\.start) == ["ACK", "INVITE"])
         #expect(order().isSource && order().sending == .tone && order().payloadType == 8)
@@ -65,7 +68,8 @@ final class MediaTests {
         let generation = order().generation
         exchange.hear(
             request(
-                "BYE", branch: "9", from: sent[1].header("To"), to: sent[1].header("From"), callID: sent[1].header("Call-ID"),
+                "BYE", branch: "9", from: sent[1].header("To"), to: sent[1].header("From"),
+                callID: sent[1].header("Call-ID"),
                 cseq: "1 BYE"))
         #expect(try exchange.takeOne().start == "200")
         #expect(!order().isSource && !order().isOpen && order().generation == generation)

@@ -26,7 +26,7 @@ struct MediaInteropTests {
             let sent = try record.media("packetsSent"), came = try record.media("packetsReceived")
             #expect(sent > 0 && came > 0)
             // What has not come is not known to be lost, and nothing comes that was not sent.
-            #expect(came + (try record.media("packetsAfterEnd")) <= sent)
+            #expect(try came + record.media("packetsAfterEnd") <= sent)
             #expect(try record.media("streamsReceived") == 10)
             #expect(try record.media("octetsReceived") == came * 160)
             #expect(try record.media("packetsDuplicated") == 0 && record.media("packetsNotRTP") == 0)
@@ -44,7 +44,8 @@ struct MediaInteropTests {
                     "caller",
                     [
                         CarillonCommand.path, "run", Repository.fixture("tone-call.swift"), "127.0.0.1:\(phone.port)",
-                        "--to", "sip:bob@127.0.0.1:\(phone.port)", "--concurrency", "1", "--calls", "2", "--set", "talk=2s",
+                        "--to", "sip:bob@127.0.0.1:\(phone.port)", "--concurrency", "1", "--calls", "2", "--set",
+                        "talk=2s",
                         "--media-ports", "8", "--out", "record",
                     ]))
             let (record, calls) = try await CarillonCommand.succeeded(caller)
@@ -68,8 +69,10 @@ struct MediaInteropTests {
                 try ChildProcess(
                     "both",
                     [
-                        CarillonCommand.path, "run", Repository.fixture("tone-call.swift"), "--local", "127.0.0.1:\(ours)",
-                        "--concurrency", "1", "--calls", "1", "--set", "talk=2s", "--media-ports", "\(first)-\(first + 3)",
+                        CarillonCommand.path, "run", Repository.fixture("tone-call.swift"), "--local",
+                        "127.0.0.1:\(ours)",
+                        "--concurrency", "1", "--calls", "1", "--set", "talk=2s", "--media-ports",
+                        "\(first)-\(first + 3)",
                         "--out", "record",
                     ]))
             let (record, _) = try await CarillonCommand.succeeded(both)
@@ -80,9 +83,9 @@ struct MediaInteropTests {
             let streams = try RTPStream.read(table)
             #expect(streams.count == 2, "\(table)")
             let packets = streams.map(\.packets).reduce(0, +), lost = streams.map(\.lost).reduce(0, +)
-            #expect(packets == (try record.media("packetsSent")))
-            #expect(packets == (try record.media("packetsReceived")) + (try record.media("packetsAfterEnd")))
-            #expect(lost == 0 && (try record.media("packetsLost")) == 0)
+            #expect(try packets == record.media("packetsSent"))
+            #expect(try packets == record.media("packetsReceived") + record.media("packetsAfterEnd"))
+            #expect(try lost == 0 && record.media("packetsLost") == 0)
             // Its stamps are taken a little before ours, and its words have three places of a millisecond.
             let largest = streams.map(\.maximumJitter).max() ?? 0
             let mean = streams.map { $0.meanJitter * Double($0.packets) }.reduce(0, +) / Double(max(packets, 1))

@@ -24,7 +24,9 @@ func exercisePackets(_ octets: [UInt8], _ statistics: inout ReceptionStatistics)
     if read != packet { return "\(packet) became \(read)" }
     let before = statistics
     statistics.take(packet, arrival: Int64(packet.timestamp) &* 125_000, clockRate: UInt32(octets.count) * 1000)
-    if statistics.received &+ statistics.strays != before.received &+ before.strays &+ 1 { return "a packet was not counted once" }
+    if statistics.received &+ statistics.strays != before.received &+ before.strays &+ 1 {
+        return "a packet was not counted once"
+    }
     if statistics.lost > statistics.expected { return "more lost than expected" }
     if !statistics.jitter.isFinite || statistics.jitter < 0 { return "jitter \(statistics.jitter)" }
     return nil

@@ -43,10 +43,16 @@ import Testing
         desk.giveBack(handle)
         let closed = try #require(board.take())
         #expect(!closed.order.isOpen && closed.order.generation == order.generation)
-        // Another stream at the same ports is another one.
-        _ = desk.draw()
+        // Another stream at the same ports is another one, and of opening and closing only the last is told.
+        let other = desk.draw(), again = desk.draw()
+        #expect(other != handle && again == handle)
+        let opened = [board.take(), board.take()].compactMap { $0 }
+        #expect(opened.allSatisfy { $0.order.isOpen } && opened.first { $0.pair == 0 }?.order.generation == 2)
         desk.giveBack(handle)
-        while let (_, order) = board.take() { #expect(order.isOpen == (order.generation > 1) || !order.isOpen) }
+        _ = desk.draw()
+        let reopened = try #require(board.take())
+        #expect(reopened.pair == 0 && reopened.order.isOpen && reopened.order.generation == 3)
+        #expect(board.take() == nil)
     }
 
     /// The worker gives orders without end while the other thread takes them: it sees whole orders only, and the last one in the end.

@@ -26,28 +26,33 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        // name, octets, where the payload stands
-        ("one contributing source", [0x81, 0] + [UInt8](repeating: 0, count: 14) + [9], 16..<17),
-        ("an extension of one word", [0x90, 0] + [UInt8](repeating: 0, count: 13) + [1, 0, 0, 0, 0, 9, 9], 20..<22),
-        ("padding of three", [0xA0, 0] + [UInt8](repeating: 0, count: 10) + [9, 9, 0, 0, 3], 12..<14),
-        ("nothing but a header", [0x80, 0] + [UInt8](repeating: 0, count: 10), 12..<12),
-    ] as [(String, [UInt8], Range<Int>)])
+    @Test(
+        arguments: [
+            // name, octets, where the payload stands
+            ("one contributing source", [0x81, 0] + [UInt8](repeating: 0, count: 14) + [9], 16..<17),
+            (
+                "an extension of one word", [0x90, 0] + [UInt8](repeating: 0, count: 13) + [1, 0, 0, 0, 0, 9, 9],
+                20..<22
+            ),
+            ("padding of three", [0xA0, 0] + [UInt8](repeating: 0, count: 10) + [9, 9, 0, 0, 3], 12..<14),
+            ("nothing but a header", [0x80, 0] + [UInt8](repeating: 0, count: 10), 12..<12),
+        ] as [(String, [UInt8], Range<Int>)])
     func `the payload stands behind all that is no payload`(_ name: String, _ octets: [UInt8], _ payload: Range<Int>) {
         #expect(Self.read(octets)?.payload == payload, "\(name)")
     }
 
-    @Test(arguments: [
-        ("nothing", []),
-        ("eleven octets", [0x80] + [UInt8](repeating: 0, count: 10)),
-        ("version 1", [0x40] + [UInt8](repeating: 0, count: 20)),
-        ("STUN", [0x00, 0x01, 0, 0, 0x21, 0x12, 0xA4, 0x42] + [UInt8](repeating: 0, count: 12)),
-        ("fifteen contributing sources and no room", [0x8F] + [UInt8](repeating: 0, count: 20)),
-        ("an extension without its head", [0x90] + [UInt8](repeating: 0, count: 14)),
-        ("an extension longer than the packet", [0x90] + [UInt8](repeating: 0, count: 13) + [0xFF, 0xFF]),
-        ("no padding where there is to be some", [0xA0] + [UInt8](repeating: 0, count: 12)),
-        ("padding longer than the packet", [0xA0] + [UInt8](repeating: 0, count: 11) + [2]),
-    ] as [(String, [UInt8])])
+    @Test(
+        arguments: [
+            ("nothing", []),
+            ("eleven octets", [0x80] + [UInt8](repeating: 0, count: 10)),
+            ("version 1", [0x40] + [UInt8](repeating: 0, count: 20)),
+            ("STUN", [0x00, 0x01, 0, 0, 0x21, 0x12, 0xA4, 0x42] + [UInt8](repeating: 0, count: 12)),
+            ("fifteen contributing sources and no room", [0x8F] + [UInt8](repeating: 0, count: 20)),
+            ("an extension without its head", [0x90] + [UInt8](repeating: 0, count: 14)),
+            ("an extension longer than the packet", [0x90] + [UInt8](repeating: 0, count: 13) + [0xFF, 0xFF]),
+            ("no padding where there is to be some", [0xA0] + [UInt8](repeating: 0, count: 12)),
+            ("padding longer than the packet", [0xA0] + [UInt8](repeating: 0, count: 11) + [2]),
+        ] as [(String, [UInt8])])
     func `what is no RTP is none`(_ name: String, _ octets: [UInt8]) {
         #expect(Self.read(octets) == nil, "\(name)")
     }
@@ -74,7 +79,7 @@ import Testing
                 return
             }
         }
-        #expect(statistics.received > 1000)
+        #expect(statistics.received > 0 && statistics.strays > 1000)
     }
 }
 

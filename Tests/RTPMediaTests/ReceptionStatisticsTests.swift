@@ -35,11 +35,13 @@ import Testing
         Case(testDescription: "repeated at once", sequences: [1, 2, 2, 3], received: 4, lost: 0, duplicates: 1),
         Case(testDescription: "repeated later", sequences: [1, 2, 3, 4, 2], received: 5, lost: 0, duplicates: 1),
         Case(
-            testDescription: "repeated and lost: one does not hide the other", sequences: [1, 2, 2, 4], received: 4, lost: 1,
+            testDescription: "repeated and lost: one does not hide the other", sequences: [1, 2, 2, 4], received: 4,
+            lost: 1,
             duplicates: 1),
         Case(testDescription: "one before the first", sequences: [5, 4, 6], received: 3, lost: 0, late: 1),
         Case(
-            testDescription: "one before the first over the wrap", sequences: [65_536, 65_535, 65_537], received: 3, lost: 0,
+            testDescription: "one before the first over the wrap", sequences: [65_536, 65_535, 65_537], received: 3,
+            lost: 0,
             late: 1),
         Case(testDescription: "one far off", sequences: [1, 2, 30_000, 3], received: 3, lost: 0, strays: 1),
         Case(testDescription: "a new beginning", sequences: [1, 2, 30_000, 30_001, 30_003], received: 5, lost: 1),
@@ -69,7 +71,8 @@ import Testing
         var seen: [Double] = []
         for (place, milliseconds) in [0, 20, 56, 60, 80].enumerated() {
             let packet = RTPPacket(
-                hasMarker: false, payloadType: 0, sequence: UInt16(place), timestamp: UInt32(place * 160) &- 200, source: 1)
+                hasMarker: false, payloadType: 0, sequence: UInt16(place), timestamp: UInt32(place * 160) &- 200,
+                source: 1)
             statistics.take(packet, arrival: Int64(milliseconds) * 1_000_000, clockRate: 8000)
             seen.append(statistics.jitter / 1e6)
         }

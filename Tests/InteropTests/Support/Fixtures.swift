@@ -101,7 +101,8 @@ enum SIPp {
     ) async throws -> ChildProcess {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uas-routed.xml")] : ["-sn", "uas"]
         let process = try ChildProcess(
-            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)", "-t", transport] + common(host) + more)
+            "sipp-callee",
+            ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)", "-t", transport] + common(host) + more)
         return try await listening(process, on: port, forStreams: transport.hasPrefix("t"))
     }
 
