@@ -233,6 +233,20 @@ extension CallEngine {
         sendMedia(MediaSending.nothing.rawValue, header, dialog)
     }
 
+    /// Another call in the same dialog record keeps the ports, and knows nothing of where the last peer was.
+    mutating func renewMedia(_ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int) {
+        guard media != nil else { return }
+        for stream in 0..<MediaPorts.mostStreams {
+            let handle = mediaPorts(header, dialog).pointee[stream]
+            guard handle != 0 else { continue }
+            var order = media!.order(handle)
+            order.generation &+= 1
+            order.remote = nil
+            order.maySend = false
+            media!.give(order, to: handle)
+        }
+    }
+
     mutating func giveBackMedia(_ header: UnsafeMutablePointer<SlotHeader>) {
         for dialog in 0..<Int(party(header).pointee.dialogs) {
             let ports = mediaPorts(header, dialog)

@@ -21,6 +21,7 @@ extension CallEngine {
                 return false
             }
             renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
+            if bound.hasMedia { renewMedia(header, dialogNumber) }
         }
         record.pointee.isMoved = false
         if plan.method == .cancel {

@@ -174,6 +174,34 @@ final class MediaTests {
         #expect(exchange.take().map(\.start) == ["ACK", "INVITE"])
     }
 
+    @Test func `a second call of the same party keeps its port and forgets where the first peer was`() throws {
+        let twice = Scenario("twice") {
+            Party("alice") {
+                Repeat(2) {
+                    Send(.invite) { Offer(.audio(.pcmu)) }
+                    Expect(200)
+                    Send(.ack)
+                    SendMedia(.tone)
+                    Send(.bye)
+                    Expect(200)
+                }
+            }
+        }
+        let exchange = try Exchange(twice) { $0.media = board }
+        try exchange.start()
+        let first = try exchange.takeOne()
+        exchange.hear(
+            first.response(
+                "200 OK", "Contact: <sip:bob@10.0.0.2:5060>", "Content-Type: application/sdp", body: sdp(4000)))
+        let bye = try #require(exchange.take().last)
+        #expect(order().remote == address(0x0A00_0002, 4000) && order().sending == .nothing)
+        let generation = order().generation
+        exchange.hear(bye.response("200 OK"))
+        let second = try exchange.takeOne()
+        #expect(second.start == "INVITE" && second.text.contains("m=audio 20000 "))
+        #expect(order().isOpen && order().remote == nil && order().generation != generation)
+    }
+
     /// A re-INVITE that is refused leaves the session as it was (RFC 3261 §14.2).
     @Test func `a refused re-INVITE moves no media`() throws {
         let (exchange, ok) = try answer(sdp(4000), media: board)
