@@ -12,7 +12,7 @@ enum SIPpHabits {
         (["-trace_msg", "-message_file"], "--trace all"), (["-trace_err", "-error_file", "-trace_stat"], "always on"),
         (["-au", "-ap"], "Credentials(user:, password:) in the scenario"), (["-bg", "-nostdin"], "not needed"),
         (["-aa"], "always on"), (["-tls_cert", "-tls_key", "-tls_ca"], "--tls-cert, --tls-key, --tls-ca"),
-        (["-T2", "-max_retrans"], "--t1, --t2, --t4"), (["-rtp_echo"], "SendMedia(.echo) in the scenario"),
+        (["-T2", "-max_retrans"], "--t1, --t2, --t4"),
         (["-mp", "-min_rtp_port", "-max_rtp_port"], "--media-ports 20000-29999"),
     ]
 

@@ -133,7 +133,8 @@ struct CheckerTests {
                     Expect(200)
                 }
             }
-            return ScenarioCompiler.compile([scenario.tree]).diagnostics.map(\.text).filter { $0.contains("sends media") }
+            let texts = ScenarioCompiler.compile([scenario.tree]).diagnostics.map(\.text)
+            return texts.filter { $0.contains("sends media") }
         }
         #expect(warnings(only(Send(.invite))).count == 1)
         #expect(warnings(only(Send(.invite) { Offer(.audio(.pcmu)) })).isEmpty)

@@ -46,7 +46,7 @@ extension CommandTests {
             Case("run", "basic-call", "--media-ports", "20001-20001", says: "two ports"),
             Case("run", "basic-call", "--media-ports", "80-90", says: "two ports"),
             Case("run", "basic-call", "--media", "off", "--media-ports", "5", says: "contradict"),
-            Case("serve", "basic-call", "-rtp_echo", says: "SendMedia(.echo)"),
+            Case("run", "basic-call", "-mp", "6000", says: "--media-ports 20000-29999"),
             // Phases.
             Case("run", "basic-call", "--before", "add-binding:none", says: "is no number of runs"),
             Case("run", "basic-call", "--before", "add-binding:5@fast", says: "5000/s"),

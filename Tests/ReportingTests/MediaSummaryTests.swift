@@ -51,7 +51,7 @@ struct MediaSummaryTests {
             $0.packetsSent = 10_000
             $0.packetsUnsent = 11
         }
-        #expect(late.lines.hasPrefix("SUSPECT: 11 media packets could not be sent in time (0.10 %, limit 0.1 %)"))
+        #expect(late.lines.hasPrefix("SUSPECT: 11 media packets could not be sent in time (0.11 %, limit 0.1 %)"))
         #expect(late.lines.contains("10,000 packets sent on 0 streams · 11 not sent"))
         let dropped = text { $0.receiveOverflows = 1 }
         #expect(dropped.lines.hasPrefix("SUSPECT: the kernel dropped 1 media packet before we read it"))
