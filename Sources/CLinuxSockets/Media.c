@@ -30,12 +30,22 @@ int64_t clx_media_receive(int fd, void *octets, size_t room, clx_address *source
   return length;
 }
 
-int clx_media_send(int fd, const void *octets, size_t length, const clx_address *destination) {
+int clx_media_send(int fd, const void *octets, size_t length, const clx_address *destination, const clx_address *source) {
   clx_name name;
-  socklen_t size = clx_name_from_address(&name, destination);
+  struct iovec vector = {(void *)octets, length};
+  union {
+    struct cmsghdr header;
+    char octets[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+  } control;
+  struct msghdr header = {.msg_name = &name, .msg_iov = &vector, .msg_iovlen = 1};
+  header.msg_namelen = clx_name_from_address(&name, destination);
+  if (source) {
+    header.msg_control = &control;
+    header.msg_controllen = clx_write_source(control.octets, source);
+  }
   // An ICMP error that came since the last send is told once by the next one, which does not leave then.
   for (int attempt = 0; attempt < 2; attempt++) {
-    if (sendto(fd, octets, length, MSG_DONTWAIT | MSG_NOSIGNAL, &name.any, size) >= 0) return 0;
+    if (sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return 0;
     if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH) break;
   }
   return -errno;

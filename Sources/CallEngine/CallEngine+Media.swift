@@ -51,7 +51,7 @@ extension CallEngine {
 
     /// The port of a stream, as its description names it: the one that the stream has, or one drawn now. Nil where none is free: `refusal` says so.
     mutating func mediaPort(
-        ofStream stream: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
+        ofStream stream: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
     ) -> UInt16? {
         guard media != nil else { return nil }
         let ports = mediaPorts(header, dialog)
@@ -61,16 +61,21 @@ extension CallEngine {
                 return nil
             }
             ports.pointee[stream] = handle
+            if locals.areNamed {
+                var order = media!.order(handle)
+                order.local = locals.address(localNumber(ofCall: slot, header))
+                media!.give(order, to: handle)
+            }
         }
         return media!.port(ports.pointee[stream])
     }
 
     /// The port in an offer of ours, and whether that lets us send.
     mutating func offeredMediaPort(
-        _ argument: UInt16, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
+        _ argument: UInt16, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
     ) -> UInt16? {
         let stream = Int(argument & 0xFF)
-        guard let port = mediaPort(ofStream: stream, header, dialog) else { return nil }
+        guard let port = mediaPort(ofStream: stream, slot, header, dialog) else { return nil }
         let handle = mediaPorts(header, dialog).pointee[stream]
         var order = media!.order(handle)
         order.isSilenced = argument &>> 8 != 0
@@ -93,14 +98,14 @@ extension CallEngine {
 
     /// An offer is being answered: what the answer names as the ports of its streams; 0: refused. Nil where none is free.
     mutating func answeredMediaPorts(
-        _ view: SDPView, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
+        _ view: SDPView, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialog: Int
     ) -> MediaPorts? {
         var named = MediaPorts()
         var list = view.media
         var stream = 0
         while stream < MediaPorts.mostStreams, let one = list.next() {
             if one.port != 0 {
-                guard let port = mediaPort(ofStream: stream, header, dialog) else { return nil }
+                guard let port = mediaPort(ofStream: stream, slot, header, dialog) else { return nil }
                 named[stream] = port
             }
             let handle = mediaPorts(header, dialog).pointee[stream]

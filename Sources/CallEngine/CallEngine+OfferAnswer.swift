@@ -28,7 +28,7 @@ extension CallEngine {
         let hasMedia = bound.hasMedia
         var ports = MediaPorts()
         if hasMedia {
-            guard let drawn = answeredMediaPorts(view, header, Int(node.b)) else { return nil }
+            guard let drawn = answeredMediaPorts(view, slot, header, Int(node.b)) else { return nil }
             ports = drawn
         }
         let made = compute { out in
@@ -95,7 +95,7 @@ extension CallEngine {
         let name = literal(bound.partyNames[Int(header.pointee.party)])
         var port: UInt16 = 41_000
         if bound.hasMedia {
-            guard let drawn = mediaPort(ofStream: 0, header, dialog) else { return nil }
+            guard let drawn = mediaPort(ofStream: 0, slot, header, dialog) else { return nil }
             port = drawn
         }
         return compute { out in

@@ -134,9 +134,10 @@ extension CallEngine {
                 if let base = text.baseAddress { memcpy(out, base, text.count) }
                 out += text.count
             case .mediaPort:
-                guard let port = offeredMediaPort(piece.pointee.argument, speaker.header, speaker.dialogNumber) else {
-                    return nil
-                }
+                guard
+                    let port = offeredMediaPort(
+                        piece.pointee.argument, speaker.slot, speaker.header, speaker.dialogNumber)
+                else { return nil }
                 out = Self.writeNumber(UInt64(port), at: out)
             case .rack:
                 out = Self.writeNumber(UInt64(speaker.dialog.pointee.rseq), at: out)

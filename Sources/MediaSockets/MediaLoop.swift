@@ -232,7 +232,15 @@ struct MediaLoop: ~Copyable {
 
     private mutating func send(_ number: Int, octets: Int, payload: Int, to remote: TransportAddress) {
         var name = clx_address(remote)
-        if clx_media_send(pairs[number].media, outgoing, octets, &name) == 0 {
+        let descriptor = pairs[number].media
+        let failed: Int32
+        if let local = pairs[number].order.local {
+            var source = clx_address(local)
+            failed = clx_media_send(descriptor, outgoing, octets, &name, &source)
+        } else {
+            failed = clx_media_send(descriptor, outgoing, octets, &name, nil)
+        }
+        if failed == 0 {
             record.packetsSent &+= 1
             record.octetsSent &+= UInt64(payload)
         } else {

@@ -14,6 +14,8 @@ public struct MediaBoard: @unchecked Sendable {
         let second = Atomic<UInt64>(0)
         let third = Atomic<UInt64>(0)
         let fourth = Atomic<UInt64>(0)
+        let fifth = Atomic<UInt64>(0)
+        let sixth = Atomic<UInt64>(0)
         /// It is named in the ring. Set by the worker, cleared by the media thread.
         let isNamed = Atomic<Bool>(false)
     }
@@ -95,10 +97,12 @@ public struct MediaBoard: @unchecked Sendable {
         let words = order.words
         let version = cells[pair].version.load(ordering: .relaxed)
         cells[pair].version.store(version &+ 1, ordering: .sequentiallyConsistent)
-        cells[pair].first.store(words.0, ordering: .sequentiallyConsistent)
-        cells[pair].second.store(words.1, ordering: .sequentiallyConsistent)
-        cells[pair].third.store(words.2, ordering: .sequentiallyConsistent)
-        cells[pair].fourth.store(words.3, ordering: .sequentiallyConsistent)
+        cells[pair].first.store(words.first, ordering: .sequentiallyConsistent)
+        cells[pair].second.store(words.second, ordering: .sequentiallyConsistent)
+        cells[pair].third.store(words.remote.0, ordering: .sequentiallyConsistent)
+        cells[pair].fourth.store(words.remote.1, ordering: .sequentiallyConsistent)
+        cells[pair].fifth.store(words.local.0, ordering: .sequentiallyConsistent)
+        cells[pair].sixth.store(words.local.1, ordering: .sequentiallyConsistent)
         cells[pair].version.store(version &+ 2, ordering: .sequentiallyConsistent)
         guard !cells[pair].isNamed.exchange(true, ordering: .sequentiallyConsistent) else { return }
         let tail = ends.pointee.tail.load(ordering: .relaxed)
@@ -118,16 +122,17 @@ public struct MediaBoard: @unchecked Sendable {
         cells[pair].isNamed.store(false, ordering: .sequentiallyConsistent)
         while true {
             let version = cells[pair].version.load(ordering: .sequentiallyConsistent)
-            let words = (
-                cells[pair].first.load(ordering: .sequentiallyConsistent),
-                cells[pair].second.load(ordering: .sequentiallyConsistent),
-                cells[pair].third.load(ordering: .sequentiallyConsistent),
-                cells[pair].fourth.load(ordering: .sequentiallyConsistent)
-            )
+            var words = MediaOrder.Words()
+            words.first = cells[pair].first.load(ordering: .sequentiallyConsistent)
+            words.second = cells[pair].second.load(ordering: .sequentiallyConsistent)
+            words.remote.0 = cells[pair].third.load(ordering: .sequentiallyConsistent)
+            words.remote.1 = cells[pair].fourth.load(ordering: .sequentiallyConsistent)
+            words.local.0 = cells[pair].fifth.load(ordering: .sequentiallyConsistent)
+            words.local.1 = cells[pair].sixth.load(ordering: .sequentiallyConsistent)
             guard version & 1 == 0, cells[pair].version.load(ordering: .sequentiallyConsistent) == version else {
                 continue
             }
-            return (pair, MediaOrder(words: words))
+            return (pair, MediaOrder(words))
         }
     }
 }

@@ -1,6 +1,7 @@
 import CarillonKit
 import Measurement
 import MediaSockets
+import SIPWire
 import ScenarioDSL
 import Testing
 
@@ -94,6 +95,17 @@ struct MediaRunTests {
         let media = try #require(record.media)
         #expect(media.streamsSent == 16 && media.packetsLost == 0)
         #expect(media.packetsReceived + media.packetsAfterEnd == media.packetsSent)
+    }
+
+    @Test func `media leave from the address that the description names`() throws {
+        let record = try Self.play(Self.call(.tone, .tone), calls: 6) {
+            var sources = SourceAddresses()
+            try? sources.add("127.0.7.0/29")
+            $0.sources = sources
+            $0.local = .unspecified(isIPv6: false, port: 0)
+        }
+        let media = try #require(record.media)
+        #expect(media.packetsReceived > 0 && media.packetsFromOthers == 0)
     }
 
     @Test func `too few ports fail calls and make the run invalid`() throws {

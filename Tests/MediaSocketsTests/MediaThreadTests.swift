@@ -25,7 +25,7 @@ private final class Peer {
 
     func send(_ octets: [UInt8], to port: UInt16) {
         var name = clx_address(TransportAddress(ipv4: 0x7F00_0001, port: port))
-        #expect(clx_media_send(descriptor, octets, octets.count, &name) == 0)
+        #expect(clx_media_send(descriptor, octets, octets.count, &name, nil) == 0)
     }
 
     func send(_ packet: RTPPacket, payload: [UInt8] = [1, 2, 3, 4], to port: UInt16) {

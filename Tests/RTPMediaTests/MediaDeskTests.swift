@@ -30,6 +30,7 @@ import Testing
         let handle = try #require(drawn)
         var order = desk.order(handle)
         order.remote = TransportAddress(ipv6High: 0x2001_0DB8_0000_0000, ipv6Low: 0xFFFF_FFFF_0000_0001, port: 65_535)
+        order.local = TransportAddress(ipv4: 0x0A00_0001, port: 0)
         order.maySend = true
         order.isSilenced = true
         order.sending = .tone
