@@ -202,6 +202,7 @@ extension ConnectionTable {
         let wants = !connection.pointee.queue.isEmpty
         guard wants != connection.pointee.watchesWriting else { return }
         connection.pointee.watchesWriting = wants
+        notices.append(ConnectionNotice(flow: connection.pointee.flow, event: wants ? .stalled : .flowing))
         _ = clx_watch_change(
             watch, connection.pointee.descriptor, place, UInt32(wants ? CLX_READABLE | CLX_WRITABLE : CLX_READABLE))
     }

@@ -428,6 +428,8 @@ struct ConnectionTable: ~Copyable {
         connection.pointee.framer.close(&pool)
         if tells {
             notices.append(ConnectionNotice(flow: flow, event: .closed(errno: errno), errno: errno, words: brokenWords))
+        } else if connection.pointee.watchesWriting {
+            notices.append(ConnectionNotice(flow: flow, event: .flowing))
         }
         brokenWords = nil
         if flow.isLane {

@@ -37,6 +37,9 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
     ///
     /// - Returns: how many are still to be hung up; those that were and have not ended yet do not count.
     mutating func drain(_ count: Int, now: MonotonicInstant) -> Int
+    /// Some of its runs go on until they are told that the load is over, by `endRepeating`, which returns true when all have been.
+    var repeatsUntilEnd: Bool { get }
+    mutating func endRepeating(_ count: Int, now: MonotonicInstant) -> Bool
     func owner(ofInitialRequest message: UnsafeRawBufferPointer, workers: Int) -> Int?
 
     /// A message did not leave since the queue of its connection was full or the connection gone.
@@ -73,6 +76,12 @@ protocol LoadEngine: ~Copyable, SendableMetatype {
 extension LoadEngine where Self: ~Copyable {
     var lacksRow: Bool { false }
     mutating func recordWithoutRow() {}
+}
+
+/// Of engines whose runs end by themselves.
+extension LoadEngine where Self: ~Copyable {
+    var repeatsUntilEnd: Bool { false }
+    mutating func endRepeating(_ count: Int, now: MonotonicInstant) -> Bool { true }
 }
 
 /// Of engines that have one local address.

@@ -55,6 +55,8 @@ extension UDPSocket {
         forgetLog()
     }
 
+    private var segmentNow: Int { sendsAlone ? 0 : largestSegment }
+
     private mutating func forgetLog() {
         arranged = 0
         windowCount = 0
@@ -65,7 +67,7 @@ extension UDPSocket {
 
     private mutating func arrangeWindow(_ log: borrowing OutboundLog) {
         let count = min(log.datagrams &- arranged, SegmentGrouping.window)
-        if largestSegment > 0 && count > 1 {
+        if segmentNow > 0 && count > 1 {
             grouping.arrange(log, first: arranged, count: count, order: order)
         } else {
             for i in 0..<count { order[i] = UInt32(truncatingIfNeeded: arranged &+ i) }
@@ -98,7 +100,7 @@ extension UDPSocket {
             }
             let start = next
             var most = 1
-            if first.length <= largestSegment && first.length > 0 {
+            if first.length <= segmentNow && first.length > 0 {
                 most = min(SegmentGrouping.mostSegments, SegmentGrouping.mostOctets / first.length)
             }
             next &+= 1

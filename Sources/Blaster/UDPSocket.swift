@@ -121,6 +121,9 @@ public struct UDPSocket: ~Copyable {
     var failureCount = 0
     /// Segmented sends are used for messages up to this length; 0 switches them off.
     var largestSegment: Int
+    /// Each message is a datagram of its own for now: where the kernel passes a segmented send on whole, as it does on
+    /// loopback, a port where nobody listens answers all of its messages by one ICMP error, which tells one call.
+    var sendsAlone = false
     /// Entries of the log before this one have been arranged into windows.
     var arranged = 0
     var windowCount = 0

@@ -18,6 +18,7 @@ extension Worker where Engine: ~Copyable {
         lastTick = now
         stamps.refresh(now: now)
         favourLikelyPeer()
+        if now >= aloneUntil { socket.sendsAlone = false }
         if streams.isOn { engine.look(after: &streams, now: now) }
         if now >= nextInterval {
             engine.closeInterval(now: now)
@@ -27,8 +28,9 @@ extension Worker where Engine: ~Copyable {
         judgeReachability(now, isLast: false)
         let isLeaving = !advancePhase(now, elapsed: elapsed)
         publish(now)
+        let isEnding = phase == .draining || phase == .settling && engine.repeatsUntilEnd
         nextTick = min(
-            now.advanced(byNanoseconds: phase == .draining ? Self.drainTickInterval : Self.tickInterval), nextInterval)
+            now.advanced(byNanoseconds: isEnding ? Self.drainTickInterval : Self.tickInterval), nextInterval)
         return !isLeaving
     }
 
@@ -40,7 +42,11 @@ extension Worker where Engine: ~Copyable {
         if phase == .settling {
             if engine.liveRuns == 0 {
                 enter(.done, now)
-            } else if isStopped || now.nanoseconds(since: phaseStart) > plan.settleLimit {
+            } else if engine.repeatsUntilEnd, !hasEndedRepeating {
+                hasEndedRepeating = engine.endRepeating(portion(elapsed), now: now)
+                // The limit counts from the last one told.
+                phaseStart = now
+            } else if isStopped && !engine.repeatsUntilEnd || now.nanoseconds(since: phaseStart) > plan.settleLimit {
                 enter(.draining, now)
                 undrained = engine.liveRuns
             }
@@ -64,20 +70,24 @@ extension Worker where Engine: ~Copyable {
             enter(.done, now)
             return
         }
-        drainRemainder += plan.drainRate / Double(plan.workersInUse) * Double(elapsed) * 1e-9
-        // A stall must not become a burst.
-        drainRemainder = min(drainRemainder, max(64, plan.drainRate / 10))
-        let portion = Int(drainRemainder)
-        if portion > 0 {
-            drainRemainder -= Double(portion)
-            undrained = engine.drain(portion, now: now)
-        }
+        let portion = portion(elapsed)
+        if portion > 0 { undrained = engine.drain(portion, now: now) }
         if undrained > 0 {
             // The limit counts from the last one hung up.
             phaseStart = now
         } else if now.nanoseconds(since: phaseStart) > plan.drainLimit {
             enter(.done, now)
         }
+    }
+
+    /// Runs to be ended now, at the drain rate.
+    private mutating func portion(_ elapsed: Int64) -> Int {
+        drainRemainder += plan.drainRate / Double(plan.workersInUse) * Double(elapsed) * 1e-9
+        // A stall must not become a burst.
+        drainRemainder = min(drainRemainder, max(64, plan.drainRate / 10))
+        let portion = Int(drainRemainder)
+        drainRemainder -= Double(portion)
+        return portion
     }
 
     private mutating func enter(_ next: RunPhase, _ now: MonotonicInstant) {
@@ -172,6 +182,8 @@ extension Worker where Engine: ~Copyable {
             guard socket.readError(into: &failure) else { return }
             // Origin 1 is this machine's own refusal to send: told by the send.
             guard failure.origin > 1 else { continue }
+            socket.sendsAlone = true
+            aloneUntil = now.advanced(byNanoseconds: Self.aloneTime)
             let destination = TransportAddress(failure.destination)
             let code = failure.error
             let length = Int(failure.length)

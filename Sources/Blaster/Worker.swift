@@ -18,6 +18,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     /// How long a full send buffer is tried again before its messages are given up.
     private static var blockedLimit: Int64 { 100_000_000 }
     static var errorsPerRound: Int { 64 }
+    /// How long after an ICMP error each message is a datagram of its own: until what was sent with it is repeated (T1).
+    static var aloneTime: Int64 { 1_000_000_000 }
     /// Messages of one peer between two ticks, 50 ms, that make it worth a socket of its own: 10,000 a second.
     private static var muchFromOne: Int { 500 }
     /// What the answers to a few calls take, with what is sent upon them. An arrival nearer than this goes before them.
@@ -60,6 +62,7 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var lastReceived = MonotonicInstant.zero
     var drainRemainder = 0.0
     var undrained = 0
+    var hasEndedRepeating = false
     /// Rounds in a row that began with a full batch.
     private var roundsBehind = 0
     var isCountedDone = false
@@ -85,6 +88,8 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
     var handedOver: UInt64 = 0
     var handOverOverflow: UInt64 = 0
     var failure = clx_error()
+    /// Until when no messages are segments of one send: an ICMP error may have been for many.
+    var aloneUntil = MonotonicInstant.zero
     /// When streams are looked at next though there is no connection.
     var nextStreamLook = MonotonicInstant.zero
 
@@ -217,6 +222,10 @@ struct Worker<Engine: LoadEngine & ~Copyable>: ~Copyable {
 
     /// No arrival will come any more.
     var isPlanExhausted: Bool {
+        // Runs that go on until the load ends have it last as long as it was to.
+        if engine.repeatsUntilEnd, let duration = plan.duration {
+            return lastTick.nanoseconds(since: start) >= duration
+        }
         switch plan.load {
         case .open: return nextDue == .distantFuture
         case .closed:

@@ -47,7 +47,7 @@ package struct WorkerThread {
     }
 
     /// It ends by itself some time.
-    func leave() { pthread_detach(thread) }
+    package func leave() { pthread_detach(thread) }
 
     package func join() { pthread_join(thread, nil) }
 }

@@ -16,7 +16,9 @@ extension BoundProgram {
         }
     }
 
-    static func wantedLater(_ program: borrowing CallProgram) -> [UInt32] {
+    ///
+    /// - Parameter dialog: what is taken in this one.
+    static func wantedLater(_ program: borrowing CallProgram, dialog: Int) -> [UInt32] {
         var wanted = [UInt32](repeating: 0, count: program.instructions.count)
         var hasChanged = true
         while hasChanged {
@@ -30,7 +32,7 @@ extension BoundProgram {
                     let wait = program.waits[Int(instruction.a)]
                     for choice in wait.firstAlternative..<(wait.firstAlternative + wait.alternativeCount) {
                         let one = program.alternatives[choice]
-                        switch one.kind {
+                        switch one.dialog == dialog ? one.kind : .response {
                         case .response: break
                         case .request: mask |= 1 << UInt32(one.method.rawValue)
                         case .anyRequest: mask = .max
@@ -41,7 +43,7 @@ extension BoundProgram {
                     // A silence or a signal that was waited for.
                     if wait.kind != .message { follow(number + 1) }
                 case .jump: follow(Int(instruction.a))
-                case .loopStart, .loopNext, .branchUnless, .authenticate:
+                case .pause where instruction.c > 0, .loopStart, .loopNext, .branchUnless, .branchAtEnd, .authenticate:
                     follow(number + 1)
                     follow(Int(instruction.c))
                 case .fail, .finish, .end: break
@@ -115,6 +117,8 @@ extension BoundProgram {
         case .inviteURI: .inviteURI
         case .redirectURI: .redirectURI
         case .mediaPort: .mediaPort
+        case .formedURI: .formedURI
+        case .formedHeaders: .formedHeaders
         }
     }
 

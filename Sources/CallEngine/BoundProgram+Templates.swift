@@ -15,7 +15,7 @@ extension BoundProgram {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge, inviteURI, redirectURI, mediaPort, localHost, bareLocalHost, targetName
+            case challenge, inviteURI, redirectURI, formedURI, formedHeaders, mediaPort, localHost, bareLocalHost, targetName
         }
     }
 
@@ -43,6 +43,10 @@ extension BoundProgram {
         var readsInvite: Bool
         /// Value of the Contact that it follows; -1 none.
         var redirect: Int32
+        /// Value of the request URI whose address the request goes to; -1: it goes to the target.
+        var formed: Int32
+        /// RSeq of a reliable provisional response; 0 for all else (`TemplateSource.rseq`).
+        var rseq: UInt32
         /// A request of a party that answers challenges, which may carry credentials (RFC 3261 §22.1).
         var mayBeAuthorized: Bool
     }

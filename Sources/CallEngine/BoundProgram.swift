@@ -67,6 +67,7 @@ struct BoundProgram: ~Copyable {
         var securityOffset: Int32
         var nonceOffset: Int32
         var redirectOffset: Int32
+        var correlation: Int32
     }
 
     struct DialogTemplates {
@@ -82,8 +83,9 @@ struct BoundProgram: ~Copyable {
     let pieces: UnsafeMutablePointer<Piece>
     let templates: UnsafeMutablePointer<Template>
     let instructions: UnsafeMutablePointer<Instruction>
-    /// By instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
+    /// By dialog and instruction, a bit set of `Method`: what some wait takes that can still be reached from there.
     let wantedLater: UnsafeMutablePointer<UInt32>
+    let instructionCount: Int
     let waits: UnsafeMutablePointer<Wait>
     let choices: UnsafeMutablePointer<Choice>
     let parties: UnsafeMutablePointer<Party>
@@ -99,6 +101,10 @@ struct BoundProgram: ~Copyable {
     /// Templates for datagrams, then the same for TCP and for TLS where those are spoken: Via and Contact differ.
     let variantCount: Int
     let partyCount: Int
+    /// A party of the program has a further dialog that an INVITE opens.
+    let takesReplaces: Bool
+    /// Legs of some party are joined by a value.
+    let correlates: Bool
     let stride: Int
     /// Where a slot keeps what its call record needs; the end of the slot where none is kept.
     let recordOffset: Int
@@ -110,6 +116,7 @@ struct BoundProgram: ~Copyable {
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
+    let repeatsUntilEnd: Bool
     let domain: OctetRange
     let target: OctetRange
     /// Of each target as a URI shows it, where there are several.
@@ -119,6 +126,9 @@ struct BoundProgram: ~Copyable {
     let connectionAddress: OctetRange
     let localPort: OctetRange
     let localHostPort: OctetRange
+    /// Of Contacts, and where they are for TLS.
+    let contactPort: UInt16
+    let secureContactPort: UInt16
     let secureHostPort: OctetRange
     /// `:5060`, where the address before it differs from call to call.
     let colonPort: OctetRange
@@ -167,6 +177,9 @@ struct BoundProgram: ~Copyable {
         let hostPortText = "\(hostText):\(portText)"
         let securePortText = String(settings.securePort ?? settings.local.port)
         let securePlaceText = "\(hostText):\(securePortText)"
+        contactPort = settings.contactPort ?? settings.local.port
+        secureContactPort = settings.contactPort ?? settings.securePort ?? settings.local.port
+        let contactPorts = (plain: String(contactPort), secure: String(secureContactPort))
         let domainText = settings.domain ?? settings.targetText
         localHost = text.add(hostText)
         // An IPv6 address stands in brackets in SIP and without them in SDP; a name is taken for either.
@@ -203,6 +216,7 @@ struct BoundProgram: ~Copyable {
         self.initiator = initiator
         let beginning = program.initiators
         initiators = Self.shares(of: beginning, settings.weights)
+        repeatsUntilEnd = program.instructions.contains { $0.operation == .branchAtEnd }
         let firstAnswerers = program.scenarios.compactMap { $0.parties.first { program.parties[$0].answers } }
         func user(_ party: Int) -> String {
             firstAnswerers.contains(party)
@@ -232,6 +246,7 @@ struct BoundProgram: ~Copyable {
             case .contactScheme: scheme
             case .contactTransport: contactTransport(transport)
             case .localHostPort: transport == .tls ? securePlaceText : hostPortText
+            case .contactHostPort: "\(hostText):\(transport == .tls ? contactPorts.secure : contactPorts.plain)"
             case .viaParameters: viaParametersText
             case .localHost: hostText
             case .connectionAddress: connectionText
@@ -296,11 +311,16 @@ struct BoundProgram: ~Copyable {
             for segment in source.segments {
                 switch segment {
                 case .text(let octets): pending += octets
-                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals:
+                case .bound(.localHostPort) where hasNamedLocals, .bound(.localHost) where hasNamedLocals,
+                    .bound(.contactHostPort) where hasNamedLocals:
                     flush(&allPieces, &text)
                     allPieces.append(Piece(kind: .localHost, argument: 0, offset: 0, length: 0))
-                    if case .bound(.localHostPort) = segment {
+                    switch segment {
+                    case .bound(.localHostPort):
                         pending += ":\(transport == .tls ? securePortText : portText)".utf8
+                    case .bound(.contactHostPort):
+                        pending += ":\(transport == .tls ? contactPorts.secure : contactPorts.plain)".utf8
+                    default: break
                     }
                 case .bound(.connectionAddress) where hasNamedLocals:
                     pending += connectionText.prefix(4).utf8
@@ -326,7 +346,7 @@ struct BoundProgram: ~Copyable {
             let method = text.add(source.methodText)
             let uriIsText: Bool =
                 switch source.segments.dropFirst().first {
-                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?: false
+                case .live(.remoteTarget, _)?, .live(.value, _)?, .live(.redirectURI, _)?, .live(.formedURI, _)?: false
                 default: true
                 }
             allTemplates.append(
@@ -344,7 +364,8 @@ struct BoundProgram: ~Copyable {
                         default: false
                         }
                     },
-                    redirect: Int32(source.redirect),
+                    redirect: Int32(source.redirect), formed: settings.hasTarget ? -1 : Int32(source.formed),
+                    rseq: source.rseq,
                     mayBeAuthorized: source.status == 0 && source.method != .cancel
                         && program.parties[source.party].layout.hasCredentials))
         }
@@ -383,7 +404,7 @@ struct BoundProgram: ~Copyable {
             case .lognormal(let median, let sigma): return DelayPlan.pause(median * exp(sigma * 4))
             case .weibull(let shape, let scale): return DelayPlan.pause(scale * pow(20, 1 / shape))
             case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
-            case .value: return 0
+            case .value, .part: return 0
             }
         }
 
@@ -450,14 +471,17 @@ struct BoundProgram: ~Copyable {
                 takesLaterInitial: party.answers
                     && (initialWaits > 1 || ((loops || layout.authenticates) && initialWaits > 0)),
                 hasCredentials: layout.hasCredentials, securityOffset: Int32(layout.securityOffset),
-                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset))
+                nonceOffset: Int32(layout.nonceOffset), redirectOffset: Int32(layout.redirectOffset),
+                correlation: Int32(party.correlation))
         }
 
         literals = text.copy()
         pieces = Self.copy(allPieces)
         templates = Self.copy(allTemplates)
         instructions = Self.copy(program.instructions)
-        wantedLater = Self.copy(Self.wantedLater(program))
+        instructionCount = program.instructions.count
+        let mostDialogs = program.parties.map(\.dialogs.count).max() ?? 1
+        wantedLater = Self.copy((0..<max(mostDialogs, 1)).flatMap { Self.wantedLater(program, dialog: $0) })
         waits = Self.copy(allWaits)
         choices = Self.copy(allChoices)
         parties = Self.copy(allParties)
@@ -472,6 +496,8 @@ struct BoundProgram: ~Copyable {
         templateCount = program.templates.count
         variantCount = allTemplates.count
         partyCount = allParties.count
+        correlates = program.parties.contains { $0.correlation >= 0 }
+        takesReplaces = program.parties.contains { $0.dialogs.dropFirst().contains { $0.isServer && $0.hasInvite } }
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         mediaOffset = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)

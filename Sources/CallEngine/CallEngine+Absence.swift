@@ -71,6 +71,7 @@ extension CallEngine {
                 }
                 Self.write(" in “", of, "”", &out)
             }
+        case .ownBinding: return say { $0.write("no Contact that leads here") }
         case .body: return say { $0.write("no body") }
         case .sdpConnection, .sdpPort, .sdpAttribute:
             guard description() != nil else { return say { $0.write("no body") } }

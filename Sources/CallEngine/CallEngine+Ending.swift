@@ -17,9 +17,26 @@ extension CallEngine {
         // What a party meets because its run is being hung up is no failure of the peer's.
         if !run.pointee.flags.contains(.failed), !run.pointee.flags.contains(.drained) {
             run.pointee.flags.insert(.failed)
-            report(slot, header, run, got, dialogNumber, detail, owed)
+            if got == .timeout {
+                reportSilence(slot, header, run, dialogNumber, owed)
+            } else {
+                report(slot, header, run, got, dialogNumber, detail, owed)
+            }
         }
         close(slot, header)
+    }
+
+    /// Nothing came that the script could go on with: why, as far as it is known.
+    private mutating func reportSilence(
+        _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ run: UnsafeMutablePointer<SlotHeader>,
+        _ dialogNumber: Int, _ owed: GeneralExpectation
+    ) {
+        if let misfit = misfits[slot] {
+            misfit.text.withUnsafeBytes { report(slot, header, run, .misfit, dialogNumber, $0, owed) }
+        } else {
+            let got: FailureEvidence = isUnread(slot, header, dialogNumber) ? .unread : .timeout
+            report(slot, header, run, got, dialogNumber, UnsafeRawBufferPointer(start: nil, count: 0), owed)
+        }
     }
 
     private mutating func report(
@@ -73,7 +90,7 @@ extension CallEngine {
             switch got {
             case .request(.cancel): .noCancel
             case .request, .response: .quiet
-            case .timeout: owed
+            case .timeout, .unread, .misfit: owed
             case .transport: .reachable
             case .endless: .rest
             case .contact: .contact
@@ -301,6 +318,7 @@ extension CallEngine {
         if !traces.isOff {
             if flags.contains(.failed) { endFailedTrace(slot, run) } else { traces.endWell(&run.pointee.trace) }
         }
+        if !correlationsOfRun.isEmpty { forgetCorrelations(slot) }
         if !signalWaiters.isEmpty { signalWaiters.removeValue(forKey: slot) }
         if feeds.count > 0 { giveBackRows(run) }
         freeSlot(slot, run)
@@ -343,6 +361,7 @@ extension CallEngine {
             }
         }
         if lanes.isPerCall { closeConnection(slot, header) }
+        if !misfits.isEmpty { misfits[slot] = nil }
         header.pointee.phase = .free
         slots.free(slot)
     }

@@ -63,6 +63,10 @@ extension CallEngine {
     mutating func receiveInitial(_ key: UInt64) {
         guard let base = hand else { return }
         if receiveLaterInitial(key) { return }
+        if bound.takesReplaces, scanner.index.has(.replaces), scanner.index.method == .invite {
+            receiveReplacing(key)
+            return
+        }
         let method = scanner.index.method
         // The run that caused it, when that is ours: its Call-ID says so.
         let callID = scanner.index.callID
@@ -73,15 +77,16 @@ extension CallEngine {
         if let token = settings.nonce.token(ofCallID: base + Int(callID.offset), length: Int(callID.length)),
             token.worker == settings.worker, let pointer = slots.find(token.slot, generation: token.generation)
         {
-            let header = pointer.assumingMemoryBound(to: SlotHeader.self)
-            owner = header.pointee.owner
+            owner = pointer.assumingMemoryBound(to: SlotHeader.self).pointee.owner
             let head = self.header(owner)
             if head.pointee.phase == .settled && head.pointee.legs == 0 { owner = .max }
-            if owner != .max {
-                scenario = self.party(head).pointee.scenario
-                run = head.pointee.run
-                due = MonotonicInstant(nanoseconds: head.pointee.due)
-            }
+        }
+        if bound.correlates, owner == .max { owner = correlatedRun(answeringParty(method, of: nil)) }
+        if owner != .max {
+            let head = self.header(owner)
+            scenario = self.party(head).pointee.scenario
+            run = head.pointee.run
+            due = MonotonicInstant(nanoseconds: head.pointee.due)
         }
         guard let number = answeringParty(method, of: scenario) else {
             answerWithoutParty(method)

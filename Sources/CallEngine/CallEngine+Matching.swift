@@ -18,12 +18,7 @@ extension CallEngine {
         let via = ViaValue(base, range)
         let literals = head.baseAddress!
         let own = ViaValue(literals, OctetRange(offset: 0, length: UInt32(head.count &- 1)))
-        let isOurHost =
-            via.host.length == own.host.length
-            && strncasecmp(
-                (base + Int(via.host.offset)).assumingMemoryBound(to: CChar.self),
-                (literals + Int(own.host.offset)).assumingMemoryBound(to: CChar.self), Int(own.host.length)) == 0
-        guard isOurHost || isSameAddress(base, via.host, literals, own.host),
+        guard isSameHost(base, via.host, literals, own.host),
             (via.port == 0 ? (arrival.isSecure ? 5061 : 5060) : via.port) == own.port
         else { return .sentBy }
         guard scanner.index.hasSeveralVias else { return nil }
@@ -40,10 +35,17 @@ extension CallEngine {
         return count > 1 &+ bound.furtherVias ? .severalVias : nil
     }
 
-    /// An IPv6 address has many spellings (RFC 4291 §2.2).
-    private func isSameAddress(
+    /// In whatever letters; an IPv6 address has many spellings (RFC 4291 §2.2).
+    func isSameHost(
         _ base: UnsafeRawPointer, _ host: OctetRange, _ otherBase: UnsafeRawPointer, _ other: OctetRange
     ) -> Bool {
+        if host.length == other.length,
+            strncasecmp(
+                (base + Int(host.offset)).assumingMemoryBound(to: CChar.self),
+                (otherBase + Int(other.offset)).assumingMemoryBound(to: CChar.self), Int(other.length)) == 0
+        {
+            return true
+        }
         guard let address = TransportAddress(base, host: host, port: 0) else { return false }
         return address == TransportAddress(otherBase, host: other, port: 0)
     }
@@ -57,7 +59,58 @@ extension CallEngine {
             return
         }
         let header = pointer.assumingMemoryBound(to: SlotHeader.self)
-        if header.pointee.phase == .orphan { traceStray(.discarded) } else { trace(token.slot, header) }
+        if header.pointee.phase == .orphan {
+            traceStray(.discarded)
+        } else {
+            trace(token.slot, header)
+            note(fault == .severalVias ? .vias : .sentBy, token.slot)
+        }
+    }
+
+    /// A response to a live call that fits no request of it.
+    @inline(never)
+    mutating func note(_ fault: Misfit.Fault, _ slot: UInt32) {
+        guard misfits.count < Misfit.most || misfits[slot] != nil, let base = hand else { return }
+        let method = scanner.index.cseqMethodRange
+        misfits[slot] = Misfit(
+            status: scanner.index.statusCode, cseq: scanner.index.cseqNumber,
+            method: String(
+                decoding: UnsafeRawBufferPointer(
+                    start: base + Int(method.offset), count: min(Int(method.length), 32)), as: UTF8.self),
+            fault: fault)
+    }
+
+    /// Whether the response at hand has branch and method of a request in flight, and another CSeq number.
+    mutating func isOfOtherNumber(
+        _ token: CallToken, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
+        for number in 0..<clientCount(header) {
+            let record = client(header, number)
+            if record.pointee.isActive, record.pointee.serial == token.serial,
+                Int(record.pointee.dialog) == dialogNumber, record.pointee.template != ClientRecord.raw,
+                record.pointee.method == scanner.index.cseqMethod, record.pointee.cseq != scanner.index.cseqNumber
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    /// A response whose branch is none of ours: it may still be meant for a call of ours, which its From tag or Call-ID names.
+    ///
+    /// - Returns: false where it does not.
+    mutating func isMeantForACall() -> Bool {
+        guard let base = hand else { return false }
+        let callID = scanner.index.callID
+        let named = settings.nonce.token(ofCallID: base + Int(callID.offset), length: Int(callID.length))
+        guard let token = ownTag(scanner.index.from) ?? named, token.worker == settings.worker,
+            let pointer = slots.find(token.slot, generation: token.generation)
+        else { return false }
+        let header = pointer.assumingMemoryBound(to: SlotHeader.self)
+        guard header.pointee.phase == .waiting else { return false }
+        trace(token.slot, header)
+        note(.branch, token.slot)
+        return true
     }
 
     /// Whether the CSeq at hand has the method, one that we have no name for, of this record's request.

@@ -137,7 +137,8 @@ extension CallEngine {
 
     /// Whether a step that this party may still come to takes such a request.
     mutating func mayWant(_ method: Method, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
-        bound.wantedLater[Int(header.pointee.programCounter)] & (1 &<< UInt32(method.rawValue)) != 0
+        bound.wantedLater[dialogNumber &* bound.instructionCount &+ Int(header.pointee.programCounter)]
+            & (1 &<< UInt32(method.rawValue)) != 0
     }
 
     /// Keeps a request that a later step wants. Its repeats are absorbed meanwhile.

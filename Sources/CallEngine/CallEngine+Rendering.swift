@@ -170,6 +170,9 @@ extension CallEngine {
                 guard out - target &+ uri.count < OutboundLog.longestMessage - 4096 else { return nil }
                 memcpy(out, uri.baseAddress!, uri.count)
                 out += uri.count
+            case .formedURI, .formedHeaders:
+                guard let past = writeFormed(piece.pointee, at: out, from: target, speaker) else { return nil }
+                out = past
             default:
                 guard speaker.dialog.pointee.learned != 0 else {
                     // Before anything is learnt there is no tag and no route set; all else needs a dialog.

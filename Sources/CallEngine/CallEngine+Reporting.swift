@@ -110,7 +110,9 @@ extension CallEngine {
         residue.lingering = linger.count
         residue.timers = wheel.count
         residue.traceOctets = traces.octetsInUse
-        residue.namedRecords = verdicts.count + legs.count + signalWaiters.count
+        residue.namedRecords =
+            verdicts.count + misfits.count + legs.count + signalWaiters.count
+            + correlations.count
         return residue
     }
 }

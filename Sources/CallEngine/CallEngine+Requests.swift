@@ -202,6 +202,7 @@ extension CallEngine {
                 }
             }
             dialog.pointee.remoteCSeq = index.cseqNumber
+            if index.method == .prack { receivePrack(header, dialogNumber) }
             accept(key, token.slot, header, dialogNumber)
         }
         settleTimers(token.slot)
@@ -321,6 +322,7 @@ extension CallEngine {
         record.pointee.echo = 0
         record.pointee.frozen = 0
         record.pointee.awaitsAck = false
+        record.pointee.awaitsPrack = false
         record.pointee.isActive = true
         let flow = responseFlow()
         record.pointee.flow = flow.index
@@ -365,6 +367,7 @@ extension CallEngine {
         release(&record.pointee.frozen)
         record.pointee.isActive = false
         record.pointee.awaitsAck = false
+        record.pointee.awaitsPrack = false
     }
 
     // MARK: CANCEL

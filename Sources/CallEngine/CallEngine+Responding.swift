@@ -238,6 +238,7 @@ extension CallEngine {
         record.pointee.template = 0xFFFF
         record.pointee.status = status
         commit(place, out.count, flow: Flow(index: record.pointee.flow), slot: slot, header, again: false)
+        if record.pointee.awaitsPrack { stopRepeatingProvisional(record) }
         if record.pointee.method == .invite {
             var machine = serverInviteMachine(record)
             _ = machine.respond(status: status, now: tick, timers: timers)

@@ -58,6 +58,7 @@ extension CallEngine {
         guard isOurs(callIDOf: token.slot, header, dialogNumber), isOurFromTag(token.slot, header, dialogNumber) else {
             if receiveRaw(token, serial: token.serial, status) { return }
             recorder.count(.strayResponses)
+            note(isOurFromTag(token.slot, header, dialogNumber) ? .callID : .fromTag, token.slot)
             return
         }
         let method = scanner.index.cseqMethod
@@ -78,6 +79,12 @@ extension CallEngine {
         if receiveRaw(token, serial: token.serial, status) { return }
         if isOfOtherMethod(token, header, dialogNumber) {
             countMalformed(.responseMethod)
+            note(.method, token.slot)
+            return
+        }
+        if isOfOtherNumber(token, header, dialogNumber) {
+            recorder.count(.strayResponses)
+            note(.number, token.slot)
             return
         }
         receiveRepeatedResponse(status, token, header, dialogNumber)
@@ -166,7 +173,7 @@ extension CallEngine {
                 let dialog = self.dialog(header, dialogNumber)
                 // A challenged INVITE may be sent again by the script: with the same Call-ID (RFC 3261 §22.2).
                 if dialog.pointee.state == .early || (dialog.pointee.state == .none && !isChallenge) {
-                    dialog.pointee.state = isChallenge ? .none : .terminated
+                    dialog.pointee.state = isChallenge || Self.isRetried(status) ? .none : .terminated
                 }
                 deliver(.response(status: status, client: number, dialog: dialogNumber), slot, header)
             case .acknowledgeAgain, .deliver2xxRepeat, .absorb:
@@ -213,6 +220,15 @@ extension CallEngine {
             record.pointee.provisionalSeen = true
         }
         deliver(.response(status: delivered, client: number, dialog: dialogNumber), slot, header)
+    }
+
+    /// A request that was refused for what it says may be sent once more with that changed, and is the same request: its Call-ID, To and
+    /// From stay (RFC 3261 §8.1.3.5, RFC 4028 §7.3).
+    private static func isRetried(_ status: UInt16) -> Bool {
+        switch status {
+        case 413, 415, 416, 420, 422: true
+        default: false
+        }
     }
 
     /// The INVITE transaction has its final response: what comes later is answered from the linger table
@@ -317,7 +333,7 @@ extension CallEngine {
             return
         }
         recorder.count(.strayResponses)
-        traceStray(.noCall)
+        if !isMeantForACall() { traceStray(.noCall) }
     }
 
     /// A response to a raw request. Its author may have written the CSeq, the Call-ID, the tags or the branch: what is still
@@ -352,10 +368,17 @@ extension CallEngine {
     // MARK: verification
 
     /// Whether the Call-ID at hand is the one this dialog has: the token found the slot, the text must agree in full.
+    @inline(__always)
     mutating func isOurs(callIDOf slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool
     {
+        isOurs(callID: scanner.index.callID, of: slot, header, dialogNumber)
+    }
+
+    /// The same of a Call-ID that stands elsewhere in the message.
+    mutating func isOurs(
+        callID range: OctetRange, of slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int
+    ) -> Bool {
         guard let base = hand else { return false }
-        let range = scanner.index.callID
         let dialog = self.dialog(header, dialogNumber)
         if templates(header, dialog: dialogNumber).isServer {
             guard dialog.pointee.learned != 0 else { return false }
@@ -398,7 +421,7 @@ extension CallEngine {
     }
 
     @inline(__always)
-    private mutating func tagToken(_ octets: UnsafeRawPointer) -> CallToken? {
+    mutating func tagToken(_ octets: UnsafeRawPointer) -> CallToken? {
         guard var token = CallToken(octets) else { return nil }
         token.call ^= tagMask
         return token

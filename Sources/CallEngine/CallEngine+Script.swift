@@ -64,6 +64,10 @@ extension CallEngine {
                     header.pointee.programCounter &+= 1
                     continue
                 }
+                if isEnding, instruction.c > 0 {
+                    header.pointee.programCounter = UInt16(truncatingIfNeeded: instruction.c)
+                    continue
+                }
                 let time = drawDelay(Int(instruction.a), slot, header)
                 if time <= 0 {
                     header.pointee.programCounter &+= 1
@@ -90,6 +94,12 @@ extension CallEngine {
                 header.pointee.programCounter =
                     counter.pointee > 0
                     ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1
+            case .beginRepeating:
+                recorder.count(.runsRepeating)
+                header.pointee.programCounter &+= 1
+            case .branchAtEnd:
+                header.pointee.programCounter =
+                    isEnding ? UInt16(truncatingIfNeeded: instruction.c) : header.pointee.programCounter &+ 1
             case .branchUnless:
                 textUsed = 0
                 header.pointee.programCounter =
@@ -125,6 +135,14 @@ extension CallEngine {
                 let start = mark(header, Int(instruction.b)).pointee
                 let end = instruction.c >= 0 ? mark(header, Int(instruction.c)).pointee : momentOfStep()
                 recorder.record(.mark(Int(instruction.a)), nanoseconds: end &- start)
+                header.pointee.programCounter &+= 1
+            case .correlate:
+                textUsed = 0
+                guard let value = evaluate(Int(instruction.a), header, slot) else {
+                    fail(slot, header, .absent, 0, detail: absence(Int(instruction.a), header, slot))
+                    return
+                }
+                correlate(value, header)
                 header.pointee.programCounter &+= 1
             case .signal:
                 header.pointee.programCounter &+= 1
@@ -446,6 +464,12 @@ extension CallEngine {
                 let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
             else { return 0 }
             return DelayPlan.pause(time.nanoseconds)
+        case .part(let low, let high, let node):
+            textUsed = 0
+            guard let text = evaluate(node, header, slot),
+                let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
+            else { return 0 }
+            return DelayPlan.pause((low + drawFraction(header) * (high - low)) * Double(time.nanoseconds))
         }
     }
 }

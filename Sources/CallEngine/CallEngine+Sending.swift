@@ -22,6 +22,7 @@ extension CallEngine {
             }
             renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
             if bound.hasMedia { renewMedia(header, dialogNumber) }
+            if plan.formed >= 0 { goWhereURILeads(Int(plan.formed), dialog, dialogNumber, slot, header) }
         }
         record.pointee.isMoved = false
         if plan.method == .cancel {
@@ -83,7 +84,10 @@ extension CallEngine {
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)
         } else {
-            if plan.method == .register { recorder.count(.registrationAttempts) }
+            if plan.method == .register {
+                recorder.count(.registrationAttempts)
+                if dialog.pointee.isRegistered { recorder.count(.reregistrationAttempts) }
+            }
             if plan.method == .bye {
                 measureSessionEnd(header)
                 if bound.hasMedia { endMedia(header, Int(plan.dialog)) }
@@ -223,6 +227,7 @@ extension CallEngine {
             ? transmit(template, speaker, flow: flow)
             : transmit(template, speaker, flow: flow, keeping: frozenField(record))
         guard sent else { return false }
+        if record.pointee.awaitsPrack { stopRepeatingProvisional(record) }
         record.pointee.template = UInt16(truncatingIfNeeded: template)
         record.pointee.status = plan.status
         recorder.countResponseSent(status: Int(plan.status), method: record.pointee.method)
@@ -232,6 +237,7 @@ extension CallEngine {
                 var machine = serverInviteMachine(record)
                 _ = machine.respond(status: plan.status, now: tick, timers: timers)
                 store(machine, record)
+                if plan.rseq != 0 { repeatProvisional(record) }
             } else if plan.status < 300 {
                 record.pointee.awaitsAck = true
                 var machine = SuccessRetransmission()

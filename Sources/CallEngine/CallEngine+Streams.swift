@@ -127,7 +127,20 @@ extension CallEngine {
     /// Where requests go whose next hop `learnPath` has read from the message at hand; nil: where that came from.
     @inline(__always)
     mutating func flow(towards next: TransportAddress?) -> Flow {
-        speaksStreams ? choose(towards: next) : flow(to: next ?? source)
+        if next == nil || pathTransport != nil { countPath(next) }
+        return speaksStreams ? choose(towards: next) : flow(to: next ?? source)
+    }
+
+    /// The next hop is named by a host name, which nothing resolves within a call, or asks for a transport that is not spoken here: its
+    /// requests go elsewhere than RFC 3263 §4 has them, and the report says so.
+    @inline(never)
+    private mutating func countPath(_ next: TransportAddress?) {
+        guard pathFault == .none else { return }
+        if next == nil
+            || pathTransport.map({ !settings.transports.contains(Transports($0)) && !movesLargeRequests }) == true
+        {
+            recorder.count(.pathsNotFollowed)
+        }
     }
 
     /// The transport that the next hop's URI asks for; where it asks for none, the one by which its message came.
@@ -196,10 +209,26 @@ extension CallEngine {
         case .refused(let errno):
             if flow.isLane { noteRefusal(of: flow, errno: errno) }
             lose(flow, errno: errno, isRefused: true)
-        case .closed(let errno): lose(flow, errno: errno)
+        case .closed(let errno):
+            stalledFlows[flow.index] = nil
+            lose(flow, errno: errno)
         case .queueFull: if flow.isLane { fullLanes.insert(flow.lane) }
         case .writable: if flow.isLane { fullLanes.remove(flow.lane) }
+        case .stalled: if stalledFlows.count < Self.mostStalledFlows { stalledFlows[flow.index] = tick }
+        case .flowing: stalledFlows[flow.index] = nil
         }
+    }
+
+    private static var mostStalledFlows: Int { 4096 }
+    /// A connection that has taken nothing, or not all of it, for so many milliseconds has a peer that does not read; a busy
+    /// one takes it sooner.
+    private static var unreadAfter: Tick { 1000 }
+
+    /// Whether what the dialog sent may not have left this machine, since its peer does not read.
+    mutating func isUnread(_ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int) -> Bool {
+        guard !stalledFlows.isEmpty, dialogNumber < Int(party(header).pointee.dialogs) else { return false }
+        let flow = self.flow(of: dialog(header, dialogNumber), slot, header)
+        return stalledFlows[flow.index].map { tick &- $0 >= Self.unreadAfter } ?? false
     }
 
     /// Whether there is a target for this arrival, and the connection that it would take has room for another call.

@@ -11,6 +11,8 @@ struct RouteRecord {
     var moves: UInt16
     /// The target that its URIs name: the first one, wherever it was moved since.
     var name: UInt16
+    /// The addresses that it was moved away from, a bit each.
+    var tried: UInt64
 
     static let size = 16
 }
@@ -23,6 +25,11 @@ extension CallEngine {
 
     /// The address that the call's requests go to, where there are several.
     func hop(_ header: UnsafeMutablePointer<SlotHeader>) -> Int { max(Int(route(header).pointee.hop) - 1, 0) }
+
+    /// The addresses that the call has been sent to, a bit each.
+    private func tried(_ header: UnsafeMutablePointer<SlotHeader>) -> UInt64 {
+        route(header).pointee.tried | TargetTable.bit(hop(header))
+    }
 
     /// The target as the call's URIs show it.
     func targetName(_ header: UnsafeMutablePointer<SlotHeader>) -> OctetRange {
@@ -43,7 +50,7 @@ extension CallEngine {
     mutating func begin(at hop: Int, _ header: UnsafeMutablePointer<SlotHeader>) {
         route(header).pointee = RouteRecord(
             hop: UInt16(truncatingIfNeeded: hop + 1), moves: 0,
-            name: UInt16(truncatingIfNeeded: targets.hops[hop].target))
+            name: UInt16(truncatingIfNeeded: targets.hops[hop].target), tried: 0)
         targets.countStart(hop)
     }
 
@@ -109,7 +116,7 @@ extension CallEngine {
             !header.pointee.flags.contains(.cancelled), !owner(slot, header).pointee.flags.contains(.drained),
             Int(route(header).pointee.moves) < targets.hops.count
         else { return nil }
-        return targets.next(after: hop(header), now: now.nanoseconds)
+        return targets.next(after: hop(header), except: tried(header), now: now.nanoseconds)
     }
 
     /// A step has waited long enough: what it sent to the target and nothing has answered yet has timed out too, for whoever comes next.
@@ -146,6 +153,7 @@ extension CallEngine {
         token.write(to: place + Int(branch.end) - CallToken.width)
         let frozen = keep(UnsafeRawBufferPointer(start: place, count: request.count))
         guard frozen != 0 else { return false }
+        route(header).pointee.tried = tried(header)
         route(header).pointee.hop = UInt16(truncatingIfNeeded: next + 1)
         route(header).pointee.moves &+= 1
         targets.countMove(from: here, to: next)

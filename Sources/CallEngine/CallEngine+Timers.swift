@@ -72,7 +72,8 @@ extension CallEngine {
     private mutating func protocolDeadline(of record: UnsafeMutablePointer<ServerRecord>) -> Tick {
         if record.pointee.awaitsAck { return successMachine(record).deadline }
         guard record.pointee.method == .invite else { return serverNonInviteMachine(record).deadline }
-        return record.pointee.status < 200 ? .never : serverInviteMachine(record).deadline
+        guard record.pointee.status < 200 else { return serverInviteMachine(record).deadline }
+        return record.pointee.awaitsPrack ? provisionalMachine(record).deadline : .never
     }
 
     private mutating func fire(_ slot: UInt32, _ over: Tick) {
@@ -198,7 +199,9 @@ extension CallEngine {
             }
             return
         }
-        if record.pointee.method == .invite {
+        if record.pointee.awaitsPrack {
+            fireProvisional(record, slot, header)
+        } else if record.pointee.method == .invite {
             var machine = serverInviteMachine(record)
             let effect = machine.fire(now: tick, timers: timers)
             store(machine, record)
@@ -436,6 +439,9 @@ extension CallEngine {
         case .register:
             recorder.countRegistrationAnswer(status: Int(status))
             if status < 300 {
+                let dialog = self.dialog(header, Int(record.pointee.dialog))
+                if dialog.pointee.isRegistered { recorder.count(.reregistrationAnswers2xx) }
+                dialog.pointee.isRegistered = true
                 recorder.record(.registrationRequestDelay, nanoseconds: time)
                 if !header.pointee.flags.contains(.dueCounted) {
                     recorder.record(
@@ -460,21 +466,5 @@ extension CallEngine {
         guard header.pointee.answered != 0 else { return }
         recorder.record(
             .sessionDuration, nanoseconds: Int64(tick &- min(header.pointee.answered, tick)) &* 1_000_000)
-    }
-
-    /// RFC 3262 §4: the number that a PRACK must name.
-    mutating func noteReliableProvisional(
-        _ header: UnsafeMutablePointer<SlotHeader>, _ dialogNumber: Int, _ status: UInt16
-    ) {
-        let dialog = self.dialog(header, dialogNumber)
-        if status > 100, dialog.pointee.state == .none { dialog.pointee.state = .early }
-        guard scanner.index.has(.rseq), let line = scanner.first(.rseq), let base = hand else { return }
-        var value: UInt32 = 0
-        for offset in 0..<Int(line.value.length) {
-            let octet = base.load(fromByteOffset: Int(line.value.offset) &+ offset, as: UInt8.self)
-            guard octet >= 0x30, octet <= 0x39 else { break }
-            value = value &* 10 &+ UInt32(octet &- 0x30)
-        }
-        dialog.pointee.rseq = value
     }
 }

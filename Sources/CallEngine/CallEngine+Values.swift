@@ -27,7 +27,7 @@ extension CallEngine {
             }
         case .variable: return variable(Int(node.a), header)
         case .feed: return feedField(Int(node.a), record: Int(node.b), header, slot)
-        case .field: return field(node.a, header, slot)
+        case .field: return field(node.a, dialog: Int(node.b), header, slot)
         case .random:
             let value = draw(header)
             let digits = Int(node.a)
@@ -51,12 +51,19 @@ extension CallEngine {
             let view = URIView(start, uri)
             switch node.a {
             case 0: return slice(start, uri)
+            case 4: return withoutHeaders(of)
             case 1: return view.hasUserInfo ? slice(start, view.user) : nil
             case 2: return view.host.length > 0 ? slice(start, view.host) : nil
             default:
                 let port = view.port
                 return port == 0 ? nil : compute { $0.writeNumber(UInt64(port)) }
             }
+        case .uriHeader:
+            guard let of = evaluate(Int(node.b), header, slot) else { return nil }
+            return uriHeader(bound.texts[Int(node.a)], of: of)
+        case .escaped:
+            guard let of = evaluate(Int(node.a), header, slot) else { return nil }
+            return escaped(of)
         case .sdpConnection:
             guard let view = description() else { return nil }
             var media = view.media
@@ -76,6 +83,7 @@ extension CallEngine {
             }
             return nil
         case .sdpAttribute: return attribute(bound.texts[Int(node.a)])
+        case .ownBinding: return ownBinding()
         case .body:
             guard let base = hand, scanner.index.body.length > 0 else { return nil }
             return slice(base, scanner.index.body)
@@ -354,10 +362,11 @@ extension CallEngine {
     }
 
     private mutating func field(
-        _ code: Int32, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+        _ code: Int32, dialog number: Int, _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
     ) -> UnsafeRawBufferPointer? {
         guard let field = ValuePool.Field(rawValue: code) else { return nil }
-        let dialog = self.dialog(header, 0)
+        let dialog = self.dialog(header, number)
+        let part = UInt16(truncatingIfNeeded: number) &<< 12 | (dialog.pointee.incarnation & 0xFFF)
         switch field {
         case .domain: return literal(settings.domain == nil ? targetName(header) : bound.domain)
         case .target: return literal(targetName(header))
@@ -383,22 +392,29 @@ extension CallEngine {
             let time = Glibc.time(nil)
             return compute { $0.writeNumber(UInt64(max(time, 0))) }
         case .localTag:
-            let token = CallToken(call: callWord(slot, header) ^ tagMask, part: dialog.pointee.incarnation & 0xFFF)
+            let token = CallToken(call: callWord(slot, header) ^ tagMask, part: part)
             return compute { $0.write(token) }
         case .callID:
-            if templates(header, dialog: 0).isServer {
+            if templates(header, dialog: number).isServer {
                 guard dialog.pointee.learned != 0 else { return nil }
                 let block = arena.pointer(.init(raw: dialog.pointee.learned))
                 let learned = block.load(as: LearnedDialog.self)
                 return UnsafeRawBufferPointer(start: block + LearnedDialog.size, count: Int(learned.callIDLength))
             }
-            let token = CallToken(call: callWord(slot, header), part: dialog.pointee.incarnation & 0xFFF)
+            let token = CallToken(call: callWord(slot, header), part: part)
             let nonce = literal(bound.nonceDigits)
             return compute { out in
                 out.write(nonce.baseAddress, nonce.count)
                 out.write("-")
                 out.write(token)
             }
+        case .remoteTarget:
+            guard dialog.pointee.learned != 0 else { return nil }
+            let block = arena.pointer(.init(raw: dialog.pointee.learned))
+            let learned = block.load(as: LearnedDialog.self)
+            return learned.targetNumber != 0
+                ? texts.text(learned.targetNumber)
+                : UnsafeRawBufferPointer(start: block + Int(learned.targetOffset), count: Int(learned.targetLength))
         case .remoteTag:
             guard dialog.pointee.learned != 0 else { return nil }
             let block = arena.pointer(.init(raw: dialog.pointee.learned))

@@ -21,6 +21,10 @@ public enum FlowEvent: Sendable {
     /// Of datagrams: what was asked to be sent was dropped and counted. Of a connection: its queue is half full, no new calls are to be
     /// begun on it.
     case queueFull
+    /// A connection takes no octets for now: what is sent waits on our side.
+    case stalled
+    /// After `stalled`: all that waited has left, or is given up.
+    case flowing
 }
 
 /// One worker's engine: calls, transactions, dialogs and the scenario interpreter, without a clock, a socket or an unseeded
@@ -183,11 +187,22 @@ public struct CallEngine: ~Copyable {
     var handIsQueued = false
     var taken: [UInt32] = []
     /// Of failed runs that are still being ended, by owner's slot.
+    /// The load is over: nothing is repeated any more that was to be repeated until then.
+    var isEnding = false
+    /// Slots before this one have been told.
+    var endCursor: UInt32 = 0
+    /// Connections that take no octets, and since when.
+    var stalledFlows: [UInt32: Tick] = [:]
+    /// Of slots whose peer has sent a response that was discarded: the last of them.
+    var misfits: [UInt32: Misfit] = [:]
     var verdicts: [UInt32: (numbers: TraceVerdict, detail: [UInt8])] = [:]
     /// Legs that take a later request without a tag, by Call-ID and From tag. Empty unless a party has such a step.
     var legs: [UInt64: UInt32] = [:]
     /// Parties that wait for a signal, by owner's slot.
     var signalWaiters: [UInt32: [UInt32]] = [:]
+    /// Values that runs are known by, and which of them each run has: only where a script says `Correlate`.
+    var correlations: [UInt64: UInt32] = [:]
+    var correlationsOfRun: [UInt32: [UInt64]] = [:]
 
     static let scratchOctets = 4 << 17
 

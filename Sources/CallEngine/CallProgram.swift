@@ -74,6 +74,8 @@ package struct PartyProgram: Sendable {
     package var variables: [String] = []
     /// A bit for each feed of the program that it reads.
     package var feeds: UInt64 = 0
+    /// Value of the first request by which its run is found where the Call-ID does not tell; -1: by nothing.
+    package var correlation = -1
 }
 
 /// What the compiler knows of one dialog of one party.
@@ -146,8 +148,12 @@ package enum Operation: UInt8, Sendable {
     case sendRaw
     /// a: wait.
     case wait
-    /// a: delay.
+    /// a: delay, c: instruction when the load has ended, or 0: the pause goes on.
     case pause
+    /// The run has come to what it repeats until the load ends.
+    case beginRepeating
+    /// c: instruction when the load has ended.
+    case branchAtEnd
     /// a: instruction.
     case jump
     /// a: loop, b: value for the count, c: instruction after the block.
@@ -166,6 +172,8 @@ package enum Operation: UInt8, Sendable {
     case require
     /// a: mark.
     case mark
+    /// a: value by which legs of this run are known.
+    case correlate
     /// a: measure, b: from mark, c: to mark or -1.
     case measure
     /// a: signal.
@@ -256,6 +264,7 @@ package enum DelayPlan: Sendable {
     case empirical(cumulative: [Double], delays: [Int64])
     /// A value of the pool, read when the pause begins.
     case value(Int)
+    case part(low: Double, high: Double, of: Int)
 
     /// Nil for a delay that is a value: that needs the pool.
     init?(_ tree: DelayTree) {
@@ -273,7 +282,7 @@ package enum DelayPlan: Sendable {
                 cumulative.append(sum)
             }
             self = .empirical(cumulative: cumulative.map { $0 / sum }, delays: weighted.map(\.delay.nanoseconds))
-        case .value: return nil
+        case .value, .part: return nil
         }
     }
 }
@@ -301,8 +310,14 @@ package struct TemplateSource: Sendable {
     package var isPlain = false
     /// Value that names the Contact which an INVITE follows (RFC 3261 §8.1.3.4); -1: it follows none.
     package var redirect = -1
+    /// Value that is the request URI where that is known only during the call; -1: it is known before.
+    package var formed = -1
     /// Response to a request that opens a dialog: carries Record-Route and Contact.
     package var opensDialog = false
+    /// RSeq of a provisional response that is repeated until its PRACK (RFC 3262 §3); 0: it is none; `unknownRSeq`: it is known
+    /// only when it is sent.
+    package var rseq: UInt32 = 0
+    package static let unknownRSeq = UInt32.max
     package var party: Int
 }
 
@@ -310,6 +325,8 @@ package struct TemplateSource: Sendable {
 package enum BoundField: Sendable, Equatable {
     /// Address and port of the worker's socket, as in the Via's sent-by.
     case localHostPort
+    /// The same as a Contact has it: the port may be another run's, which takes the calls.
+    case contactHostPort
     /// `;rport` where the run asks for it (RFC 3581 §3), before the branch.
     case viaParameters
     case localHost
@@ -379,6 +396,10 @@ package enum LiveField: UInt8, Sendable {
     case inviteURI
     /// Request URI of a redirected INVITE: the URI of a Contact without its header parts. Argument: value.
     case redirectURI
+    /// Request URI without its header part. Argument: value.
+    case formedURI
+    /// Header lines that the header part of a request URI asks for (RFC 3261 §19.1.5). Argument: value.
+    case formedHeaders
     /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
     case challenge
     /// Port of a stream in an offer. Argument: place of the stream, and 256 more where the offer lets us send nothing.
@@ -413,7 +434,7 @@ extension CallProgram {
         case .lognormal(let median, let sigma): return DelayPlan.pause(median * (1 + sigma * 10))
         case .weibull(_, let scale): return DelayPlan.pause(scale * 10)
         case .empirical(_, let delays): return DelayPlan.pause(delays.max() ?? 0)
-        case .value(let node):
+        case .value(let node), .part(_, _, let node):
             let tree = values.nodes[node]
             guard tree.kind == .setting else { return 0 }
             let name = String(decoding: values.texts[Int(tree.a)], as: UTF8.self)

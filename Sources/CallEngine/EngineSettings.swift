@@ -21,6 +21,8 @@ public struct EngineSettings: Sendable {
     public var transports: Transports = .udp
     /// Where this worker is reached over TLS; nil: at `local`'s port.
     public var securePort: UInt16?
+    /// Where calls to this worker's Contacts come, when another run takes them; nil: here.
+    public var contactPort: UInt16?
     /// Initial requests are for `sips:` URIs, and name one in Contact (RFC 3261 §8.1.1.8).
     public var usesSIPS = false
     /// A request that is too large for UDP (RFC 3261 §18.1.1) is not sent: its call fails.
@@ -39,6 +41,9 @@ public struct EngineSettings: Sendable {
     public var advertisedHost: String?
     /// Where initial requests go.
     public var target: TransportAddress
+    /// The run was given a target: all that begins goes there, as to an outbound proxy. Without one it is this process itself, and an
+    /// INVITE to a URI that a message told goes where that URI leads.
+    public var hasTarget = true
     /// Where they go when there is more than `target`, which is the first of these then; empty: there alone.
     public var targets = TargetPlan()
     /// Host and port of the target as a URI shows it.

@@ -48,6 +48,10 @@ struct ExpectationPlan {
                 list.append(
                     Expectation(
                         text: "a value for \(text.replacing("compute ", with: ""))", rule: "computed by the scenario"))
+            case .correlate:
+                ofInstruction[number] = list.count
+                list.append(
+                    Expectation(text: "a value to \(text)", rule: "the scenario joins legs by it"))
             case .sendRequest, .sendResponse, .acknowledge, .sendRaw:
                 ofInstruction[number] = list.count
                 list.append(
@@ -76,7 +80,7 @@ struct ExpectationPlan {
             }
             // Another response may be lawful: it is the scenario that wanted this one, and the section says what it may be.
             switch alternative.method {
-            case .invite: return "the scenario; what may come: RFC 3261 §13.2.2"
+            case .invite: return "the scenario; what may come: RFC 3261 §13.2.2, within a call §14.1"
             case .bye: return "the scenario; what may come: RFC 3261 §15.1.1"
             case .cancel: return "the scenario; what may come: RFC 3261 §9.1"
             case .register: return "the scenario; what may come: RFC 3261 §10.2"

@@ -9,6 +9,8 @@ public final class GlanceBoard: Sendable {
     public struct Glance: Sendable {
         public var succeeded: UInt64 = 0
         public var failed: UInt64 = 0
+        /// That have come to what they repeat until the end.
+        public var repeating: UInt64 = 0
         public var startedPerSecond: Double = 0
         public var delayP50Nanoseconds: UInt64?
         public var delayP99Nanoseconds: UInt64?
@@ -24,6 +26,7 @@ public final class GlanceBoard: Sendable {
         var last: [Int: IntervalGlance] = [:]
         var succeeded: UInt64 = 0
         var failed: UInt64 = 0
+        var repeating: UInt64 = 0
     }
 
     private let board = Mutex(Board())
@@ -37,6 +40,7 @@ public final class GlanceBoard: Sendable {
             if length >= Self.shortest || $0.last[worker] == nil { $0.last[worker] = glance }
             $0.succeeded += glance.runsSucceeded
             $0.failed += glance.runsFailed
+            $0.repeating += glance.runsRepeating
         }
     }
 
@@ -45,6 +49,7 @@ public final class GlanceBoard: Sendable {
             var all = Glance()
             all.succeeded = board.succeeded
             all.failed = board.failed
+            all.repeating = board.repeating
             for one in board.last.values {
                 let length = Double(one.endedAt.nanoseconds(since: one.startedAt)) / 1e9
                 if length > 0 { all.startedPerSecond += Double(one.runsStarted) / length }

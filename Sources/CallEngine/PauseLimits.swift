@@ -34,6 +34,9 @@ extension DelayTree {
             let sum = weighted.reduce(0) { $0 + $1.weight }
             if sum == 0 { return "all weights are 0, so no pause can be drawn" }
             return sum < .infinity ? nil : "the weights add up beyond all numbers: only their proportion counts"
+        case .part(let low, let high, _):
+            return low >= 0 && high <= 1000
+                ? nil : "a part is 0 or more, and 1000 at most: 0.5 ... 0.9 for a half to nine tenths"
         case .value: return nil
         }
     }

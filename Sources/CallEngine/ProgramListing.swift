@@ -46,7 +46,13 @@ package enum ProgramListing {
         switch instruction.operation {
         case .sendRequest, .sendResponse, .acknowledge, .sendRaw: return (text, "message \(instruction.a)")
         case .wait: return describe(program.waits[Int(instruction.a)], program)
-        case .pause: return ("pause \(describe(program.delays[Int(instruction.a)], program))", "")
+        case .pause:
+            return (
+                "pause \(describe(program.delays[Int(instruction.a)], program))",
+                instruction.c > 0 ? "at the end of the load: go to \(instruction.c)" : ""
+            )
+        case .beginRepeating: return (text, "counted")
+        case .branchAtEnd: return (text, "at the end of the load: go to \(instruction.c)")
         case .jump: return ("go to \(instruction.a)", "")
         case .loopStart: return (text, "no more: go to \(instruction.c)")
         case .loopNext: return ("again from \(instruction.c)", "")
@@ -58,7 +64,8 @@ package enum ProgramListing {
             )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .mark, .measure, .signal, .fail, .finish, .credentials, .sendMedia:
+        case .capture, .set, .require, .correlate, .mark, .measure, .signal, .fail, .finish, .credentials,
+            .sendMedia:
             return (text, "")
         }
     }
@@ -106,6 +113,8 @@ package enum ProgramListing {
         case .weibull(let shape, let scale): return "Weibull, shape \(shape), scale \(time(scale))"
         case .empirical(_, let delays): return "one of \(delays.map { time(Double($0)) }.joined(separator: ", "))"
         case .value(let node): return ValueWords(program: program, party: nil).text(node, depth: 0)
+        case .part(let low, let high, let node):
+            return "\(low) to \(high) of \(ValueWords(program: program, party: nil).text(node, depth: 0))"
         }
     }
 
@@ -125,7 +134,7 @@ package enum ProgramListing {
     private static func words(_ field: BoundField, _ program: CallProgram) -> String {
         switch field {
         case .viaParameters: ""
-        case .localHostPort: "‹local address:port›"
+        case .localHostPort, .contactHostPort: "‹local address:port›"
         case .localHost: "‹local address›"
         case .transport: "‹UDP, TCP or TLS›"
         case .contactScheme: "‹sip or sips›"
@@ -165,6 +174,8 @@ package enum ProgramListing {
         case .challenge: "«challenge»"
         case .inviteURI: "«request URI of the INVITE»"
         case .mediaPort: "«port of stream \((argument & 0xFF) + 1)»"
+        case .formedURI: "«URI of \(values.text(argument, depth: 0)) without headers»"
+        case .formedHeaders: "«headers in the URI of \(values.text(argument, depth: 0))»"
         case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"
         }
     }
@@ -204,7 +215,8 @@ private struct ValueWords {
             return program.values.children[Int(tree.a)..<Int(tree.a + tree.b)].map(child).joined()
         case .variable:
             let names = party?.variables ?? []
-            return names.indices.contains(Int(tree.a)) ? names[Int(tree.a)] : "a variable"
+            return names.indices.contains(Int(tree.a))
+                ? String(names[Int(tree.a)].drop { $0 == "\u{1}" || $0 == "<" }) : "a variable"
         case .setting:
             let name = string(tree.a)
             if name.hasPrefix("\u{1}party:"), let number = Int(name.dropFirst(7)) {
@@ -218,10 +230,15 @@ private struct ValueWords {
         case .random: return "\(tree.a) random digits"
         case .header: return string(tree.b) + (tree.c == 0 ? "" : " \(tree.c < 0 ? "last" : "number \(tree.c + 1)")")
         case .parameter: return "\(string(tree.a)) of \(child(tree.b))"
-        case .uriPart: return "\(["URI", "user", "host", "port"][Int(min(max(tree.a, 0), 3))]) of \(child(tree.b))"
+        case .uriPart:
+            return
+                "\(["URI", "user", "host", "port", "URI without headers"][Int(min(max(tree.a, 0), 4))]) of \(child(tree.b))"
+        case .uriHeader: return "\(string(tree.a)) in the URI of \(child(tree.b))"
+        case .escaped: return "\(child(tree.a)), escaped"
         case .sdpConnection: return "SDP connection address"
         case .sdpPort: return "SDP port \(tree.a + 1)"
         case .sdpAttribute: return "SDP attribute \(string(tree.a))"
+        case .ownBinding: return "own binding received"
         case .body: return "body received"
         case .status: return "status received"
         case .reasonPhrase: return "reason phrase received"
@@ -252,6 +269,7 @@ private struct ValueWords {
         case .runNumber: "number of the call"
         case .party: "name of the party"
         case .unixTime: "seconds since 1970"
+        case .remoteTarget: "the peer's Contact"
         }
     }
 }

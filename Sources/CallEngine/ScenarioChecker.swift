@@ -15,6 +15,8 @@ enum ScenarioChecker {
         var found: [Diagnostic] = []
         var signalled: [String: Spot] = [:]
         var awaited: [(name: String, at: Spot)] = []
+        /// Where runs are given a value, and where legs are joined by one.
+        var correlated: (named: Spot?, joined: Spot?)
 
         init(_ scenario: ScenarioTree) { self.scenario = scenario }
 
@@ -73,6 +75,18 @@ enum ScenarioChecker {
                     at,
                     "nobody sends the signal \"\(name)\": this wait can only reach its limit. Add Signal(\"\(name)\")")
             }
+            if let at = correlated.joined, correlated.named == nil {
+                error(
+                    at,
+                    "no party says Correlate(as: …), so no leg would be joined by this value. Put Correlate(as: …) with the same value"
+                        + " before the Send that begins the call")
+            }
+            if let at = correlated.named, correlated.joined == nil {
+                warn(
+                    at,
+                    "no party joins legs by this value: this line has no effect. Begin the called party with Correlate(by: …)"
+                )
+            }
             for (name, at) in signalled where !awaited.contains(where: { $0.name == name }) {
                 warn(
                     at, "nobody waits for the signal \"\(name)\": this line has no effect. Add AwaitSignal(\"\(name)\")"
@@ -93,6 +107,7 @@ enum ScenarioChecker {
                     check(value, at: at, inHeader: true)
                 }
                 for content in tree.content { check(content, raw: false) }
+                checkReference(tree, at: at)
             case .sendRaw(let tree):
                 if let what = tree.what { check(what, at: at, sending: true) }
                 for content in tree.content { check(content, raw: true) }
@@ -132,7 +147,7 @@ enum ScenarioChecker {
                 }
             case .pause(let tree): check(tree, at: at)
             case .repeated(let tree):
-                check(count: tree.count, at: at)
+                if let count = tree.count { check(count: count, at: at) } else { checkEndless(tree.steps, at: at) }
                 check(tree.steps)
             case .choose(let tree):
                 check(tree.condition, at: at)
@@ -164,7 +179,33 @@ enum ScenarioChecker {
                 if tree.user == .text("") {
                     error(at, "credentials without a user name: no server knows whose they are")
                 }
+            case .correlate(let tree):
+                check(tree.value, at: at, inHeader: false)
+                if tree.names { correlated.named = at } else { correlated.joined = at }
+            case .notified(let tree):
+                check(tree.until, at: at, sending: false)
+                if case .method(let name) = tree.until {
+                    error(
+                        at,
+                        "Notified(until: …) names the status that a sipfrag tells, and \(name) is a method. Write .finalResponse,"
+                            + " .provisional or a status (RFC 3515 §2.4.5)")
+                }
+                check(limit: tree.within, at: at)
             case .mark, .measure, .noAck, .fail, .finish, .sendMedia: break
+            }
+        }
+
+        /// A REFER says whom to call.
+        private mutating func checkReference(_ tree: SendTree, at: Spot) {
+            guard tree.what == .method("REFER") else { return }
+            let targets = tree.content.filter {
+                if case .header(let header) = $0.part { HeaderName(token: header.name) == .referTo } else { false }
+            }
+            if targets.count != 1 {
+                warn(
+                    at,
+                    "a REFER has one Refer-To, this one has \(targets.count): the peer would answer 400. Write Send(.refer) {"
+                        + " ReferTo(…) } (RFC 3515 §2.4.2)")
             }
         }
 
@@ -197,7 +238,7 @@ enum ScenarioChecker {
 
         mutating func check(_ delay: DelayTree, at: Spot) {
             if let problem = delay.problem { error(at, problem) }
-            guard case .value(let value) = delay else { return }
+            guard let value = delay.source else { return }
             check(value, at: at, inHeader: false)
             switch value {
             case .setting(let name, let fallback?):
@@ -206,6 +247,27 @@ enum ScenarioChecker {
                 }
             case .text(let text): if let problem = DelayTree.problem(ofText: text) { error(at, problem) }
             default: break
+            }
+        }
+
+        /// A block that is done until the load ends waits for something.
+        mutating func checkEndless(_ steps: [Step], at: Spot) {
+            guard !Self.waits(steps) else { return }
+            error(
+                at,
+                "RepeatUntilEnd waits for nothing: its rounds would follow one another without end. Put a Pause into it, or an"
+                    + " Expect")
+        }
+
+        private static func waits(_ steps: [Step]) -> Bool {
+            steps.contains { step in
+                switch step.action {
+                case .pause, .expect, .firstOf, .expectNothing, .awaitSignal: true
+                case .inDialog(let tree): waits(tree.steps)
+                case .choose(let tree): waits(tree.then) && waits(tree.otherwise)
+                case .repeated(let tree): waits(tree.steps)
+                default: false
+                }
             }
         }
 
@@ -288,7 +350,15 @@ enum ScenarioChecker {
             case .matching(let pattern, let of):
                 check(pattern: pattern, at: at)
                 check(of, at: at, inHeader: false)
-            case .parameter(_, let of), .uriPart(_, let of), .length(let of): check(of, at: at, inHeader: false)
+            case .parameter(_, let of), .uriPart(_, let of), .length(let of), .uriHeader(_, let of), .escaped(let of):
+                check(of, at: at, inHeader: false)
+            case .partyURI(let name):
+                if !scenario.parties.contains(where: { $0.name == name }) {
+                    error(
+                        at,
+                        "\"\(name)\" is no party of this scenario, so it has no address here. List it among the parties"
+                    )
+                }
             case .arithmetic(_, let left, let right):
                 check(left, at: at, inHeader: false)
                 check(right, at: at, inHeader: false)

@@ -33,11 +33,17 @@ extension ScenarioCompiler {
     mutating func compileRepeat(
         _ tree: RepeatTree, at: Spot, _ state: inout FlowState, dialog: Int, following: [Step]
     ) {
-        let number = step(at, "repeat")
-        let loop = layout.loops
-        layout.loops += 1
-        let count = value(tree.count)
-        let start = emit(Instruction(.loopStart, step: number, a: loop, b: count))
+        let number = step(at, tree.count == nil ? "repeat until the end" : "repeat")
+        var loop = -1
+        var start: Int
+        if let count = tree.count {
+            loop = layout.loops
+            layout.loops += 1
+            start = emit(Instruction(.loopStart, step: number, a: loop, b: value(count)))
+        } else {
+            emit(Instruction(.beginRepeating, step: number))
+            start = emit(Instruction(.branchAtEnd, step: number))
+        }
         let entry = state
         let first = here
         let ends = compile(tree.steps, &state, dialog: dialog, following: tree.steps + following)
@@ -50,12 +56,24 @@ extension ScenarioCompiler {
                     "each round of Repeat must leave the call as it found it: a request is left without its final response."
                         + " Expect or send it inside the block")
             }
-            emit(Instruction(.loopNext, step: number, a: loop, c: first))
+            if tree.count == nil {
+                emit(Instruction(.jump, step: number, a: start))
+            } else {
+                emit(Instruction(.loopNext, step: number, a: loop, c: first))
+            }
         }
         patch(start, target: here)
+        if tree.count == nil { endPauses(from: first, at: here) }
         // The block may run no times at all.
         state.meet(entry)
         state.messageAtHand = false
+    }
+
+    /// The pauses of a block that is done until the load ends go on there when it does; those of a block within it have their own end.
+    private mutating func endPauses(from first: Int, at end: Int) {
+        for number in first..<end where program.instructions[number].operation == .pause {
+            if program.instructions[number].c == 0 { program.instructions[number].c = Int32(end) }
+        }
     }
 
     mutating func compileChoose(

@@ -232,6 +232,20 @@ extension ScenarioCompiler {
         }
     }
 
+    /// What makes a provisional response to an INVITE reliable (RFC 3262 §3): the RSeq that its step writes.
+    static func rseq(ofResponse status: Int, _ tree: SendTree, to method: String) -> UInt32 {
+        guard method == "INVITE", (101...199).contains(status) else { return 0 }
+        for item in tree.content {
+            guard case .header(let header) = item.part, HeaderName(token: header.name) == .rseq else { continue }
+            switch header.value {
+            case .number(let number): return UInt32(exactly: number) ?? TemplateSource.unknownRSeq
+            case .text(let text): return UInt32(text) ?? TemplateSource.unknownRSeq
+            default: return TemplateSource.unknownRSeq
+            }
+        }
+        return 0
+    }
+
     static let carriesContact: Set<String> = ["INVITE", "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "UPDATE"]
     static let opensDialog: Set<String> = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]
     static let refreshesTarget: Set<String> = ["INVITE", "UPDATE", "SUBSCRIBE"]
@@ -246,10 +260,11 @@ extension TemplateBuilder {
 }
 
 extension ValueTree {
-    fileprivate var mayHoldAngleBrackets: Bool {
+    var mayHoldAngleBrackets: Bool {
         switch self {
         case .text(let text): text.contains("<")
         case .joined(let parts): parts.contains(where: \.mayHoldAngleBrackets)
+        case .variable(let name): KeptIdentity.isNameAddress(name)
         default: false
         }
     }

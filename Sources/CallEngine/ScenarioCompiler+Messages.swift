@@ -74,8 +74,9 @@ extension ScenarioCompiler {
             state.messageAtHand = state.messageAtHand && true
         }
         // A CANCEL is its INVITE once more (RFC 3261 §9.1): in the dialog only where that one was.
+        let kept = keepIdentities(tree, method, at: at, &state, dialog: dialog, inDialog: inDialog)
         let template = makeRequest(
-            method, tree, at: at, &state, dialog: dialog,
+            method, kept, at: at, &state, dialog: dialog,
             inDialog: method == "CANCEL" ? stands == .confirmed : inDialog)
         let record = state.freeClientRecord()
         useClient(record, at: at)
@@ -226,6 +227,10 @@ extension ScenarioCompiler {
     private mutating func makeRequest(
         _ method: String, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int, inDialog: Bool
     ) -> Int {
+        let outer = dialogAtHand
+        dialogAtHand = dialog
+        defer { dialogAtHand = outer }
+        if method == "REFER" || method == "SUBSCRIBE" { subscribedDialogs.insert(dialog) }
         let isServer = dialogs[dialog].isServer
         let pieces = content(tree.content, at: at, &state, dialog: dialog, answering: nil)
         var message = TemplateBuilder()
@@ -235,11 +240,18 @@ extension ScenarioCompiler {
         let isRedirected = tree.isRedirected == true && method == "INVITE"
         let cancelsRedirected = method == "CANCEL" && !inDialog && redirectedDialogs.contains(dialog)
         var redirect = -1
+        // A URI that is known only during the call may have headers for the request (RFC 3261 §19.1.5).
+        var formed = -1
         if cancelsRedirected {
             message.live(.inviteURI, dialog)
         } else if isRedirected, let uri = tree.requestURI {
             redirect = value(uri)
             message.live(.redirectURI, redirect)
+        } else if let uri = origin.requestURI, !uri.isConstant {
+            formed = value(uri)
+            // Where it goes is kept as that of a redirected INVITE is.
+            if method == "INVITE", !inDialog { layout.hasRedirects = true }
+            message.live(.formedURI, formed)
         } else if let uri = origin.requestURI {
             write(uri, &message)
         } else if inDialog {
@@ -314,7 +326,7 @@ extension ScenarioCompiler {
             contact.text(":")
             contact.bound(.user(party.name))
             contact.text("@")
-            contact.bound(.localHostPort)
+            contact.bound(.contactHostPort)
             contact.bound(.contactTransport)
             contact.text(">")
             fixed.append((.contact, contact))
@@ -330,9 +342,12 @@ extension ScenarioCompiler {
         write(
             fixed, pieces, routes: inDialog ? dialog : nil,
             extra: inDialog || takesRoutes ? nil : method == "CANCEL" ? .extraRoutes : .extraHeaders, &message)
+        if formed >= 0, method != "CANCEL" { message.live(.formedHeaders, formed) }
         if takesRoutes { message.live(.inviteRoutes, dialog) }
         finishBody(pieces, &message)
-        if method == "INVITE" && inviteOrigins[dialog] == nil { inviteOrigins[dialog] = tree }
+        if method == "INVITE", inviteOrigins[dialog] == nil || !inDialog && !isRedirected {
+            noteOrigin(tree, dialog: dialog)
+        }
         if method == "INVITE" && !inDialog && hasRoute { invitesWithRoute.insert(dialog) }
 
         let fixedOctets = message.segments.reduce(0) { sum, segment in
@@ -352,7 +367,8 @@ extension ScenarioCompiler {
                 segments: message.segments, method: Method(token: method), methodText: method, dialog: dialog,
                 isPure: pieces.isPure && constant && !takesRoutes && !isRedirected && !cancelsRedirected
                     && !(inDialog && dialogs[dialog].refreshes),
-                isPlain: isPlain, redirect: redirect, party: partyIndex))
+                isPlain: isPlain, redirect: redirect, formed: method == "INVITE" && !inDialog ? formed : -1,
+                party: partyIndex))
     }
 
     /// - Parameter authentication: the number of the one whose challenges the response carries.
@@ -380,7 +396,7 @@ extension ScenarioCompiler {
             contact.text(":")
             contact.bound(.user(party.name))
             contact.text("@")
-            contact.bound(.localHostPort)
+            contact.bound(.contactHostPort)
             contact.bound(.contactTransport)
             contact.text(">")
             fixed.append((.contact, contact))
@@ -399,7 +415,7 @@ extension ScenarioCompiler {
                 segments: message.segments, method: Method(token: request.method), methodText: request.method,
                 status: UInt16(clamping: status), dialog: request.dialog,
                 isPure: pieces.isPure && (tree.reason?.isConstant ?? true) && authentication == nil,
-                opensDialog: opensDialog,
+                opensDialog: opensDialog, rseq: Self.rseq(ofResponse: status, tree, to: request.method),
                 party: partyIndex))
     }
 

@@ -8,6 +8,9 @@ extension ScenarioCompiler {
     /// - Parameter following: what is executed after this block, to see whether the script names an ACK itself.
     /// - Returns: true when control never leaves the block (`Fail`, `Finish`).
     mutating func compile(_ steps: [Step], _ state: inout FlowState, dialog: Int, following: [Step]) -> Bool {
+        let outer = dialogAtHand
+        dialogAtHand = dialog
+        defer { dialogAtHand = outer }
         var index = 0
         while index < steps.count {
             let item = steps[index]
@@ -86,6 +89,9 @@ extension ScenarioCompiler {
             case .sendMedia(let tree):
                 let number = self.step(item.at, "send media: \(tree.what.rawValue)")
                 emit(Instruction(.sendMedia, step: number, a: Int(MediaSending(tree.what).rawValue), c: dialog))
+            case .correlate(let tree):
+                compileCorrelation(tree, at: item.at, &state, isFirst: here == program.parties[partyIndex].entry)
+            case .notified(let tree): compileNotified(tree, at: item.at, &state, dialog: dialog)
             case .fail(let tree):
                 let number = self.step(item.at, "fail: \(tree.reason)")
                 emit(Instruction(.fail, step: number, a: program.values.text(tree.reason)))

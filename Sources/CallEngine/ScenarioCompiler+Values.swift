@@ -100,6 +100,20 @@ extension ScenarioCompiler {
     mutating func requireReadable(_ tree: ValueTree, _ state: FlowState, at: Spot) {
         if tree.readsMessage { requireMessage(state, at: at) }
         requireKnown(tree.variableNames, state, at: at)
+        for name in Set(tree.dialogNames) { requireDialog(name, state, at: at) }
+    }
+
+    /// Of a dialog that does not stand there is neither Call-ID nor tag.
+    private mutating func requireDialog(_ name: String, _ state: FlowState, at: Spot) {
+        if let number = dialogNames.firstIndex(of: name),
+            state.dialogs[number] == .early || state.dialogs[number] == .confirmed
+        {
+            return
+        }
+        error(
+            at,
+            "the dialog \"\(name)\" does not stand here, so it has no tags that a Replaces could name. Put In(\(name)) {"
+                + " Call(…) } before this line, and end it later (RFC 3891 §3)")
     }
 
     mutating func requireMessage(_ state: FlowState, at: Spot) {
@@ -120,14 +134,17 @@ extension ScenarioCompiler {
     }
 
     mutating func lower(_ tree: DelayTree, at: Spot, _ state: FlowState) -> Int {
-        if case .value(let value) = tree { requireReadable(value, state, at: at) }
+        if let value = tree.source { requireReadable(value, state, at: at) }
         program.delays.append(plan(tree))
         return program.delays.count - 1
     }
 
     private mutating func plan(_ tree: DelayTree) -> DelayPlan {
-        if case .value(let tree) = tree { return .value(value(tree)) }
-        return DelayPlan(tree) ?? .fixed(0)
+        switch tree {
+        case .value(let tree): .value(value(tree))
+        case .part(let low, let high, let tree): .part(low: low, high: high, of: value(tree))
+        default: DelayPlan(tree) ?? .fixed(0)
+        }
     }
 
     /// Pauses of the other parties of the scenario: what this party may have to sit through.
@@ -148,7 +165,7 @@ extension ScenarioCompiler {
         for other in scenario.parties where other.name != party.name {
             for tree in pauses(other.steps) {
                 // A variable of another party cannot be read here; its pause is not known.
-                if case .value(let value) = tree, !value.variableNames.isEmpty { continue }
+                if let value = tree.source, !value.variableNames.isEmpty { continue }
                 found.append(plan(tree))
             }
         }
@@ -197,9 +214,13 @@ extension ValueTree {
         case .header(let name, let nth): nth == 0 ? "\(name)" : "\(name)[\(nth)]"
         case .parameter(let name, let of): "\(name) of \(of.reading)"
         case .uriPart(let part, let of): "\(part.rawValue) of \(of.reading)"
+        case .uriHeader(let name, let of): "\(name) in the URI of \(of.reading)"
+        case .escaped(let of): "\(of.reading), escaped"
+        case .dialogField(let field, let dialog): "\(field.rawValue) of \(dialog)"
         case .sdp(.connectionAddress): "SDP connection address"
         case .sdp(.mediaPort(let index)): "SDP media port \(index)"
         case .sdp(.attribute(let name)): "SDP attribute \(name)"
+        case .ownBinding: "own binding"
         case .body: "body"
         case .status: "status"
         case .reasonPhrase: "reason phrase"

@@ -25,6 +25,10 @@ package struct ScenarioCompiler {
     /// Dialogs whose INVITE may have followed a Contact: what is cancelled stands in the INVITE alone.
     var redirectedDialogs: Set<Int> = []
     var party: PartyTree
+    /// The dialog that the step being compiled belongs to.
+    var dialogAtHand = 0
+    /// Dialogs in which a REFER or SUBSCRIBE has been sent: NOTIFYs come there.
+    var subscribedDialogs: Set<Int> = []
 
     /// Compiles; the program is nil when a diagnostic is an error.
     package static func compile(_ trees: [ScenarioTree]) -> (program: CallProgram?, diagnostics: [Diagnostic]) {
@@ -81,9 +85,12 @@ package struct ScenarioCompiler {
         inviteOrigins = [:]
         invitesWithRoute = []
         redirectedDialogs = []
+        dialogAtHand = 0
+        subscribedDialogs = []
         _ = dialog(named: "", startsWithRequestReceived: tree.startsByWaiting)
 
         program.parties[index].entry = program.instructions.count
+        let firstAlternative = program.alternatives.count
         var state = FlowState()
         let ends = compile(tree.steps, &state, dialog: 0, following: [])
         if !ends {
@@ -100,6 +107,16 @@ package struct ScenarioCompiler {
             && program.templates[number].segments.contains(where: { $0.readsDialog })
         {
             program.templates[number].isPure = false
+        }
+        // After a refusal another INVITE may come, and gets another tag: the refusal is repeated as it was.
+        let invites = program.alternatives[firstAlternative...].filter { $0.kind == .request && $0.method == .invite }
+        if invites.count > 1 || layout.loops > 0 {
+            for number in program.templates.indices
+            where program.templates[number].party == index && program.templates[number].status >= 300
+                && program.templates[number].method == .invite
+            {
+                program.templates[number].isPure = false
+            }
         }
 
         if layout.authenticates {
@@ -127,7 +144,8 @@ package struct ScenarioCompiler {
                 "\(party.name) ends without answering the \(open.method) of line \(open.at.line): it is answered"
                     + " \(open.method == "CANCEL" ? 200 : 500) for it. Send a final response")
         }
-        for (number, dialog) in state.dialogs where dialog == .confirmed {
+        // A subscription has its end by itself, when its time is up.
+        for (number, dialog) in state.dialogs where dialog == .confirmed && dialogs[number].hasInvite {
             let name = dialogNames[number].isEmpty ? "the call" : "dialog \"\(dialogNames[number])\""
             warn(spot, "\(party.name) ends while \(name) stands: it is hung up for it. Send(.bye) or Expect(.bye)")
         }
@@ -209,7 +227,9 @@ package struct ScenarioCompiler {
     }
 
     private var names: Names {
-        Names(variables: variables, parties: partyNumbers, feeds: program.feeds, columns: program.feedColumns)
+        Names(
+            variables: variables, parties: partyNumbers, feeds: program.feeds, columns: program.feedColumns,
+            dialogAtHand: dialogAtHand, dialogs: dialogNames)
     }
 
     private var partyNumbers: [String: Int] {
@@ -231,6 +251,9 @@ package struct ScenarioCompiler {
         let parties: [String: Int]
         let feeds: [FeedTree]
         let columns: [FeedColumnPlan]
+        let dialogAtHand: Int
+        let dialogs: [String]
+        func dialog(_ name: String) -> Int { dialogs.firstIndex(of: name) ?? 0 }
         func feed(_ feed: FeedTree, _ column: String) -> (column: Int, record: Int) {
             let record = feeds.firstIndex(of: feed) ?? 0
             return (columns.firstIndex(of: FeedColumnPlan(feed: record, name: column)) ?? 0, record)
@@ -253,7 +276,7 @@ package struct ScenarioCompiler {
             case .firstOf(let tree): return found + tree.alternatives.flatMap { methods($0.what) }
             case .inDialog(let tree): return found + firstMethods(tree.steps)
             case .repeated(let tree): return found + firstMethods(tree.steps)
-            case .set, .mark: continue
+            case .set, .mark, .correlate: continue
             default: return found
             }
         }
@@ -352,8 +375,23 @@ extension ValueTree {
         switch self {
         case .variable(let name): [name]
         case .joined(let parts): parts.flatMap(\.variableNames)
-        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of): of.variableNames
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.variableNames
         case .arithmetic(_, let left, let right): left.variableNames + right.variableNames
+        default: []
+        }
+    }
+
+    /// Further dialogs whose identifiers are read.
+    package var dialogNames: [String] {
+        switch self {
+        case .dialogField(_, let dialog): [dialog]
+        case .joined(let parts): parts.flatMap(\.dialogNames)
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.dialogNames
+        case .arithmetic(_, let left, let right): left.dialogNames + right.dialogNames
         default: []
         }
     }
@@ -361,9 +399,11 @@ extension ValueTree {
     /// True where the last message received is read.
     package var readsMessage: Bool {
         switch self {
-        case .header, .sdp, .body, .status, .reasonPhrase, .method, .requestURI: true
+        case .header, .sdp, .ownBinding, .body, .status, .reasonPhrase, .method, .requestURI: true
         case .joined(let parts): parts.contains(where: \.readsMessage)
-        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of): of.readsMessage
+        case .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .length(let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.readsMessage
         case .arithmetic(_, let left, let right): left.readsMessage || right.readsMessage
         default: false
         }
@@ -380,7 +420,9 @@ extension ValueTree {
             default: false
             }
         case .joined(let parts): parts.allSatisfy(\.isConstant)
-        case .length(let of), .parameter(_, let of), .uriPart(_, let of), .matching(_, let of): of.isConstant
+        case .length(let of), .parameter(_, let of), .uriPart(_, let of), .matching(_, let of), .uriHeader(_, let of),
+            .escaped(let of):
+            of.isConstant
         case .arithmetic(_, let left, let right): left.isConstant && right.isConstant
         default: false
         }

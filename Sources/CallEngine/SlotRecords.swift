@@ -114,6 +114,12 @@ struct DialogRecord {
         set { marks = newValue ? marks | 2 : marks & ~2 }
     }
 
+    /// A REGISTER has had its 2xx: those that follow refresh the binding, or remove it.
+    var isRegistered: Bool {
+        get { marks & 4 != 0 }
+        set { marks = newValue ? marks | 4 : marks & ~4 }
+    }
+
     enum State: UInt8 {
         case none
         case early
@@ -181,9 +187,19 @@ struct ServerRecord {
     var method: Method
     var dialog: UInt8
     var isActive: Bool
-    /// A 2xx to an INVITE was sent and awaits its ACK: `machine` is a `SuccessRetransmission`.
-    var awaitsAck: Bool
+    private var marks: UInt8
     var status: UInt16
+
+    /// A 2xx to an INVITE was sent and awaits its ACK: `machine` is a `SuccessRetransmission`.
+    var awaitsAck: Bool {
+        get { marks & 1 != 0 }
+        set { marks = newValue ? marks | 1 : marks & ~1 }
+    }
+    /// A reliable provisional response was sent and awaits its PRACK (RFC 3262 §3): `machine` is a `ReliableProvisional`.
+    var awaitsPrack: Bool {
+        get { marks & 2 != 0 }
+        set { marks = newValue ? marks | 2 : marks & ~2 }
+    }
 
     static let size = 48
 }

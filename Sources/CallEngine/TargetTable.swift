@@ -84,11 +84,19 @@ struct TargetTable {
 
     mutating func look(now: Int64) { if now >= nextChange { share(now) } }
 
-    /// The address to be tried after this one: of the same target where it has one left, else of another.
-    func next(after hop: Int, now: Int64) -> Int? {
-        let open = hops.indices.filter { $0 != hop && isOpen($0, now) }
+    /// The address to be tried after this one: of the same target where it has one left, else of another. Where all are avoided, one
+    /// that is: to this call it may answer (RFC 3263 §4.3 has a call go on until the list is spent).
+    ///
+    /// - Parameter tried: addresses, as `bit` names them, that the call has been sent to.
+    func next(after hop: Int, except tried: UInt64, now: Int64) -> Int? {
+        let left = hops.indices.filter { $0 != hop && tried & Self.bit($0) == 0 && hops[$0].heldUntil <= now }
+        let open = left.filter { isOpen($0, now) }
         return open.first { hops[$0].target == hops[hop].target } ?? open.first
+            ?? left.first { hops[$0].target == hops[hop].target } ?? left.first
     }
+
+    /// None from the 65th on: a call may come back to those.
+    static func bit(_ hop: Int) -> UInt64 { hop < 64 ? 1 << UInt64(hop) : 0 }
 
     private func isOpen(_ hop: Int, _ now: Int64) -> Bool {
         hops[hop].heldUntil <= now && hops[hop].avoidedUntil <= now

@@ -8,6 +8,15 @@ public struct Transports: OptionSet, Sendable, Hashable {
     public static let tcp = Transports(rawValue: 2)
     public static let tls = Transports(rawValue: 4)
 
+    init(_ one: TransportProtocol) {
+        self =
+            switch one {
+            case .udp: .udp
+            case .tcp: .tcp
+            case .tls: .tls
+            }
+    }
+
     /// There are connections at all.
     public var hasStreams: Bool { !isDisjoint(with: [.tcp, .tls]) }
 

@@ -19,7 +19,7 @@ package struct ValuePool: Sendable {
         case variable, setting
         /// a: `BoundFeedColumn`, b: which of the run's rows.
         case feed
-        /// a: `Field`.
+        /// a: `Field`, b: dialog.
         case field
         /// a: digits.
         case random
@@ -29,10 +29,14 @@ package struct ValuePool: Sendable {
         case parameter
         /// a: part, b: child.
         case uriPart
+        /// a: text of the name, b: child.
+        case uriHeader
+        /// a: child.
+        case escaped
         case sdpConnection
         case sdpPort
         case sdpAttribute
-        case body, status, reasonPhrase, method, requestURI
+        case ownBinding, body, status, reasonPhrase, method, requestURI
         /// a: pattern, b: child.
         case matching
         /// a: child.
@@ -50,7 +54,7 @@ package struct ValuePool: Sendable {
 
     package enum Field: Int32, Sendable {
         case domain, target, localAddress, localPort, localURI, remoteURI, callID, localTag, remoteTag, cseq, runNumber
-        case party, unixTime
+        case party, unixTime, remoteTarget
     }
 
     package var nodes: [Node] = []
@@ -99,7 +103,16 @@ package struct ValuePool: Sendable {
         case .feed(let feed, let column):
             let place = names.feed(feed, column)
             return add(Node(kind: .feed, a: Int32(place.column), b: Int32(place.record)))
-        case .field(let field): return add(Node(kind: .field, a: Self.field(field).rawValue))
+        case .field(let field):
+            return add(Node(kind: .field, a: Self.field(field).rawValue, b: Int32(names.dialogAtHand)))
+        case .dialogField(let field, let dialog):
+            return add(Node(kind: .field, a: Self.field(field).rawValue, b: Int32(names.dialog(dialog))))
+        case .uriHeader(let name, let of):
+            let child = lower(of, names: names)
+            return add(Node(kind: .uriHeader, a: Int32(text(name)), b: Int32(child)))
+        case .escaped(let of):
+            let child = lower(of, names: names)
+            return add(Node(kind: .escaped, a: Int32(child)))
         case .random(let digits): return add(Node(kind: .random, a: Int32(clamping: digits)))
         case .partyURI(let party):
             // A party's address of record is known to the worker; it is written as a setting of a reserved name.
@@ -119,11 +132,13 @@ package struct ValuePool: Sendable {
                 case .user: 1
                 case .host: 2
                 case .port: 3
+                case .withoutHeaders: 4
                 }
             return add(Node(kind: .uriPart, a: code, b: Int32(child)))
         case .sdp(.connectionAddress): return add(Node(kind: .sdpConnection))
         case .sdp(.mediaPort(let index)): return add(Node(kind: .sdpPort, a: Int32(clamping: index)))
         case .sdp(.attribute(let name)): return add(Node(kind: .sdpAttribute, a: Int32(text(name))))
+        case .ownBinding: return add(Node(kind: .ownBinding))
         case .body: return add(Node(kind: .body))
         case .status: return add(Node(kind: .status))
         case .reasonPhrase: return add(Node(kind: .reasonPhrase))
@@ -211,6 +226,7 @@ package struct ValuePool: Sendable {
         case .runNumber: .runNumber
         case .party: .party
         case .unixTime: .unixTime
+        case .remoteTarget: .remoteTarget
         }
     }
 }
@@ -219,6 +235,9 @@ package struct ValuePool: Sendable {
 package protocol ValueNames {
     func variable(_ name: String) -> Int
     func party(_ name: String) -> Int
+    /// The dialog that the step at hand belongs to.
+    var dialogAtHand: Int { get }
+    func dialog(_ name: String) -> Int
     /// The column among those that the program reads, and the record of a run's row.
     func feed(_ feed: FeedTree, _ column: String) -> (column: Int, record: Int)
 }

@@ -5,7 +5,8 @@ import Measurement
 import Reporting
 import SIPWire
 
-// Phases: what is done before the load and after it, each as a run of its own at the same addresses, one after the other.
+// Phases: what is done before the load and after it, each as a run of its own at the same addresses, one after the other; and populations,
+// which live beside the load.
 extension ScenarioRun {
     /// Runs to the end.
     ///
@@ -21,7 +22,7 @@ extension ScenarioRun {
         progressInterval: Int64 = 1_000_000_000,
         onProgress: (ProgressSnapshot) -> Void = { _ in }
     ) throws(ScenarioRunError) -> ScenarioOutcome {
-        guard !before.isEmpty || !after.isEmpty else {
+        guard !before.isEmpty || !after.isEmpty || !population.isEmpty else {
             return try startLoad(
                 control: control, onReady: onReady, progressInterval: progressInterval, onProgress: onProgress)
         }
@@ -29,26 +30,43 @@ extension ScenarioRun {
         var number: UInt32 = 0
         // Bindings name the ports that the first phase had.
         var ports: [UInt16] = []
+        var crew: [PopulationRun] = []
+        var isTold = false
         func carryOut(_ run: ScenarioRun, _ name: String?) throws(ScenarioRunError) -> ScenarioOutcome {
             var run = run
             // What comes late from the phase before is none of this one's.
             run.runID = Self.identifier(base, number)
             number += 1
             run.workerPorts = ports
-            let isFirst = ports.isEmpty
             let noun = ScenarioCompiler.compile(run.trees).program?.recorderLayout().firstRequest.noun ?? "call"
             return try run.startLoad(
                 control: control,
                 onReady: { addresses in
                     ports += addresses.dropFirst(ports.count).map(\.local.port)
-                    if isFirst { onReady(addresses) }
+                    if !isTold { onReady(addresses) }
+                    isTold = true
                 }, progressInterval: progressInterval,
                 onProgress: { snapshot in
                     var shown = snapshot
                     shown.phase = name
                     shown.noun = noun
                     onProgress(shown)
+                    if control.isAbortRequested { for one in crew { one.requestAbort() } }
                 })
+        }
+        /// Shows how far the population is, once in a while, until it is as far.
+        func wait(until isReached: (PopulationRun) -> Bool) {
+            var next = MonotonicInstant.now()
+            for one in crew {
+                while !isReached(one), !one.hasEnded {
+                    if control.isAbortRequested { one.requestAbort() }
+                    if MonotonicInstant.now() >= next {
+                        if let shown = one.progress { onProgress(shown) }
+                        next = MonotonicInstant.now().advanced(byNanoseconds: progressInterval)
+                    }
+                    usleep(20_000)
+                }
+            }
         }
 
         var phases: [PhaseRecord] = []
@@ -58,9 +76,55 @@ extension ScenarioRun {
             phases.append(PhaseRecord(outcome.record, .before, mayFail: beforeMayFail))
             lastBefore = outcome
         }
-        let hindrance = control.isStopRequested ? nil : phases.first(where: \.keepsLoadFromBeginning)
+        var hindrance = control.isStopRequested ? nil : phases.first(where: \.keepsLoadFromBeginning)
+        if !population.isEmpty, hindrance == nil, !control.isStopRequested {
+            if ports.isEmpty { ports = [try portForCalls()] }
+            if !isTold {
+                var address = local
+                address.port = ports[0]
+                onReady([WorkerAddress(local: address)])
+                isTold = true
+            }
+            for one in population {
+                var run = one
+                run.runID = Self.identifier(base, number)
+                number += 1
+                crew.append(PopulationRun(run, contactPort: ports[0]))
+            }
+            wait { $0.isThere || $0.hasFailures && !beforeMayFail || control.isStopRequested }
+        }
+        let isHeldBack = crew.contains { $0.hasEnded || $0.hasFailures && !beforeMayFail }
+        var load: ScenarioOutcome?
+        if !isHeldBack, hindrance == nil, !control.isStopRequested {
+            do throws(ScenarioRunError) { load = try carryOut(self, nil) } catch {
+                for one in crew { one.requestAbort() }
+                throw error
+            }
+        }
+        for one in crew { one.requestStop() }
+        wait { $0.hasEnded }
+        for one in crew {
+            do throws(ScenarioRunError) {
+                let done = try one.outcome()
+                var phase = PhaseRecord(done.record, .beside, mayFail: beforeMayFail)
+                if isHeldBack, load == nil {
+                    phase.heldLoadBack = true
+                    if hindrance == nil, !control.wasStopped { hindrance = phase }
+                }
+                phases.append(phase)
+                if lastBefore == nil { lastBefore = done }
+            } catch {
+                guard let load else { throw error }
+                phases.append(
+                    PhaseRecord(
+                        .beside, scenario: one.name, problem: error.description,
+                        at: load.record.clock.epochUTCNanoseconds))
+            }
+        }
         var outcome: ScenarioOutcome
-        if let lastBefore, hindrance != nil || control.isStopRequested {
+        if let load {
+            outcome = load
+        } else if let lastBefore {
             outcome = try withoutLoad(lastBefore, hindrance)
         } else {
             outcome = try carryOut(self, nil)
@@ -111,7 +175,8 @@ extension ScenarioRun {
                 phase.failed > 0
                 ? "\(grouped(phase.failed)) of \(counted(phase.started, noun)) failed"
                 : "\(grouped(phase.started)) of \(counted(phase.runs ?? 0, noun)) started"
-            return "\(phase.scenario), before the load: \(part); --before-may-fail goes on all the same"
+            let place = phase.place == .before ? "before the load" : "the population"
+            return "\(phase.scenario), \(place): \(part); --before-may-fail goes on all the same"
         }
         var outcome = before
         outcome.record = RunRecord(

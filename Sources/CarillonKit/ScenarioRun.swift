@@ -94,6 +94,11 @@ public struct ScenarioRun: Sendable {
     /// Runs of their own before the load, one after the other, and after it. They take nothing from this one.
     public var before: [ScenarioRun] = []
     public var after: [ScenarioRun] = []
+    /// Runs of their own beside the load, which begins when each of theirs has come to what it repeats until the end, and after which they
+    /// end. Their Contacts name the load's port: calls to them are the load's.
+    public var population: [ScenarioRun] = []
+    /// The port of Contacts, when it is not that of this run.
+    package var contactPort: UInt16?
     /// The load begins also when runs before it have failed.
     public var beforeMayFail = false
     /// Ports of the workers, in order, as far as they are to be those of an earlier run.
@@ -343,11 +348,13 @@ public struct ScenarioRun: Sendable {
         let target = self.target ?? local
         var engine = EngineSettings(
             local: local, target: target, targetText: targetText ?? target.text, nonce: nonce, seed: seed)
+        engine.hasTarget = self.target != nil
         engine.targets = targets
         engine.worker = UInt8(truncatingIfNeeded: worker)
         engine.workers = workersInUse
         engine.transports = transports
         engine.securePort = address.secure?.port
+        engine.contactPort = contactPort
         engine.usesSIPS = usesSIPS
         engine.sources = sources
         engine.sourceOrder = sourceOrder
@@ -433,6 +440,7 @@ public struct ScenarioRun: Sendable {
         if case .open(let rate, _, _) = load { shown.askedPerSecond = rate }
         shown.succeeded = glance.succeeded
         shown.failed = glance.failed
+        shown.repeating = glance.repeating
         shown.startedPerSecond = glance.startedPerSecond
         shown.delayP50Nanoseconds = glance.delayP50Nanoseconds
         shown.delayP99Nanoseconds = glance.delayP99Nanoseconds

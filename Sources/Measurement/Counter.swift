@@ -29,6 +29,8 @@
     case runsDrained
     /// Still live when the run was cut off.
     case runsCutOff
+    /// Came to what they repeat until the load ends.
+    case runsRepeating
 
     // Messages. Sent and received include retransmissions.
     case messagesSent, messagesReceived
@@ -56,6 +58,9 @@
     case requestsMovedToTCP, requestsReturnedToUDP
     /// Messages that are longer than the path takes whole, and were not sent (EMSGSIZE).
     case messagesTooLongForPath
+    /// Times the next hop that a Contact or Record-Route told was not taken as RFC 3263 §4 has it: it has a host name, or asks for
+    /// a transport that the run does not speak.
+    case pathsNotFollowed
     /// 401 and 407 responses that were answered with credentials, by the engine or the next step.
     case challengesAnswered
     /// Of these, those for a nonce that had been used before.
@@ -133,6 +138,8 @@
     /// Sessions that were set up and ended by a BYE that was answered.
     case sessionsCompleted
     case registrationAttempts
+    /// Of these, those of a party that is registered already: refreshes, and removals. And their 2xx.
+    case reregistrationAttempts, reregistrationAnswers2xx
     case registrationAnswers2xx
     /// 401, 402, 407 as the last word, and 3xx.
     case registrationAnswersOther

@@ -116,6 +116,8 @@ extension FailureEvidence {
         case .request(.other): detail.isEmpty ? "a request with an unknown method" : detail
         case .request(let method): method.reportName
         case .timeout: "nothing"
+        case .unread: "nothing: the peer does not read, and what was sent waits on our side of the connection"
+        case .misfit: "nothing that fits" + (detail.isEmpty ? "" : ": \(detail)")
         case .transport(EMSGSIZE):
             "a message too long to be sent: a datagram holds 65,507 octets, with --path-mtu discover only what the path takes whole"
         case .transport(ENOTCONN): "no connection: none could be opened, or it had ended"

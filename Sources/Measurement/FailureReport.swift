@@ -8,6 +8,10 @@ import SIPWire
     case request(Method)
     /// Nothing, until the limit of the wait or a transaction timer.
     case timeout
+    /// Nothing either, and the connection does not take what is sent: the peer does not read.
+    case unread
+    /// Nothing that fits: a response that RFC 3261 has us discard; `FailureReport.detail` says what came and what is wrong with it.
+    case misfit
     /// The transport said no: ICMP error or refused connection. An errno, or from `FailureReport.firstTLSError` on why there is no
     /// TLS; then `FailureReport.detail` says it in words.
     case transport(errno: Int32)
@@ -42,6 +46,8 @@ import SIPWire
         case .response(let status): UInt32(status)
         case .request(let method): 1_000 + UInt32(method.rawValue)
         case .timeout: 2_000
+        case .unread: 2_001
+        case .misfit: 2_002
         case .transport(let errno): 3_000 + UInt32(clamping: errno)
         case .value: 4_000
         case .absent: 4_500
@@ -68,6 +74,8 @@ import SIPWire
         switch code {
         case ..<1_000: self = .response(status: UInt16(code))
         case ..<2_000: self = .request(Method(rawValue: UInt8(truncatingIfNeeded: code - 1_000)) ?? .other)
+        case 2_001: self = .unread
+        case 2_002: self = .misfit
         case ..<3_000: self = .timeout
         case ..<4_000: self = .transport(errno: Int32(code - 3_000))
         case ..<4_500: self = .value

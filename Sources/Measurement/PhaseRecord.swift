@@ -1,6 +1,6 @@
-/// What was done before the load or after it (`--before`, `--after`): kept apart, so that the figures of the load are its own.
+/// What was done before the load, beside it or after it (`--before`, `--population`, `--after`): kept apart, so that the figures of the load are its own.
 public struct PhaseRecord: Sendable, Codable {
-    public enum Place: String, Sendable, Hashable, Codable { case before, after }
+    public enum Place: String, Sendable, Hashable, Codable { case before, beside, after }
 
     public var place: Place
     public var scenario: String
@@ -16,11 +16,16 @@ public struct PhaseRecord: Sendable, Codable {
     public var epochUTCNanoseconds: Int64
     public var durationNanoseconds: Int64
     public var started, succeeded, failed, drained, cutOff: UInt64
+    /// First REGISTERs that had a 2xx, and REGISTERs of those who were registered that had one: refreshes and removals. Nil: there was no
+    /// REGISTER.
+    public var registered, reregistered: UInt64?
     /// Those of requests and connections; none of the generator's own.
     public var delays: [DelayRecord]
     /// Largest first.
     public var failureGroups: [FailureGroup]
     public var verdict: Verdict
+    /// Of what is done beside the load: it failed before that began, so it did not.
+    public var heldLoadBack: Bool?
     /// Why it could not be carried out at all; nil: it was.
     public var problem: String?
 
@@ -40,8 +45,15 @@ public struct PhaseRecord: Sendable, Codable {
         failed = record[.runsFailed]
         drained = record[.runsDrained]
         cutOff = record[.runsCutOff]
+        if record[.registrationAttempts] > 0 {
+            reregistered = record[.reregistrationAnswers2xx]
+            registered = record[.registrationAnswers2xx] - record[.reregistrationAnswers2xx]
+        }
         let ours = ["startLateness", "timerLateness", "receiveLateness"]
-        delays = record.delays.filter { !ours.contains($0.name) && !$0.name.hasSuffix("FromDue") }
+        // Refreshes are asked for by our timers: whether they were on time is told by these.
+        delays = record.delays.filter {
+            place == .beside && $0.name == "timerLateness" || !ours.contains($0.name) && !$0.name.hasSuffix("FromDue")
+        }
         failureGroups = record.failureGroups
         verdict = record.verdict
     }
@@ -78,5 +90,5 @@ public struct PhaseRecord: Sendable, Codable {
     private var isAborted: Bool { if case .aborted = end { true } else { false } }
 
     /// It did not do what the load needs, so the load did not begin.
-    public var keepsLoadFromBeginning: Bool { place == .before && !exitCodes.isEmpty }
+    public var keepsLoadFromBeginning: Bool { (place == .before || heldLoadBack == true) && !exitCodes.isEmpty }
 }

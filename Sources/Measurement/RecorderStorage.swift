@@ -112,6 +112,7 @@ import SIPWire
         glance.runsStarted = added(.runsStarted)
         glance.runsSucceeded = added(.runsSucceeded)
         glance.runsFailed = added(.runsFailed)
+        glance.runsRepeating = added(.runsRepeating)
 
         scratch.removeAll(keepingCapacity: true)
         var previous = -1

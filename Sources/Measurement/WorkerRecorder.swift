@@ -188,6 +188,7 @@ public struct IntervalGlance: Sendable {
     public var runsStarted: UInt64 = 0
     public var runsSucceeded: UInt64 = 0
     public var runsFailed: UInt64 = 0
+    public var runsRepeating: UInt64 = 0
     public var liveRuns: Int = 0
     /// Percentiles of the delay of the run's first request from send time, nanoseconds; 0 where nothing was recorded.
     public var delayP50Nanoseconds: UInt64 = 0

@@ -9,6 +9,8 @@ public struct ProgressSnapshot: Sendable {
     public var started: UInt64 = 0
     public var succeeded: UInt64 = 0
     public var failed: UInt64 = 0
+    /// That have come to what they repeat until the load ends.
+    public var repeating: UInt64 = 0
     public var live: Int = 0
     /// Runs started for each second of the last interval.
     public var startedPerSecond: Double = 0

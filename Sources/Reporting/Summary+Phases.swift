@@ -6,7 +6,13 @@ extension Summary {
         var lines: [String] = []
         var last: PhaseRecord.Place?
         for phase in record.phases ?? [] {
-            let name = phase.place == last ? "" : phase.place == .before ? "Before" : "After"
+            let name =
+                switch phase.place {
+                case last: ""
+                case .before: "Before"
+                case .beside: "Population"
+                case .after: "After"
+                }
             last = phase.place
             lines += wrapped(name, printable(phaseText(phase)))
             if let group = phase.failureGroups.first {
@@ -25,6 +31,12 @@ extension Summary {
     private func phaseText(_ phase: PhaseRecord) -> String {
         if let problem = phase.problem { return "\(phase.scenario): not carried out: \(problem)" }
         var text = "\(phase.scenario): \(grouped(phase.succeeded)) succeeded, \(grouped(phase.failed)) failed"
+        if phase.place == .beside, let registered = phase.registered, let again = phase.reregistered {
+            let left = min(phase.succeeded, again)
+            text =
+                "\(phase.scenario): \(grouped(registered)) registered, \(counted(again - left, "refresh", "refreshes")),"
+                + " \(grouped(left)) removed, \(grouped(phase.failed)) failed"
+        }
         if phase.drained > 0 { text += ", \(grouped(phase.drained)) drained" }
         if phase.cutOff > 0 { text += ", \(grouped(phase.cutOff)) cut off" }
         if let runs = phase.runs, phase.started < runs { text += ", \(grouped(runs - phase.started)) not started" }
@@ -36,7 +48,7 @@ extension Summary {
         }
         let words = [
             ("registrationRequestDelay", "registration"), ("sessionRequestDelay", "session request"),
-            ("transactionDelay", "other requests"),
+            ("transactionDelay", "other requests"), ("timerLateness", "refreshes late by"),
         ]
         for (name, word) in words {
             guard let delay = phase.delays.first(where: { $0.name == name }) else { continue }

@@ -283,6 +283,9 @@ public struct Summary {
         }
         if record[.registrationAttempts] > 0 || figures.ineffectiveRegistrationAttempts.denominator > 0 {
             items.append("registrations ineffective \(percentText(figures.ineffectiveRegistrationAttempts)) (IRA)")
+            if record[.reregistrationAttempts] > 0 {
+                items.append("\(grouped(record[.reregistrationAttempts])) of them refreshes or removals")
+            }
         }
         if record[.challengesAnswered] + record[.credentialsRefused] > 0 {
             var text = counted(record[.challengesAnswered], "challenge") + " answered"
@@ -314,6 +317,11 @@ public struct Summary {
                 "requests too large for UDP (RFC 3261 §18.1.1: TCP)"
             ),
             (.requestsMovedToTCP, "large request sent over TCP", "large requests sent over TCP"),
+            (
+                .pathsNotFollowed,
+                "Contact or Record-Route with a host name or a transport not spoken here: not followed",
+                "Contacts or Record-Routes with a host name or a transport not spoken here: not followed"
+            ),
             (.requestsReturnedToUDP, "back over UDP as TCP was refused", "back over UDP as TCP was refused"),
         ]
         var items = counts(named)

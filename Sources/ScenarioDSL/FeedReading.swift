@@ -44,7 +44,7 @@ private struct FeedReader {
         case .sendRaw(let tree): read(tree.content, inHead: false)
         case .expect(let tree): read(tree.inspections)
         case .firstOf(let tree): for alternative in tree.alternatives { read(alternative.steps) }
-        case .pause(.value(let value)): read(value, at, inHead: false)
+        case .pause(let delay): read(delay.source, at, inHead: false)
         case .repeated(let tree):
             read(tree.count, at, inHead: false)
             read(tree.steps)
@@ -58,6 +58,7 @@ private struct FeedReader {
             read(tree.otherwise, at, inHead: true)
         case .set(let tree): read(tree.to, at, inHead: true)
         case .require(let tree): read(tree.condition, at)
+        case .correlate(let tree): read(tree.value, at, inHead: false)
         case .credentials(let tree):
             read(tree.user, at, inHead: true)
             read(tree.password, at, inHead: false)
@@ -66,7 +67,7 @@ private struct FeedReader {
             read(tree.user, at, inHead: false)
             read(tree.password, at, inHead: false)
             read(tree.realm, at, inHead: true)
-        case .pause, .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish,
+        case .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish, .notified,
             .sendMedia:
             break
         }
@@ -89,7 +90,8 @@ private struct FeedReader {
             let use = FeedUse(feed: feed, column: column, at: at, isInHead: inHead)
             if !uses.contains(use) { uses.append(use) }
         case .joined(let parts): for part in parts { read(part, at, inHead: inHead) }
-        case .parameter(_, let inner), .uriPart(_, let inner), .matching(_, let inner):
+        case .parameter(_, let inner), .uriPart(_, let inner), .matching(_, let inner), .uriHeader(_, let inner),
+            .escaped(let inner):
             read(inner, at, inHead: inHead)
         case .length(let inner): read(inner, at, inHead: false)
         case .arithmetic(_, let left, let right):

@@ -38,6 +38,11 @@ public struct Delay: Sendable {
     }
     /// A variable, in seconds; a number as it came in a header, such as Expires.
     public static func secondsIn(_ value: Value) -> Delay { Delay(.value(value.tree)) }
+    /// A part of the seconds in a variable, every one in the range equally likely: `.part(0.5 ... 0.9, of: expires)` is when phones
+    /// refresh what expires.
+    public static func part(_ range: ClosedRange<Double>, of value: Value) -> Delay {
+        Delay(.part(low: range.lowerBound, high: range.upperBound, of: value.tree))
+    }
 }
 
 /// What `Pause` takes beside a `Delay`: a constant of type `Duration`, a `Setting`.

@@ -38,6 +38,26 @@ extension In {
     public init(_ name: String, @StepsBuilder do steps: () -> Steps) { fatalError() }
 }
 
+extension AcceptTransfer {
+    @available(
+        *, unavailable,
+        message:
+            "a dialog is a constant: `let transferred = DialogName(\"transferred\")` at the head of the scenario, then AcceptTransfer(in: transferred)"
+    )
+    /// Not available.
+    public init(in name: String) { fatalError() }
+}
+
+extension ReferTo {
+    @available(
+        *, unavailable,
+        message:
+            "a dialog is a constant: `let consultation = DialogName(\"consultation\")` at the head of the scenario, then ReferTo(carol, replacing: consultation)"
+    )
+    /// Not available.
+    public init(_ party: Party, replacing name: String) { fatalError() }
+}
+
 extension Mark {
     @available(
         *, unavailable,

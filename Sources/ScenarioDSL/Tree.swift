@@ -97,7 +97,7 @@ package struct PartyTree: Sendable, Hashable, Codable {
             case .expect, .firstOf: return true
             case .inDialog(let block): return waits(block.steps)
             case .repeated(let block): return waits(block.steps)
-            case .set, .mark, .credentials: continue
+            case .set, .mark, .credentials, .correlate: continue
             default: return false
             }
         }
@@ -150,6 +150,10 @@ package indirect enum Action: Sendable, Hashable {
     case authenticate(AuthenticateTree)
     /// What the party sends on the media streams of the dialog from here on.
     case sendMedia(SendMediaTree)
+    /// NOTIFYs of a REFER's subscription, up to the one that says how it ended.
+    case notified(NotifiedTree)
+    /// What joins a leg to its run where the Call-ID does not.
+    case correlate(CorrelateTree)
 }
 
 /// A method, or a status or range of statuses. In JSON `"INVITE"`, `200`, `[400, 699]`.
@@ -304,6 +308,17 @@ package struct ExpectTree: Sendable, Hashable, Codable {
     /// Captures and requirements on the message just received: `.capture`, `.set`, `.require`, `.mark`, `.measure`,
     /// `.authenticate` only.
     package var inspections: [Step]
+
+    package init(
+        what: [MessageTree], answering: String? = nil, presence: PresenceTree, within: Seconds? = nil,
+        inspections: [Step]
+    ) {
+        self.what = what
+        self.answering = answering
+        self.presence = presence
+        self.within = within
+        self.inspections = inspections
+    }
 }
 
 package struct SilenceTree: Sendable, Hashable, Codable {
@@ -326,8 +341,8 @@ package struct AlternativeTree: Sendable, Hashable, Codable {
 }
 
 package struct RepeatTree: Sendable, Hashable, Codable {
-    /// How many times: a number, or a value read when the step is reached. 0 skips the block.
-    package var count: ValueTree
+    /// How many times: a number, or a value read when the step is reached. 0 skips the block. Nil: until the load ends.
+    package var count: ValueTree?
     package var steps: [Step]
 }
 
@@ -359,6 +374,11 @@ package struct RequireTree: Sendable, Hashable, Codable {
     package var condition: ConditionTree
     /// Why, for the failure; empty if the script gives none.
     package var reason: String
+
+    package init(condition: ConditionTree, reason: String) {
+        self.condition = condition
+        self.reason = reason
+    }
 }
 
 package struct MarkTree: Sendable, Hashable, Codable {
@@ -397,6 +417,19 @@ package struct FailTree: Sendable, Hashable, Codable {
 
 package struct FinishTree: Sendable, Hashable, Codable {
     package var outcome: String
+}
+
+package struct CorrelateTree: Sendable, Hashable, Codable {
+    package var value: ValueTree
+    /// The value is this run's from here on. False: it is read in the request that begins an answering party.
+    package var names: Bool
+}
+
+package struct NotifiedTree: Sendable, Hashable, Codable {
+    /// Status of the sipfrag that it ends with. 200…699: the subscription ends, and its last status must be a 2xx.
+    package var until: MessageTree
+    /// For each NOTIFY. Nil: 180 s.
+    package var within: Seconds?
 }
 
 package struct CredentialsTree: Sendable, Hashable, Codable {
@@ -444,6 +477,16 @@ package enum DelayTree: Sendable, Hashable {
     case empirical([WeightedDelay])
     /// A setting or variable: a number counts seconds, a text is read as `DelayTree(parsing:)` reads it.
     case value(ValueTree)
+    /// A part of such a time, every one between the two equally likely.
+    case part(low: Double, high: Double, of: ValueTree)
+
+    /// What it is read from when the pause begins.
+    package var source: ValueTree? {
+        switch self {
+        case .value(let value), .part(_, _, let value): value
+        default: nil
+        }
+    }
 }
 
 package struct WeightedDelay: Sendable, Hashable, Codable {

@@ -165,6 +165,8 @@ extension Action: Codable {
         case "credentials": self = .credentials(try one.payload())
         case "authenticate": self = .authenticate(try one.payload())
         case "sendMedia": self = .sendMedia(try one.payload())
+        case "notified": self = .notified(try one.payload())
+        case "correlate": self = .correlate(try one.payload())
         default: throw one.unknown("the step")
         }
     }
@@ -193,6 +195,8 @@ extension Action: Codable {
         case .credentials(let tree): try encoder.put("credentials", tree)
         case .authenticate(let tree): try encoder.put("authenticate", tree)
         case .sendMedia(let tree): try encoder.put("sendMedia", tree)
+        case .notified(let tree): try encoder.put("notified", tree)
+        case .correlate(let tree): try encoder.put("correlate", tree)
         }
     }
 }
@@ -248,6 +252,12 @@ extension DelayTree: Codable {
                 scale: try f.decode(Seconds.self, forKey: Key("scale")))
         case "empirical": self = .empirical(try one.payload())
         case "value": self = .value(try one.payload())
+        case "part":
+            let f = try one.fields()
+            self = .part(
+                low: try f.decode(Double.self, forKey: Key("low")),
+                high: try f.decode(Double.self, forKey: Key("high")),
+                of: try f.decode(ValueTree.self, forKey: Key("of")))
         default: throw one.unknown("the distribution")
         }
     }
@@ -272,6 +282,11 @@ extension DelayTree: Codable {
             try f.encode(scale, forKey: Key("scale"))
         case .empirical(let list): try encoder.put("empirical", list)
         case .value(let value): try encoder.put("value", value)
+        case .part(let low, let high, let value):
+            var f = encoder.fields("part")
+            try f.encode(low, forKey: Key("low"))
+            try f.encode(high, forKey: Key("high"))
+            try f.encode(value, forKey: Key("of"))
         }
     }
 }

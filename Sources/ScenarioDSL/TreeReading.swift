@@ -29,7 +29,7 @@ private struct TreeReader {
         case .sendRaw(let tree): read(tree.content)
         case .expect(let tree): read(tree.inspections)
         case .firstOf(let tree): for alternative in tree.alternatives { read(alternative.steps) }
-        case .pause(.value(let value)): read(value, at)
+        case .pause(let delay): read(delay.source, at)
         case .repeated(let tree):
             read(tree.count, at)
             read(tree.steps)
@@ -48,6 +48,7 @@ private struct TreeReader {
             named(tree.variable, "variable", at)
             read(tree.to, at)
         case .require(let tree): read(tree.condition, at)
+        case .correlate(let tree): read(tree.value, at)
         case .mark(let tree): named(tree.name, "mark", at)
         case .measure(let tree):
             named(tree.from, "mark", at)
@@ -56,7 +57,7 @@ private struct TreeReader {
         case .awaitSignal(let tree): named(tree.name, "signal", at)
         case .authenticate(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
         case .credentials(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
-        case .pause, .expectNothing, .noAck, .fail, .finish, .sendMedia: break
+        case .expectNothing, .noAck, .fail, .finish, .notified, .sendMedia: break
         }
     }
 
@@ -76,8 +77,10 @@ private struct TreeReader {
         case .joined(let parts): for part in parts { read(part, at) }
         case .setting(let name, let fallback): add(SettingTree(name: name, fallback: fallback), at)
         case .partyURI(let party): named(party, "party", at)
-        case .parameter(_, let inner), .uriPart(_, let inner), .matching(_, let inner), .length(let inner):
+        case .parameter(_, let inner), .uriPart(_, let inner), .matching(_, let inner), .length(let inner),
+            .uriHeader(_, let inner), .escaped(let inner):
             read(inner, at)
+        case .dialogField(_, let dialog): named(dialog, "dialog", at)
         case .arithmetic(_, let left, let right):
             read(left, at)
             read(right, at)

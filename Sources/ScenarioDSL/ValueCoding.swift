@@ -42,7 +42,18 @@ extension ValueTree: Codable {
             let f = try one.fields()
             self = .uriPart(
                 try f.decode(URIPartTree.self, forKey: Key("part")), of: try f.decode(Self.self, forKey: Key("of")))
+        case "dialogField":
+            let f = try one.fields()
+            self = .dialogField(
+                try f.decode(FieldTree.self, forKey: Key("field")),
+                dialog: try f.decode(String.self, forKey: Key("dialog")))
+        case "uriHeader":
+            let f = try one.fields()
+            self = .uriHeader(
+                name: try f.decode(String.self, forKey: Key("name")), of: try f.decode(Self.self, forKey: Key("of")))
+        case "escaped": self = .escaped(of: try one.fields().decode(Self.self, forKey: Key("of")))
         case "sdp": self = .sdp(try one.payload())
+        case "ownBinding": self = .ownBinding
         case "body": self = .body
         case "status": self = .status
         case "reasonPhrase": self = .reasonPhrase
@@ -99,7 +110,19 @@ extension ValueTree: Codable {
             var f = encoder.fields("uriPart")
             try f.encode(part, forKey: Key("part"))
             try f.encode(value, forKey: Key("of"))
+        case .dialogField(let field, let dialog):
+            var f = encoder.fields("dialogField")
+            try f.encode(field, forKey: Key("field"))
+            try f.encode(dialog, forKey: Key("dialog"))
+        case .uriHeader(let name, let value):
+            var f = encoder.fields("uriHeader")
+            try f.encode(name, forKey: Key("name"))
+            try f.encode(value, forKey: Key("of"))
+        case .escaped(let value):
+            var f = encoder.fields("escaped")
+            try f.encode(value, forKey: Key("of"))
         case .sdp(let field): try encoder.put("sdp", field)
+        case .ownBinding: try encoder.put("ownBinding", true)
         case .body: try encoder.put("body", true)
         case .status: try encoder.put("status", true)
         case .reasonPhrase: try encoder.put("reasonPhrase", true)

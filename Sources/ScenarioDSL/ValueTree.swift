@@ -13,6 +13,8 @@ package indirect enum ValueTree: Sendable, Hashable {
     /// The field of the run's row.
     case feed(FeedTree, column: String)
     case field(FieldTree)
+    /// The same of another dialog of this party: a Call-ID or tag for a Replaces.
+    case dialogField(FieldTree, dialog: String)
     /// `count` random decimal digits, drawn anew at each use.
     case random(digits: Int)
     /// Address of record of a party of this scenario, a SIP URI.
@@ -23,7 +25,13 @@ package indirect enum ValueTree: Sendable, Hashable {
     case parameter(name: String, of: ValueTree)
     /// Part of the URI inside a header value or text.
     case uriPart(URIPartTree, of: ValueTree)
+    /// A header of the URI's header part (RFC 3261 §19.1.1), without its escapes.
+    case uriHeader(name: String, of: ValueTree)
+    /// As it may stand in the header part of a URI: what is not allowed there is written as %xx (RFC 3261 §25.1, hvalue).
+    case escaped(of: ValueTree)
     case sdp(SDPFieldTree)
+    /// The Contact of a 2xx to REGISTER that leads to this party.
+    case ownBinding
     case body
     /// Status code of a response.
     case status
@@ -51,6 +59,8 @@ package enum FieldTree: String, Sendable, Hashable, Codable, CaseIterable {
     case localURI, remoteURI
     /// Of the dialog at hand.
     case callID, localTag, remoteTag
+    /// The peer's Contact: where requests in the dialog go.
+    case remoteTarget
     /// CSeq number of the last request sent.
     case cseq
     /// Number of this call in the run, from 1.
@@ -65,6 +75,8 @@ package enum URIPartTree: String, Sendable, Hashable, Codable {
     /// The URI without display name, angle brackets and header parameters.
     case uri
     case user, host, port
+    /// The URI without its header part.
+    case withoutHeaders
 }
 
 /// Part of the session description received.

@@ -52,6 +52,9 @@ public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     }
     /// Part of its session description.
     public static func sdp(_ field: SDPField) -> Value { Value(.sdp(field.tree)) }
+    /// The Contact, of all that a registrar lists, that leads to this party, whatever their order (RFC 3261 §10.3):
+    /// `.ownBinding.parameter("expires")`.
+    public static var ownBinding: Value { Value(.ownBinding) }
     /// Its body.
     public static var body: Value { Value(.body) }
     /// Status of a response.
@@ -83,6 +86,22 @@ public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     public static var localTag: Value { Value(.field(.localTag)) }
     /// Its peer's tag.
     public static var remoteTag: Value { Value(.field(.remoteTag)) }
+    /// Call-ID of a further dialog of this party.
+    public static func callID(of dialog: DialogName) -> Value { Value(.dialogField(.callID, dialog: dialog.name.key)) }
+    /// This party's tag in a further dialog.
+    public static func localTag(of dialog: DialogName) -> Value {
+        Value(.dialogField(.localTag, dialog: dialog.name.key))
+    }
+    /// Its peer's tag in a further dialog.
+    public static func remoteTag(of dialog: DialogName) -> Value {
+        Value(.dialogField(.remoteTag, dialog: dialog.name.key))
+    }
+    /// The peer's Contact in the dialog at hand: where requests in it go.
+    public static var remoteTarget: Value { Value(.field(.remoteTarget)) }
+    /// The peer's Contact in a further dialog.
+    public static func remoteTarget(of dialog: DialogName) -> Value {
+        Value(.dialogField(.remoteTarget, dialog: dialog.name.key))
+    }
     /// CSeq number of the last request sent.
     public static var cseq: Value { Value(.field(.cseq)) }
     /// Number of this call in the run, from 1.
@@ -108,6 +127,12 @@ public class Value: ExpressibleByStringInterpolation, ExpressibleByIntegerLitera
     public final var host: Value { Value(.uriPart(.host, of: tree)) }
     /// Port of the URI in it.
     public final var port: Value { Value(.uriPart(.port, of: tree)) }
+    /// The URI in it without its header part, `?Replaces=…`.
+    public final var withoutHeaders: Value { Value(.uriPart(.withoutHeaders, of: tree)) }
+    /// A header of the URI's header part, without its escapes: `.header("Refer-To").uriHeader("Replaces")`.
+    public final func uriHeader(_ name: String) -> Value { Value(.uriHeader(name: name, of: tree)) }
+    /// As it may stand in the header part of a URI: `%3B` for `;` and so on (RFC 3261 §25.1).
+    public final var escaped: Value { Value(.escaped(of: tree)) }
     /// First group of a regular expression, or its whole match: `.body.matching(#"m=audio (\d+)"#)`.
     public final func matching(_ pattern: String) -> Value { Value(.matching(pattern: pattern, of: tree)) }
     /// Length in octets.

@@ -141,6 +141,18 @@ public struct Repeat: StepWord {
     }
 }
 
+/// Does its steps over and over until the load ends: the time is up, or Ctrl-C. A pause in it ends then at once, and the party
+/// goes on below: there it removes what it has made, a binding or a subscription.
+public struct RepeatUntilEnd: StepWord {
+    /// What it stands for.
+    public let written: Written
+
+    /// See `RepeatUntilEnd`.
+    public init(@StepsBuilder do steps: () -> Steps) {
+        written = Written(.repeated(RepeatTree(count: nil, steps: steps().list)))
+    }
+}
+
 /// Decides while the call runs: `If(expires > 60) { … } else: { … }`.
 public struct If: StepWord {
     /// What it stands for.

@@ -102,7 +102,9 @@ struct ExpectedFlow {
             return pause(tree.time.nanoseconds, "silence for \(durationText(tree.time.nanoseconds))", step, rest, index)
         case .repeated(let tree):
             var count = 1
-            if case .number(let number) = tree.count {
+            if tree.count == nil {
+                note("drawn once, repeated until the load ends", step.at, index)
+            } else if case .number(let number) = tree.count {
                 count = max(0, min(number, 8))
                 if number > count { note("drawn \(count) times of \(number)", step.at, index) }
             } else {
@@ -140,7 +142,17 @@ struct ExpectedFlow {
         case .sendMedia(let tree):
             players[index].steps = rest
             if tree.what != .nothing { note("sends \(tree.what.rawValue)", step.at, index) }
-        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate:
+        case .notified:
+            // As a rule one NOTIFY for the 100 and one for the final response.
+            players[index].steps =
+                (0..<2).flatMap { _ in
+                    [
+                        Step(
+                            .expect(ExpectTree(what: [.method("NOTIFY")], presence: .required, inspections: [])),
+                            at: step.at), Step(.send(SendTree(what: .statuses(low: 200, high: 200))), at: step.at),
+                    ]
+                } + rest
+        case .capture, .set, .require, .mark, .measure, .noAck, .credentials, .authenticate, .correlate:
             players[index].steps = rest
         }
         return true
@@ -244,7 +256,7 @@ struct ExpectedFlow {
             case .repeated(let tree) where ways.isEmpty:
                 return waysOut(tree.steps + after)
             case .set where ways.isEmpty, .mark where ways.isEmpty, .noAck where ways.isEmpty,
-                .credentials where ways.isEmpty:
+                .credentials where ways.isEmpty, .correlate where ways.isEmpty:
                 position += 1
             default: return (ways, nil, [])
             }
@@ -391,6 +403,7 @@ struct ExpectedFlow {
         case .weibull(_, let scale): scale.nanoseconds
         case .empirical(let weighted): weighted.max { $0.weight < $1.weight }?.delay.nanoseconds ?? 0
         case .value(.setting(_, let fallback?)): DelayTree(parsing: fallback).map(typical) ?? 0
+        case .part(let low, let high, let value): Int64(Double(typical(.value(value))) * (low + high) / 2)
         case .value: 0
         }
     }
@@ -405,6 +418,7 @@ struct ExpectedFlow {
         case .empirical: "as its table says"
         case .value(.setting(let name, let fallback)): name + (fallback.map { " (\($0))" } ?? "")
         case .value: "as long as a value says"
+        case .part(let low, let high, let value): "\(low) to \(high) of: \(text(.value(value)))"
         }
     }
 }

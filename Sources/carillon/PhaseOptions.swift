@@ -18,18 +18,31 @@ struct PhaseOptions: ParsableArguments {
             "The same when the load is over, also when it was interrupted: remove-binding:1000@200/s. May be repeated.",
             valueName: "scenario[:runs][@rate]"))
     var after: [String] = []
+    @Option(
+        name: .customLong("population"),
+        help: ArgumentHelp(
+            "Users that live beside the load: they register before it, refresh while it lasts and are removed after it: registered-user:1000@200/s. May be repeated.",
+            valueName: "scenario[:users][@rate]"))
+    var population: [String] = []
     @Flag(
         name: .customLong("before-may-fail"),
-        help: "The load begins also when runs of --before have failed. Without it they end the run: exit 1.")
+        help:
+            "The load begins also when runs of --before, or users of --population, have failed. Without it they end the run: exit 1."
+    )
     var mayFail = false
 
     func validate() throws {
-        if mayFail, before.isEmpty { throw ValidationError("--before-may-fail is about --before: none is given") }
+        if mayFail, before.isEmpty, population.isEmpty {
+            throw ValidationError("--before-may-fail is about --before and --population: neither is given")
+        }
     }
 
     /// Found and compiled, in the order of the command. Ends the program with what is wrong with them.
-    func resolve() -> (before: [Phase], after: [Phase]) {
-        (before.map { Phase($0, option: "--before") }, after.map { Phase($0, option: "--after") })
+    func resolve() -> (before: [Phase], population: [Phase], after: [Phase]) {
+        (
+            before.map { Phase($0, option: "--before") }, population.map { Phase(population: $0) },
+            after.map { Phase($0, option: "--after") }
+        )
     }
 }
 
@@ -80,6 +93,26 @@ struct Phase {
         self.rate = rate
     }
 
+    /// One of `--population`: its runs last until the load ends.
+    init(population argument: String) {
+        self.init(argument, option: "--population")
+        guard program.instructions.contains(where: { $0.operation == .branchAtEnd }) else {
+            stop(
+                .usage,
+                [
+                    "\(text): \(found.trees[0].name) ends by itself. A user that lives beside the load has a RepeatUntilEnd, as"
+                        + " registered-user has; --before does what ends before the load"
+                ])
+        }
+    }
+
+    /// Users that arrive one by one, and not in step.
+    func populationRun(like main: ScenarioRun, _ destination: Destination?, _ options: ScenarioOptions) -> ScenarioRun {
+        var run = run(like: main, destination, options)
+        run.load = .open(rate: rate.perSecond, process: .poisson, concurrency: nil)
+        return run
+    }
+
     /// Its run: what was asked of `main`, but for what is played and how often.
     func run(like main: ScenarioRun, _ destination: Destination?, _ options: ScenarioOptions) -> ScenarioRun {
         var run = main
@@ -97,6 +130,8 @@ struct Phase {
         run.duration = nil
         run.sourceRate = nil
         run.capturePath = nil
+        // Nobody reads them, and of a population each user would keep some for as long as it lives.
+        run.traces = .off
         run.callRecordPath = nil
         // Every row has its turn, however late: its figures are no load's.
         run.catchUpLimit = 3_600_000_000_000
@@ -110,5 +145,8 @@ struct Phase {
     }
 
     /// For the head of the run.
+    var populationLine: String {
+        "\(found.trees[0].name) (\(found.origin)), \(counted(runs, "user")) at \(rate.text)"
+    }
     var line: String { "\(found.trees[0].name) (\(found.origin)), \(counted(runs, "run")) at \(rate.text)" }
 }

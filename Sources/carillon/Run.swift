@@ -28,6 +28,8 @@ struct Run: ParsableCommand {
                   two servers, three quarters of the calls at the first
               carillon run basic-call 10.0.0.5 --rate 500/s --for 1m --before add-binding:1000@200/s --after remove-binding:1000@200/s
                   1,000 subscribers register before the load and are removed after it
+              carillon run basic-call 10.0.0.5 --rate 100/s --for 1h --population registered-user:100000@500/s
+                  calls beside 100,000 users that stay registered
               carillon run call.swift sip:bob@10.0.0.5 --calls 1
                   a scenario of your own
               carillon run call.swift 10.0.0.5 --rate 50/s --feed users.csv --cdr calls.csv
@@ -74,8 +76,8 @@ struct Run: ParsableCommand {
             stop(.usage, ["\(name) stands twice in \(scenario): give it the sum of the weights"])
         }
         let program = ScenarioArgument.compile(trees)
-        let (before, after) = phases.resolve()
-        let others = (before + after).map(\.program)
+        let (before, population, after) = phases.resolve()
+        let others = (before + population + after).map(\.program)
         for (number, tree) in trees.enumerated()
         where !program.initiators.contains(where: {
             program.scenarioNumber(ofParty: $0) == number
@@ -110,13 +112,14 @@ struct Run: ParsableCommand {
         if let ports = run.ports, ports.count < run.workers {
             stop(.usage, ["\(run.workers) workers need a port each; --local gives \(ports.count)"])
         }
-        for phase in before + after { load.askAbout(phase.rate, phase.text, destination) }
+        for phase in before + population + after { load.askAbout(phase.rate, phase.text, destination) }
         let main = run
         run.before = before.map { $0.run(like: main, destination, values) }
+        run.population = population.map { $0.populationRun(like: main, destination, values) }
         run.after = after.map { $0.run(like: main, destination, values) }
         run.beforeMayFail = phases.mayFail
         Playing(run: run, options: report, noun: program.recorderLayout().firstRequest.noun) { addresses in
-            head(run, destination, found.map(\.origin), addresses, before, after)
+            head(run, destination, found.map(\.origin), addresses, before, population, after)
         }
         .carryOut()
     }
@@ -159,7 +162,7 @@ struct Run: ParsableCommand {
 
     private func head(
         _ run: ScenarioRun, _ destination: Destination?, _ origins: [String], _ addresses: [WorkerAddress],
-        _ before: [Phase], _ after: [Phase]
+        _ before: [Phase], _ population: [Phase], _ after: [Phase]
     ) -> [(String, String)] {
         var played: [String] = []
         for name in run.parties.map(\.name) where run.plays?.contains(name) ?? true && !played.contains(name) {
@@ -184,6 +187,7 @@ struct Run: ParsableCommand {
                 ))
         }
         lines += before.map { ("before", $0.line) }
+        lines += population.map { ("population", $0.populationLine) }
         lines.append(("load", load.text(run)))
         lines += after.map { ("after", $0.line) }
         lines += Head.common(run, engine)

@@ -15,8 +15,7 @@ struct ScenarioSettings {
             let tree = program.values.nodes[node]
             return tree.kind == .setting ? String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self) : nil
         }
-        pauses = Set(
-            program.delays.compactMap { if case .value(let node) = $0 { name(node) } else { nil } })
+        pauses = Set(program.delays.compactMap { if case .value(let node) = $0 { name(node) } else { nil } })
         counts = Set(
             program.instructions.compactMap { $0.operation == .loopStart ? name(Int($0.b)) : nil })
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Measurement
 import SIPWire
 import ScenarioDSL
@@ -200,5 +201,48 @@ struct ResponseMatchingTests {
         #expect(exchange.count(.runsSucceeded) == 1)
         #expect(exchange.count(.malformedMessages) == 0)
         #expect(exchange.count(.responseRetransmissionsReceived) == 2)
+    }
+
+    @Test(
+        "that does not fit is told where the call then fails for want of an answer",
+        arguments: [
+            (
+                "branch=z9hG4bK", "branch=z9hG4bKx",
+                "a 200 to 1 INVITE with another branch in its topmost Via than any request's"
+            ),
+            ("10.0.0.1:5060;", "10.0.0.9:5060;", "with another sent-by in its topmost Via than ours"),
+            (
+                "From: ", "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKx\r\nFrom: ",
+                "with more than one Via (RFC 3261 §8.1.3.3)"
+            ),
+            ("Call-ID: ", "Call-ID: x", "with another Call-ID than the request's (RFC 3261 §8.2.6.2)"),
+            (";tag=", ";tag=x", "with another From tag than the request's (RFC 3261 §8.2.6.2)"),
+            ("CSeq: 1 ", "CSeq: 2 ", "a 200 to 2 INVITE with another CSeq number than the request's"),
+            ("CSeq: 1 INVITE", "CSeq: 1 BYE", "a 200 to 1 BYE with another method in CSeq than the request's"),
+        ])
+    func explained(part: String, wrong: String, words: String) throws {
+        let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"])
+        try exchange.start()
+        let answer = try exchange.takeOne().response("200 OK", contact)
+        let place = try #require(answer.range(of: part))
+        exchange.hear(answer.replacingCharacters(in: place, with: wrong))
+        #expect(exchange.take().isEmpty && exchange.count(.responses2xx) == 0)
+        exchange.pass(.seconds(40))
+        #expect(exchange.count(.runsFailed) == 1 && exchange.liveSlots == 0)
+        #expect(exchange.engine.residue.namedRecords <= 1)
+        let got = try #require(exchange.record().failureGroups.first?.got)
+        #expect(got.hasPrefix("nothing that fits: a 200 to ") && got.contains(words), "\(got)")
+    }
+
+    @Test("that came late is no reason for what the call fails of later")
+    func lateIsNoMisfit() throws {
+        let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"])
+        try exchange.start()
+        let answer = try exchange.takeOne().response("200 OK", contact)
+        exchange.hear(answer)
+        exchange.hear(answer)
+        exchange.pass(.seconds(80))
+        #expect(exchange.count(.runsFailed) <= 1)
+        #expect(exchange.record().failureGroups.allSatisfy { !$0.got.contains("fits") })
     }
 }

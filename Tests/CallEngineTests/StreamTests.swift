@@ -299,6 +299,22 @@ struct StreamTests {
         #expect(exchange.count(.arrivalsDue) == 4 && exchange.count(.runsStarted) == 3)
     }
 
+    @Test(
+        "what waits on our side since the peer does not read is told so, and not as the peer's silence",
+        arguments: [true, false])
+    func unread(flowsAgain: Bool) throws {
+        let exchange = try caller()
+        try exchange.start(0)
+        let lane = try exchange.takeOne().flow
+        exchange.tell(lane, .stalled)
+        exchange.pass(.seconds(20))
+        if flowsAgain { exchange.tell(lane, .flowing) }
+        exchange.pass(.seconds(20))
+        #expect(exchange.count(.runsFailed) == 1 && exchange.liveRuns == 0)
+        let got = try #require(exchange.record().failureGroups.first?.got)
+        #expect(got.contains("the peer does not read") != flowsAgain, "\(got)")
+    }
+
     @Test("a message that found no room ends its call and no other")
     func droppedMessage() throws {
         let exchange = try caller()

@@ -97,7 +97,7 @@ struct TargetTableTests {
         var table = table([(1, [hop(1, host: 0), hop(2, host: 0), hop(3, priority: 2, host: 1)])])
         table.note(.transport, 0, now: 0)
         #expect(table.choose(run: 0, now: 0) == 1)
-        #expect(table.next(after: 1, now: 0) == 2)
+        #expect(table.next(after: 1, except: 0, now: 0) == 2)
         table.note(.transport, 1, now: 0)
         #expect(table.choose(run: 0, now: 0) == 2)
     }
@@ -115,7 +115,9 @@ struct TargetTableTests {
         var table = table([(1, [hop(1)]), (1, [hop(2)])])
         table.note(.transport, 0, now: 0)
         table.note(.transport, 1, now: 0)
-        #expect(table.next(after: 0, now: 0) == nil)
+        // But a call goes on to the one that it has not tried.
+        #expect(table.next(after: 0, except: 0, now: 0) == 1)
+        #expect(table.next(after: 0, except: 0b10, now: 0) == nil)
         let counts = shares(&table, now: 1)
         #expect(isNear(counts[0], 0.5) && isNear(counts[1], 0.5))
     }

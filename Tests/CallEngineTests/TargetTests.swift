@@ -49,6 +49,24 @@ struct TargetTests {
         #expect(exchange.liveRuns == 0)
     }
 
+    @Test("a call goes on to an address that others avoid, when that is all that is left, and to each address once")
+    func lastResort() throws {
+        let exchange = try caller(.call)
+        try exchange.start(0)
+        let first = try exchange.takeOne()
+        exchange.tell(first.flow, .refused(errno: 111))
+        try complete(try exchange.takeOne(), exchange)
+        // The first is avoided now: the second fails, and the first is there again.
+        try exchange.start(1)
+        let second = try exchange.takeOne()
+        #expect(second.to == Self.next)
+        exchange.tell(second.flow, .refused(errno: 111))
+        let last = try exchange.takeOne()
+        #expect(last.to == Self.first)
+        exchange.tell(last.flow, .refused(errno: 111))
+        #expect(exchange.take().isEmpty && exchange.count(.runsFailed) == 1 && exchange.liveRuns == 0)
+    }
+
     @Test("a transport error makes the next calls avoid the address; the call itself has failed")
     func nextCalls() throws {
         let exchange = try caller(.next)

@@ -89,6 +89,16 @@ extension CommandTests {
             #expect(run.out.contains("refused"))
         }
 
+        @Test("Where nobody listens each call hears of it, also of calls that left together")
+        func refusedTogether() async throws {
+            let run = try await carillon([
+                "run", "options-ping", "127.0.0.1:\(freePort())", "--concurrency", "20", "--calls", "20", "--no-report",
+            ])
+            #expect(run.code == 3)
+            #expect(run.out.contains("20 failed") && run.out.contains("20 × "), "\(run.out)\(run.error)")
+            #expect(!run.out.contains("got       nothing"), "\(run.out)")
+        }
+
         @Test("An address that is not ours, a host nobody knows, a folder that cannot be: 69")
         func environment() async throws {
             let bind = try await carillon(["run", "basic-call", "127.0.0.1:9", "--local", "192.0.2.77", "--no-report"])

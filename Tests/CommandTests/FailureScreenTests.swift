@@ -24,7 +24,7 @@ extension CommandTests {
                     }
                     #expect(row("expected") == "180 or 200 to INVITE")
                     #expect(row("got")?.hasPrefix("486 Busy Here ") == true)
-                    #expect(row("rule") == "the scenario; what may come: RFC 3261 §13.2.2")
+                    #expect(row("rule") == "the scenario; what may come: RFC 3261 §13.2.2, within a call §14.1")
                     #expect(row("example")?.contains("to \(target)") == true)
                     let callID = try #require(row("Call-ID"))
                     #expect(callID.count > 20)

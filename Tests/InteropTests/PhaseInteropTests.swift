@@ -40,6 +40,27 @@ struct PhaseInteropTests {
         }
     }
 
+    /// Kamailio forgets a binding that is not refreshed in time, and calls nobody then.
+    @Test(
+        "50 subscribers live beside the load: each is called where it is registered, long after its first binding has gone"
+    )
+    func population() async throws {
+        try await withProcesses { start in
+            let port = try UDPPorts.free(), ours = try UDPPorts.free()
+            _ = start(try await Kamailio.registrar(on: port, hash: "MD5"))
+            let run = start(
+                try calls(
+                    to: port, from: ours, calls: 250,
+                    ["--population", Repository.fixture("subscriber-population.swift") + ":50@100/s"]))
+            _ = try await CarillonCommand.succeeded(run)
+            #expect(run.output.contains(": 50 registered, "), "\(run.output)")
+            #expect(run.output.contains(", 50 removed, 0 failed"), "\(run.output)")
+            let again = start(try calls(to: port, from: ours, calls: 3))
+            #expect(try await again.exit(within: .seconds(100)) != 0)
+            #expect(try CarillonCommand.Record(of: again).total("runsSucceeded") == 0)
+        }
+    }
+
     /// SIPp speaks TCP there and nothing else, so that a call that succeeds has had its INVITE over TCP.
     @Test("Large INVITEs reach a callee over TCP", .enabled(if: isInstalled("sipp"), "needs sipp"))
     func large() async throws {

@@ -71,7 +71,7 @@ struct StreamRelayTests {
             let callee = start(try await CarillonCommand.callee(on: port, calls: 500))
             let relay = try StreamRelay(to: port, manner: manner, seed: 5)
             defer { relay.stop() }
-            let caller = start(try SIPp.caller(to: relay.port, calls: 500, rate: 50, transport: "t1"))
+            let caller = start(try SIPp.caller(to: relay.port, calls: 500, rate: 50, routed: true, transport: "t1"))
             #expect(try await caller.exit(within: .seconds(100)) == 0)
             let account = try SIPp.account(of: caller)
             #expect(account.successful == 500 && account.failed == 0)

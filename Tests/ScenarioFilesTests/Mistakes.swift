@@ -172,6 +172,12 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake(
             "text for a variable", "Capture(tag, from: .header(\"To\"", "Capture(\"tag\", from: .header(\"To\"",
             says: "let x = Variable(\"x\")"),
+        Mistake(
+            "text for a dialog", "        Mark(invited)", "        AcceptTransfer(in: \"transferred\")",
+            says: "a dialog is a constant", "AcceptTransfer(in: transferred)"),
+        Mistake(
+            "a reference among steps", "        Mark(invited)", "        ReferTo(\"sip:carol@example.com\")",
+            says: "inside Send(…)"),
         Mistake("value for a condition", "\"Contact\").exists", "\"Contact\")", says: "no condition", ".exists"),
         Mistake("= for ==", "tag == \"1\"", "tag = \"1\"", says: "a comparison is written '=='"),
         Mistake("and for &&", "tag == \"1\"", "tag == \"1\" and tag != \"2\"", says: "'and' is written &&"),

@@ -148,6 +148,14 @@ extension CallJudge {
         guard let first = news.first else { return }
         let asking = copies.filter { $0 > first && $0 < decided }
         let (unanswered, unasked) = pair(asking, repeats, side)
+        if invite.provisionals.contains(where: \.message.isReliable) {
+            let acknowledged = transactions.filter { $0.method == "PRACK" && $0.side == invite.side }.flatMap(\.copies)
+                .min()
+            judgeRepeats(
+                "a reliable provisional response", "RFC 3262 §3", [first] + unasked, side, stop: acknowledged,
+                mayStop: decided == .max ? nil : decided)
+            return
+        }
         for copy in unanswered where !news.contains(copy) {
             breaks(
                 "a copy of the INVITE came \(milliseconds(copy - first)) after the first provisional response, and none was sent again (§17.2.1)"

@@ -19,6 +19,7 @@ final class SimulatedEndpoint {
         self.address = address
         var chosen = EngineSettings(
             local: address, target: target, targetText: targetText, nonce: RunNonce(nonce), seed: seed)
+        chosen.hasTarget = target != address
         chosen.worker = worker
         chosen.plays = plays
         chosen.settings = settings

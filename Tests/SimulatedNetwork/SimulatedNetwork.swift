@@ -81,7 +81,8 @@ public final class SimulatedNetwork {
             callee = caller
         } else {
             caller = try endpoint(calls, answers, "10.0.0.2:5060", calling)
-            callee = try endpoint(answers, calls, "10.0.0.1:5060", answering)
+            // As `carillon serve`: what it begins goes where URIs lead, and to itself.
+            callee = try endpoint(answers, answers, "10.0.0.2:5060", answering)
         }
     }
 

@@ -23,6 +23,8 @@ public final class WireMessage {
 
     public var isRequest: Bool { status == nil }
     public var isFinal: Bool { (status ?? 0) >= 200 }
+    /// A provisional response that asks for a PRACK (RFC 3262 §7.1).
+    public var isReliable: Bool { String(decoding: octets, as: UTF8.self).contains("\r\nRSeq:") }
     public var isSuccess: Bool { status.map { $0 >= 200 && $0 < 300 } ?? false }
 
     public init(_ octets: [UInt8]) {

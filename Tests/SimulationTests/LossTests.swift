@@ -3,6 +3,11 @@ import ScenarioDSL
 import SimulatedNetwork
 import Testing
 
+/// Whether a scenario has more than two parties, which meet in one engine.
+private func partiesMeet(_ name: String) -> Bool {
+    ["blind-transfer", "attended-transfer", "call-pickup", "conference", "click-to-dial"].contains(name)
+}
+
 @Suite("Right under loss")
 struct LossTests {
     /// `CARILLON_SEEDS=41,42` repeats what a failure named; `make simulate` does the long runs.
@@ -22,6 +27,16 @@ struct LossTests {
         arguments: lossScenarios.map(\.name).filter { $0 != "basic-call" })
     func others(name: String) throws {
         try check(name, seed: 7, calls: 150)
+    }
+
+    @Test(
+        "Three parties and more in one engine: transfers, pickup, a conference",
+        arguments: lossScenarios.map(\.name).filter(partiesMeet), [51, 52] as [UInt64])
+    func multiparty(name: String, seed: UInt64) throws {
+        try check(name, seed: seed, calls: 200) {
+            $0.embedded = true
+            $0.traces = true
+        }
     }
 
     @Test("Two of five lost, up to 200 ms of jitter, a third doubled", arguments: [11] as [UInt64])

@@ -142,14 +142,15 @@ enum SIPp {
 /// A stateful, record-routing Kamailio with two workers. See Fixtures/kamailio.cfg for its rules.
 enum Kamailio {
     static func proxy(
-        on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false, seenAs: UInt16? = nil
+        on port: UInt16, to callee: UInt16, at host: Loopback = .ipv4, overStreams: Bool = false, seenAs: UInt16? = nil,
+        hidesTopology: Bool = false
     ) async throws -> ChildProcess {
         try await started(
             "kamailio.cfg", on: port, at: host,
             [
                 "CALLEE_HOST=\"\(host.rawValue)\"", "CALLEE_PORT=\"\(callee)\"",
                 overStreams ? "WITH_TCP" : "WITH_UDP",
-            ], seenAs: seenAs, overStreams: overStreams)
+            ] + (hidesTopology ? ["WITH_TOPOLOGY_HIDING"] : []), seenAs: seenAs, overStreams: overStreams)
     }
 
     /// One that keeps no state and no place on the way of the call. See Fixtures/kamailio-stateless.cfg for its rules.
@@ -201,7 +202,7 @@ enum Kamailio {
         let process = try ChildProcess(
             "kamailio",
             [
-                "kamailio", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
+                "kamailio", "-m", "1024", "-f", Repository.fixture(configuration), "-DD", "-E", "-l",
                 (name ?? (overStreams ? "tcp" : "udp")) + ":\(host.rawValue):\(port)"
                     + (seenAs.map { "/\(host.rawValue):\($0)" } ?? ""), "-Y", ".", "-w", ".",
             ] + definitions.flatMap { ["-A", $0] })
