@@ -23,19 +23,6 @@ struct BoundProgram: ~Copyable {
         var expectation: UInt16
     }
 
-    struct Choice {
-        var kind: Alternative.Kind
-        var method: Method
-        var dialog: UInt8
-        var client: Int8
-        var server: Int8
-        var low: UInt16
-        var high: UInt16
-        var step: UInt16
-        var target: UInt16
-        var methodText: Int32
-    }
-
     struct Party {
         var entry: UInt16
         var answers: Bool
@@ -133,8 +120,7 @@ struct BoundProgram: ~Copyable {
     /// `:5060`, where the address before it differs from call to call.
     let colonPort: OctetRange
     let secureColonPort: OctetRange
-    /// How our Vias begin, up to the semicolon after sent-by and with it.
-    /// How our Vias begin over datagrams, TCP and TLS.
+    /// How our Vias begin over datagrams, TCP and TLS, up to the semicolon after sent-by and with it.
     let viaHead: OctetRange
     let streamViaHead: OctetRange
     let secureViaHead: OctetRange

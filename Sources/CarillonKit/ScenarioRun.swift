@@ -497,5 +497,3 @@ private final class Bench: Sendable {
     func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }
-
-public let carillonVersion = "0.1.0"

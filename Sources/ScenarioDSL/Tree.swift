@@ -264,33 +264,6 @@ package struct BytesTree: Sendable, Hashable, Codable {
     package var octets: [UInt8]
 }
 
-package struct OfferTree: Sendable, Hashable, Codable {
-    package var media: [MediaTree]
-}
-
-package struct MediaTree: Sendable, Hashable, Codable {
-    /// `audio`, `video`, …, as in the `m=` line.
-    package var kind: String
-    /// Of the `m=` line. Nil: a port that nobody listens on is written.
-    package var port: Int?
-    /// `sendrecv`, `sendonly`, `recvonly`, `inactive`.
-    package var direction: String
-    package var codecs: [CodecTree]
-}
-
-package struct CodecTree: Sendable, Hashable, Codable {
-    /// Encoding name as in `a=rtpmap`.
-    package var name: String
-    /// RTP payload type, 0…127.
-    package var payload: Int
-    /// In Hz.
-    package var clockRate: Int
-    /// Nil: not written.
-    package var channels: Int?
-    /// Value of `a=fmtp`. Nil: no such line.
-    package var parameters: String?
-}
-
 package enum PresenceTree: String, Sendable, Hashable, Codable {
     case required
     /// May arrive until the next required message does.
@@ -401,14 +374,6 @@ package struct AwaitSignalTree: Sendable, Hashable, Codable {
     package var name: String
     /// Nil: 32 s.
     package var within: Seconds?
-}
-
-package struct SendMediaTree: Sendable, Hashable, Codable {
-    package var what: SoundTree
-}
-
-package enum SoundTree: String, Sendable, Hashable, Codable {
-    case nothing, silence, tone, echo
 }
 
 package struct FailTree: Sendable, Hashable, Codable {
