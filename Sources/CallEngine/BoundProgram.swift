@@ -488,8 +488,8 @@ struct BoundProgram: ~Copyable {
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
         mediaOffset = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
         hasMedia = settings.media != nil
-        let mostDialogs = program.parties.map(\.layout.dialogs).max() ?? 0
-        stride = mediaOffset + (hasMedia ? (mostDialogs * MediaPorts.size + 15) & ~15 : 0)
+        let dialogsWithMedia = program.parties.map(\.layout.dialogs).max() ?? 0
+        stride = mediaOffset + (hasMedia ? (dialogsWithMedia * MediaPorts.size + 15) & ~15 : 0)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)
