@@ -64,25 +64,31 @@ let package = Package(
             name: "TLSCost", dependencies: ["TLSSessions"], path: "Benchmarks/TLSCost", swiftSettings: strict),
         room("ScenarioDSL"),
         room("Measurement", "SIPWire", "CZlib", histogram),
+        room("RTPMedia", "SIPWire"),
+        tests("RTPMediaTests", "RTPMedia", "SIPWire"),
         room("CallTraces", "SIPWire", "Measurement"),
         room(
             "CallEngine", "CLinuxSockets", "Feeds", "ScenarioDSL", "SIPTransactions", "SIPWire", "Digest",
-            "Measurement",
-            "CallTraces"),
+            "Measurement", "CallTraces", "RTPMedia"),
         room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
+        room("MediaSockets", "Blaster", "RTPMedia", "CLinuxSockets", "Measurement", "SIPWire"),
+        tests(
+            "MediaSocketsTests", "MediaSockets", "RTPMedia", "Blaster", "CLinuxSockets", "CarillonKit", "ScenarioDSL",
+            "Measurement", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
         tests("FeedsTests", "Feeds"),
         room("Reporting", "Measurement", "CallTraces"),
         room(
-            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "Reporting",
-            "SIPTransactions",
-            "SIPWire"),
+            "CarillonKit", "ScenarioDSL", "CallEngine", "Blaster", "CallTraces", "Measurement", "MediaSockets",
+            "Reporting",
+            "RTPMedia", "SIPTransactions", "SIPWire"),
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "NameResolution", "Reporting",
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "MediaSockets", "NameResolution",
+                "Reporting",
                 "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
                 argumentParser,
             ],
@@ -101,7 +107,8 @@ let package = Package(
             swiftSettings: strict),
         tests("SIPTransactionsTests", "SIPTransactions"),
         tests(
-            "CallEngineTests", "CallEngine", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement", "CallTraces"
+            "CallEngineTests", "CallEngine", "RTPMedia", "Feeds", "ScenarioDSL", "Scenarios", "SIPWire", "Measurement",
+            "CallTraces"
         ),
         tests("MeasurementTests", "Measurement", "SIPWire", histogram),
         tests("ReportingTests", "Reporting", "Measurement", "SIPWire"),

@@ -392,7 +392,7 @@ public struct UDPSocket: ~Copyable {
 
 extension TransportAddress {
     @inline(__always)
-    init(_ address: clx_address) {
+    package init(_ address: clx_address) {
         self.init(ipv6High: address.high, ipv6Low: address.low, port: address.port)
         isIPv6 = address.is_ipv6 != 0
     }
@@ -400,7 +400,7 @@ extension TransportAddress {
 
 extension clx_address {
     @inline(__always)
-    init(_ address: TransportAddress) {
+    package init(_ address: TransportAddress) {
         self.init()
         high = address.high
         low = address.low

@@ -44,4 +44,21 @@ static inline void clx_address_from_name(clx_address *address, const clx_name *n
   }
 }
 
+/// Writes the control message that names a source. Returns its space.
+static inline size_t clx_write_source(char *to, const clx_address *source) {
+  clx_name name;
+  clx_name_from_address(&name, source);
+  struct cmsghdr *header = (struct cmsghdr *)to;
+  if (source->is_ipv6) {
+    struct in6_pktinfo info = {.ipi6_addr = name.ipv6.sin6_addr};
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+    memcpy(CMSG_DATA(header), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
+  }
+  struct in_pktinfo info = {.ipi_spec_dst = name.ipv4.sin_addr};
+  *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+  memcpy(CMSG_DATA(header), &info, sizeof info);
+  return CMSG_SPACE(sizeof info);
+}
+
 #endif

@@ -33,23 +33,6 @@ static void write_segment(control *to, uint16_t segment) {
   memcpy(CMSG_DATA(&to->header), &segment, sizeof segment);
 }
 
-/// Writes the control message that names a source. Returns its space.
-static size_t write_source(char *to, const clx_address *source) {
-  clx_name name;
-  clx_name_from_address(&name, source);
-  struct cmsghdr *header = (struct cmsghdr *)to;
-  if (source->is_ipv6) {
-    struct in6_pktinfo info = {.ipi6_addr = name.ipv6.sin6_addr};
-    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
-    memcpy(CMSG_DATA(header), &info, sizeof info);
-    return CMSG_SPACE(sizeof info);
-  }
-  struct in_pktinfo info = {.ipi_spec_dst = name.ipv4.sin_addr};
-  *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
-  memcpy(CMSG_DATA(header), &info, sizeof info);
-  return CMSG_SPACE(sizeof info);
-}
-
 clx_sender *clx_sender_create(unsigned headers, unsigned vectors) {
   clx_sender *sender = calloc(1, sizeof *sender);
   if (!sender) return NULL;
@@ -100,7 +83,7 @@ void clx_sender_open(clx_sender *sender, const clx_address *destination, const c
     if (segment) write_segment(control, segment);
     size_t head = segment ? SEGMENT : 0;
     header->msg_control = control;
-    header->msg_controllen = head + write_source(control->octets + head, source);
+    header->msg_controllen = head + clx_write_source(control->octets + head, source);
   } else if (segment) {
     memcpy(CMSG_DATA(&control->header), &segment, sizeof segment);
     header->msg_control = control;

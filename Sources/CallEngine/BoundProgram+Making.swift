@@ -116,6 +116,7 @@ extension BoundProgram {
         case .challenge: .challenge
         case .inviteURI: .inviteURI
         case .redirectURI: .redirectURI
+        case .mediaPort: .mediaPort
         case .formedURI: .formedURI
         case .formedHeaders: .formedHeaders
         }

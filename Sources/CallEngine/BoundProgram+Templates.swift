@@ -15,8 +15,22 @@ extension BoundProgram {
             case literal
             case branch, localTag, ownCallID, learnedCallID, cseq, remoteTag, remoteTarget, routes
             case learnedLocalIdentity, learnedRemoteIdentity, echo, value, bodyLength, bodyStart, rack, inviteRoutes
-            case challenge, inviteURI, redirectURI, formedURI, formedHeaders, localHost, bareLocalHost, targetName
+            case challenge, inviteURI, redirectURI, formedURI, formedHeaders, mediaPort, localHost, bareLocalHost,
+                targetName
         }
+    }
+
+    struct Choice {
+        var kind: Alternative.Kind
+        var method: Method
+        var dialog: UInt8
+        var client: Int8
+        var server: Int8
+        var low: UInt16
+        var high: UInt16
+        var step: UInt16
+        var target: UInt16
+        var methodText: Int32
     }
 
     struct Template {

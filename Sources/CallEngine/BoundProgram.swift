@@ -23,19 +23,6 @@ struct BoundProgram: ~Copyable {
         var expectation: UInt16
     }
 
-    struct Choice {
-        var kind: Alternative.Kind
-        var method: Method
-        var dialog: UInt8
-        var client: Int8
-        var server: Int8
-        var low: UInt16
-        var high: UInt16
-        var step: UInt16
-        var target: UInt16
-        var methodText: Int32
-    }
-
     struct Party {
         var entry: UInt16
         var answers: Bool
@@ -110,6 +97,9 @@ struct BoundProgram: ~Copyable {
     let recordOffset: Int
     /// Of what a slot keeps for the choice of its target.
     let routeOffset: Int
+    /// Of each dialog's media ports, where the run has media.
+    let mediaOffset: Int
+    let hasMedia: Bool
     let initiator: Int
     /// Parties that begin something, and where their share of a 32-bit draw ends.
     let initiators: [(party: Int, end: UInt64)]
@@ -130,8 +120,7 @@ struct BoundProgram: ~Copyable {
     /// `:5060`, where the address before it differs from call to call.
     let colonPort: OctetRange
     let secureColonPort: OctetRange
-    /// How our Vias begin, up to the semicolon after sent-by and with it.
-    /// How our Vias begin over datagrams, TCP and TLS.
+    /// How our Vias begin over datagrams, TCP and TLS, up to the semicolon after sent-by and with it.
     let viaHead: OctetRange
     let streamViaHead: OctetRange
     let secureViaHead: OctetRange
@@ -331,6 +320,8 @@ struct BoundProgram: ~Copyable {
                     pending += before.utf8
                     flush(&allPieces, &text)
                     allPieces.append(Piece(kind: .targetName, argument: 0, offset: 0, length: 0))
+                case .live(.mediaPort, let argument) where settings.media == nil:
+                    pending += String(LiveField.unheardPort(argument)).utf8
                 case .live(let field, let argument):
                     flush(&allPieces, &text)
                     allPieces.append(
@@ -495,7 +486,10 @@ struct BoundProgram: ~Copyable {
         takesReplaces = program.parties.contains { $0.dialogs.dropFirst().contains { $0.isServer && $0.hasInvite } }
         recordOffset = program.stride
         routeOffset = recordOffset + (settings.callRecords == nil ? 0 : CallRecordNote.size)
-        stride = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
+        mediaOffset = routeOffset + (settings.targets.picks ? RouteRecord.size : 0)
+        hasMedia = settings.media != nil
+        let dialogsWithMedia = program.parties.map(\.layout.dialogs).max() ?? 0
+        stride = mediaOffset + (hasMedia ? (dialogsWithMedia * MediaPorts.size + 15) & ~15 : 0)
         credentials = program.credentials
         authentications = program.authentications
         delays = program.delays.map(resolve)

@@ -96,7 +96,7 @@ extension CallEngine {
             case .contact: .contact
             case .routes: .routes
             case .secure: .secure
-            case .value, .absent, .malformed, .declared, .exhausted, .missing, .tooLarge: .progress
+            case .value, .absent, .malformed, .declared, .exhausted, .missing, .tooLarge, .noMediaPort: .progress
             }
         return firstGeneralExpectation + expectation.rawValue
     }
@@ -353,6 +353,7 @@ extension CallEngine {
             }
             for number in 0..<Int(plan.pointee.variables) { forget(number, header) }
             if plan.pointee.hasCredentials { forgetSecurity(header) }
+            if bound.hasMedia { giveBackMedia(header) }
             if header.pointee.flags.contains(.overflow) {
                 release(&header.pointee.inbox)
             } else if header.pointee.inbox != 0 {

@@ -13,31 +13,48 @@ extension CallEngine {
         if offer == nil || offer!.count == 0, let base = hand, scanner.index.body.length > 0 {
             offer = slice(base, scanner.index.body)
         }
-        guard let offer, let start = offer.baseAddress, offer.count > 0 else { return ownOffer(header, slot) }
+        guard let offer, let start = offer.baseAddress, offer.count > 0 else {
+            return ownOffer(header, slot, dialog: Int(node.b))
+        }
         let local = localNumber(ofCall: slot, header)
-        if answerCache.matches(offer, party: header.pointee.party, local: local) { return answerCache.answer }
+        // With media each answer has ports of its own.
+        let isAlike = !bound.hasMedia
+        if isAlike, answerCache.matches(offer, party: header.pointee.party, local: local) { return answerCache.answer }
         let range = OctetRange(offset: 0, length: UInt32(truncatingIfNeeded: offer.count))
         let view = SDPView(start, range)
         guard offer.count < 16_384 else { return nil }
         let connection = connectionAddress(slot, header)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
+        let hasMedia = bound.hasMedia
+        var ports = MediaPorts()
+        if hasMedia {
+            guard let drawn = answeredMediaPorts(view, slot, header, Int(node.b)) else { return nil }
+            ports = drawn
+        }
         let made = compute { out in
             Self.writeSession(&out, name: name, connection: connection)
             var list = view.media
             var port: UInt64 = 41_000
+            var stream = 0
             while let media = list.next() {
                 out.write("m=")
                 out.write(start + Int(media.kind.offset), Int(media.kind.length))
                 out.write(" ")
-                out.writeNumber(media.port == 0 ? 0 : port)
+                if hasMedia {
+                    out.writeNumber(stream < MediaPorts.mostStreams ? UInt64(ports[stream]) : 0)
+                } else {
+                    out.writeNumber(media.port == 0 ? 0 : port)
+                }
                 out.write(" ")
                 out.write(start + Int(media.proto.offset), Int(media.proto.length))
                 out.write(" ")
                 port += 2
+                stream += 1
                 var format = media.formats
                 if let space = memchr(start + Int(format.offset), 0x20, Int(format.length)) {
                     format.length = UInt32(UnsafeRawPointer(space) - (start + Int(format.offset)))
                 }
+                if hasMedia, let sound = Self.soundFormat(media)?.place { format = sound }
                 out.write(start + Int(format.offset), Int(format.length))
                 out.write("\r\n")
                 // What the offer says of that format holds for the answer too.
@@ -65,20 +82,27 @@ extension CallEngine {
                 }
             }
         }
-        if let made { answerCache.keep(offer, made, party: header.pointee.party, local: local) }
+        if isAlike, let made { answerCache.keep(offer, made, party: header.pointee.party, local: local) }
         return made
     }
 
     /// Where there was no offer, the first reliable response that may have one carries the offer (RFC 3261 §13.2.1): a voice
     /// stream that everybody takes.
     private mutating func ownOffer(
-        _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32
+        _ header: UnsafeMutablePointer<SlotHeader>, _ slot: UInt32, dialog: Int
     ) -> UnsafeRawBufferPointer? {
         let connection = connectionAddress(slot, header)
         let name = literal(bound.partyNames[Int(header.pointee.party)])
+        var port: UInt16 = 41_000
+        if bound.hasMedia {
+            guard let drawn = mediaPort(ofStream: 0, slot, header, dialog) else { return nil }
+            port = drawn
+        }
         return compute { out in
             Self.writeSession(&out, name: name, connection: connection)
-            out.write("m=audio 41000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n")
+            out.write("m=audio ")
+            out.writeNumber(UInt64(port))
+            out.write(" RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n")
         }
     }
 

@@ -127,12 +127,18 @@ extension CallEngine {
             case .value:
                 textUsed = 0
                 guard let text = evaluate(Int(piece.pointee.argument), speaker.header, speaker.slot) else {
-                    refusal = .missing
+                    if refusal != .noMediaPort { refusal = .missing }
                     return nil
                 }
                 guard out - target &+ text.count < OutboundLog.longestMessage - 4096 else { return nil }
                 if let base = text.baseAddress { memcpy(out, base, text.count) }
                 out += text.count
+            case .mediaPort:
+                guard
+                    let port = offeredMediaPort(
+                        piece.pointee.argument, speaker.slot, speaker.header, speaker.dialogNumber)
+                else { return nil }
+                out = Self.writeNumber(UInt64(port), at: out)
             case .rack:
                 out = Self.writeNumber(UInt64(speaker.dialog.pointee.rseq), at: out)
                 out.storeBytes(of: 0x20, as: UInt8.self)

@@ -162,6 +162,10 @@ extension CallEngine {
                     failToSend(slot, header, dialog: 0)
                     return
                 }
+            case .sendMedia:
+                header.pointee.programCounter &+= 1
+                sendMedia(UInt8(truncatingIfNeeded: instruction.a), header, Int(instruction.c))
+                recorder.countStep(Int(instruction.step), .sent)
             case .fail:
                 let text = bound.texts[Int(instruction.a)]
                 var words = Array(
@@ -292,6 +296,7 @@ extension CallEngine {
 
     /// What a transaction tells the script.
     mutating func deliver(_ event: CallEvent, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>) {
+        if bound.hasMedia { noteMedia(event, header) }
         switch header.pointee.phase {
         case .waiting: break
         case .closing:

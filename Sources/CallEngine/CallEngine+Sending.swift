@@ -21,6 +21,7 @@ extension CallEngine {
                 return false
             }
             renew(dialog, header, dialogNumber, isRedirected: plan.redirect >= 0)
+            if bound.hasMedia { renewMedia(header, dialogNumber) }
             if plan.formed >= 0 { goWhereURILeads(Int(plan.formed), dialog, dialogNumber, slot, header) }
         }
         record.pointee.isMoved = false
@@ -87,7 +88,10 @@ extension CallEngine {
                 recorder.count(.registrationAttempts)
                 if dialog.pointee.isRegistered { recorder.count(.reregistrationAttempts) }
             }
-            if plan.method == .bye { measureSessionEnd(header) }
+            if plan.method == .bye {
+                measureSessionEnd(header)
+                if bound.hasMedia { endMedia(header, Int(plan.dialog)) }
+            }
             var machine = ClientNonInviteTransaction()
             machine.start(now: tick, reliable: flow.isStream, timers: timers)
             store(machine, record)

@@ -2,6 +2,7 @@ import CallTraces
 import Digest
 import Glibc
 import Measurement
+import RTPMedia
 import SIPTransactions
 import SIPWire
 
@@ -140,6 +141,8 @@ public struct CallEngine: ~Copyable {
     var requestScratch: UnsafeMutableRawPointer { textScratch + Self.scratchOctets }
     var textUsed = 0
     let answerCache: AnswerCache
+    /// The worker's media ports, where the run has media.
+    var media: MediaDesk?
     /// The last topmost Via up to its branch, whence it came, and what it asked for.
     let viaHead: UnsafeMutableRawPointer
     var viaHeadCount = 0
@@ -278,6 +281,7 @@ public struct CallEngine: ~Copyable {
         valueScratch = .allocate(byteCount: Self.scratchOctets, alignment: 16)
         textScratch = .allocate(byteCount: Self.scratchOctets + OutboundLog.longestMessage, alignment: 16)
         answerCache = AnswerCache()
+        media = settings.media.map { MediaDesk($0) }
         viaHead = .allocate(byteCount: Self.longestViaHead, alignment: 8)
         contactText = .allocate(byteCount: Self.longestViaHead, alignment: 8)
         routeRanges = .allocate(capacity: Self.mostRoutes)

@@ -46,6 +46,8 @@ public struct CallProgram: Sendable {
     }
     /// Which scenario a party is of.
     public func scenarioNumber(ofParty party: Int) -> Int { parties[party].scenario }
+    /// Whether a party sends media: a run of it has media ports, unless it is told not to.
+    public var sendsMedia: Bool { instructions.contains { $0.operation == .sendMedia } }
     public var hasAnswerers: Bool { parties.contains { $0.answers } }
     public var scenarioNames: [String] { scenarios.map(\.name) }
 }
@@ -184,6 +186,8 @@ package enum Operation: UInt8, Sendable {
     case credentials
     /// a: `authentications` of the program, b: server record of the request, c: the wait that goes on when it is refused.
     case authenticate
+    /// a: `MediaSending`, c: dialog.
+    case sendMedia
     case end
 }
 
@@ -398,6 +402,11 @@ package enum LiveField: UInt8, Sendable {
     case formedHeaders
     /// A WWW-Authenticate or Proxy-Authenticate value. Argument: number of the authentication and of its algorithm.
     case challenge
+    /// Port of a stream in an offer. Argument: place of the stream, and 256 more where the offer lets us send nothing.
+    case mediaPort
+
+    /// What stands there in a run without media.
+    static func unheardPort(_ argument: Int) -> Int { 40_000 + 2 * (argument & 0xFF) }
 }
 
 extension CallProgram {

@@ -1,4 +1,5 @@
 import CallTraces
+import RTPMedia
 import SIPTransactions
 import SIPWire
 
@@ -66,6 +67,8 @@ public struct EngineSettings: Sendable {
     public var callRecords: CallRecordOutlet?
     /// Parties that this process plays (`--play`); nil: all.
     public var plays: Set<String>?
+    /// This worker's media ports; nil: ports of descriptions are numbers that nobody listens on.
+    public var media: MediaBoard?
     public var nonce: RunNonce
     public var seed: UInt64
     public var timers = TransactionTimers()

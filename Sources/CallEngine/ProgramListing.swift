@@ -64,7 +64,8 @@ package enum ProgramListing {
             )
         case .forget: return ("forget the offer", "")
         case .end: return ("end", "")
-        case .capture, .set, .require, .correlate, .mark, .measure, .signal, .fail, .finish, .credentials:
+        case .capture, .set, .require, .correlate, .mark, .measure, .signal, .fail, .finish, .credentials,
+            .sendMedia:
             return (text, "")
         }
     }
@@ -172,6 +173,7 @@ package enum ProgramListing {
         case .inviteRoutes: "«Route lines of the INVITE»\r\n"
         case .challenge: "«challenge»"
         case .inviteURI: "«request URI of the INVITE»"
+        case .mediaPort: "«port of stream \((argument & 0xFF) + 1)»"
         case .formedURI: "«URI of \(values.text(argument, depth: 0)) without headers»"
         case .formedHeaders: "«headers in the URI of \(values.text(argument, depth: 0))»"
         case .redirectURI: "«URI of \(values.text(argument, depth: 0))»"

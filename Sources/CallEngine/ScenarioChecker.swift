@@ -58,7 +58,15 @@ enum ScenarioChecker {
                     "\(callers[0].name) and \(callers[1].name) both begin by themselves, but an arrival creates one party:"
                         + " begin \(callers[1].name) with an Expect, or write Party(\"\(callers[1].name)\", .answers)")
             }
-            for party in scenario.parties { check(party.steps) }
+            for party in scenario.parties {
+                check(party.steps)
+                if let at = Self.unheard(party.steps) {
+                    warn(
+                        at,
+                        "\(party.name) sends media and has neither an Offer() nor an Answer(): there is no stream to send on, and this line"
+                            + " has no effect")
+                }
+            }
             if signalled.count > 8, let last = signalled.values.max(by: { $0.line < $1.line }) {
                 error(last, "a scenario can have 8 signals, this one has \(signalled.count)")
             }
@@ -183,7 +191,7 @@ enum ScenarioChecker {
                             + " .provisional or a status (RFC 3515 §2.4.5)")
                 }
                 check(limit: tree.within, at: at)
-            case .mark, .measure, .noAck, .fail, .finish: break
+            case .mark, .measure, .noAck, .fail, .finish, .sendMedia: break
             }
         }
 
@@ -389,6 +397,36 @@ enum ScenarioChecker {
             } catch {
                 self.error(at, "\"\(pattern)\" is no regular expression: \(error)")
             }
+        }
+
+        /// The first `SendMedia` of a party that never describes a stream.
+        static func unheard(_ steps: [Step]) -> Spot? {
+            var first: Spot?
+            var describes = false
+            func look(_ steps: [Step]) {
+                for step in steps {
+                    switch step.action {
+                    case .sendMedia: first = first ?? step.at
+                    case .send(let tree): look(tree.content)
+                    case .sendRaw(let tree): look(tree.content)
+                    case .firstOf(let tree): for alternative in tree.alternatives { look(alternative.steps) }
+                    case .repeated(let tree): look(tree.steps)
+                    case .choose(let tree): look(tree.then + tree.otherwise)
+                    case .inDialog(let tree): look(tree.steps)
+                    default: continue
+                    }
+                }
+            }
+            func look(_ content: [Content]) {
+                for item in content {
+                    switch item.part {
+                    case .offer, .answer: describes = true
+                    default: continue
+                    }
+                }
+            }
+            look(steps)
+            return describes ? nil : first
         }
 
         static func isUser(_ name: String) -> Bool {

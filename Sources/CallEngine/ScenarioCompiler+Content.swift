@@ -68,7 +68,7 @@ extension ScenarioCompiler {
                             + " Expect(.invite) { Capture(offer, from: .body) } and answer before the pause")
                 }
                 let child = kept.map { program.values.add(.init(kind: .variable, a: Int32($0))) } ?? -1
-                let answer = program.values.add(.init(kind: .answer, a: Int32(child)))
+                let answer = program.values.add(.init(kind: .answer, a: Int32(child), b: Int32(dialog)))
                 pieces.body.live(.value, answer)
                 pieces.bodyType = "application/sdp"
                 pieces.hasBody = true
@@ -211,11 +211,18 @@ extension ScenarioCompiler {
         body.text("\r\ns=-\r\nc=IN ")
         body.bound(.connectionAddress)
         body.text("\r\nt=0 0\r\n")
-        var port = 40_000
-        for media in offer.media {
+        for (number, media) in offer.media.enumerated() {
             let payloads = media.codecs.map { String($0.payload) }.joined(separator: " ")
-            body.text("m=\(media.kind) \(media.port ?? port) RTP/AVP \(payloads)\r\n")
-            port += 2
+            body.text("m=\(media.kind) ")
+            if let port = media.port {
+                body.text(String(port))
+            } else if number >= MediaPorts.mostStreams {
+                body.text(String(LiveField.unheardPort(number)))
+            } else {
+                body.live(
+                    .mediaPort, number + (media.direction == "sendrecv" || media.direction == "sendonly" ? 0 : 256))
+            }
+            body.text(" RTP/AVP \(payloads)\r\n")
             for codec in media.codecs {
                 let channels = codec.channels.map { "/\($0)" } ?? ""
                 body.text("a=rtpmap:\(codec.payload) \(codec.name)/\(codec.clockRate)\(channels)\r\n")

@@ -1,3 +1,4 @@
+import RTPMedia
 import ScenarioDSL
 import SIPWire
 
@@ -85,6 +86,9 @@ extension ScenarioCompiler {
                 emit(Instruction(.signal, step: number, a: signalIndex(tree.name)))
             case .awaitSignal(let tree): compileAwaitSignal(tree, at: item.at, &state, dialog: dialog)
             case .credentials(let tree): compileCredentials(tree, at: item.at, &state)
+            case .sendMedia(let tree):
+                let number = self.step(item.at, "send media: \(tree.what.rawValue)")
+                emit(Instruction(.sendMedia, step: number, a: Int(MediaSending(tree.what).rawValue), c: dialog))
             case .correlate(let tree):
                 compileCorrelation(tree, at: item.at, &state, isFirst: here == program.parties[partyIndex].entry)
             case .notified(let tree): compileNotified(tree, at: item.at, &state, dialog: dialog)
@@ -461,5 +465,16 @@ extension ScenarioCompiler {
             }
         }
         return false
+    }
+}
+
+extension MediaSending {
+    init(_ tree: SoundTree) {
+        switch tree {
+        case .nothing: self = .nothing
+        case .silence: self = .silence
+        case .tone: self = .tone
+        case .echo: self = .echo
+        }
     }
 }

@@ -3,6 +3,8 @@ import CallEngine
 import CallTraces
 import Glibc
 import Measurement
+import MediaSockets
+import RTPMedia
 import Reporting
 import SIPTransactions
 import SIPWire
@@ -82,6 +84,12 @@ public struct ScenarioRun: Sendable {
     /// `calls` was set by the rows of a feed.
     package var endingRows: Int?
     var callRecords: CallRecordOutlet?
+
+    public var media = MediaUse.asScenarioSays
+    /// Which ports media take, over all workers.
+    public var mediaPorts = MediaPortChoice.standard
+    /// Of each worker, once they are bound.
+    package var mediaBoards: [MediaBoard] = []
 
     /// Runs of their own before the load, one after the other, and after it. They take nothing from this one.
     public var before: [ScenarioRun] = []
@@ -240,6 +248,16 @@ public struct ScenarioRun: Sendable {
         plan.pinsWorkers = pinsWorkers
         plan.spreadsPublishedPort = program.hasAnswerers && workers > 1
 
+        let mediaThread: MediaThread?
+        do throws(ScenarioRunError) {
+            mediaThread = try request.startMedia(program, plan)
+        } catch {
+            _ = writer?.finish()
+            _ = records?.writer.finish()
+            throw error
+        }
+        request.mediaBoards = mediaThread?.boards ?? []
+
         let bench = Bench(workers: plan.workersInUse)
         let glances = GlanceBoard()
         let prepared = request
@@ -269,6 +287,7 @@ public struct ScenarioRun: Sendable {
                 onReady: onReady, progressInterval: progressInterval,
                 onProgress: { progress in onProgress(prepared.snapshot(progress, glances.glance())) })
         } catch {
+            _ = mediaThread?.end()
             _ = writer?.finish()
             _ = records?.writer.finish()
             throw ScenarioRunError(.environment, [error.description])
@@ -299,6 +318,7 @@ public struct ScenarioRun: Sendable {
                 stampUncertaintyNanoseconds: Int64(clamping: result.counters.stampUncertaintyNanoseconds)),
             end: end, loadNanoseconds: prepared.loadNanoseconds(result), feeds: feeds.records(program),
             targets: targets.records(bench.targetCounts()))
+        record.note(media: mediaThread?.end())
         record.note(troubles: bench.transportTroubles())
         record.noteEnd(ofRows: prepared.endingRows)
         record.findRows { name, rows in feeds.feeds.first { $0.name == name }?.lines(ofRows: rows) ?? [:] }
@@ -356,6 +376,7 @@ public struct ScenarioRun: Sendable {
         engine.plays = plays
         engine.callRecords = callRecords
         engine.feeds = feeds ?? OpenFeeds()
+        engine.media = mediaBoards.isEmpty ? nil : mediaBoards[worker]
         engine.timers = timers
         engine.mostSlots = mostSlots
         if case .open(let rate, _, _) = load {
@@ -476,5 +497,3 @@ private final class Bench: Sendable {
     func targetCounts() -> [TargetCounts] { counted.withLock { $0 } }
     func counts() -> TraceCounts { cuts.withLock { $0 } }
 }
-
-public let carillonVersion = "0.1.0"

@@ -73,3 +73,5 @@ extension CallTranscript {
         return Ladder(participants: names, arrows: arrows)
     }
 }
+
+public let carillonVersion = "0.1.0"

@@ -143,6 +143,7 @@ extension FailureEvidence {
         case .routes(let status): "a \(status) with a longer Record-Route"
         case .declared: detail.isEmpty ? "the scenario's own Fail" : "the scenario's Fail: \(detail)"
         case .exhausted: "no room for it in the generator"
+        case .noMediaPort: "no media port free in the generator (--media-ports)"
         case .tooLarge(let octets):
             "a request of \(grouped(UInt64(octets))) octets: above 1,300, or 200 below the path's MTU, it goes over TCP (RFC 3261 §18.1.1)"
         case .missing: "no value for a part that it is made of"

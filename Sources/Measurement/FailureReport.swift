@@ -31,6 +31,8 @@ import SIPWire
     case declared
     /// We had no room: overflow record, slot or arena.
     case exhausted
+    /// A stream found no media port free.
+    case noMediaPort
     /// A message of ours could not be made: a value that it is made of was not there.
     case missing
     /// A request of ours was too large for a datagram (RFC 3261 §18.1.1), and the run does not send such.
@@ -52,6 +54,7 @@ import SIPWire
         case .malformed(let fault): 5_000 + UInt32(fault)
         case .declared: 6_000
         case .exhausted: 7_000
+        case .noMediaPort: 7_400
         case .missing: 7_500
         case .endless(let steps): 8_000 &+ steps
         case .contact(let status): Self.firstContactCode + UInt32(status)
@@ -79,7 +82,8 @@ import SIPWire
         case ..<5_000: self = .absent
         case ..<6_000: self = .malformed(fault: UInt16(code - 5_000))
         case ..<7_000: self = .declared
-        case ..<7_500: self = .exhausted
+        case ..<7_400: self = .exhausted
+        case ..<7_500: self = .noMediaPort
         case ..<8_000: self = .missing
         case ..<Self.firstContactCode: self = .endless(steps: code - 8_000)
         case ..<Self.firstRoutesCode: self = .contact(status: UInt16(truncatingIfNeeded: code))

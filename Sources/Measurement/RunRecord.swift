@@ -35,6 +35,8 @@ public struct RunRecord: Sendable, Codable {
     public var transportTroubles: [NamedCount]?
     /// What was done before and after the load, in that order; none of it is in the other figures. Nil where nothing was asked for.
     public var phases: [PhaseRecord]?
+    /// Nil in a run without media.
+    public var media: MediaRecord?
     /// Nil where the scenario reads none.
     public var feeds: [FeedRecord]?
     /// Largest first.
@@ -96,6 +98,13 @@ public struct RunRecord: Sendable, Codable {
         durationNanoseconds = intervals.map(\.endNanoseconds).max() ?? 0
         self.workers = workers.map(WorkerShare.init)
         verdict = Verdict(valid: [])
+        verdict = Verdict(judging: self)
+    }
+
+    /// What went over the media ports, which the verdict speaks of too.
+    public mutating func note(media: MediaRecord?) {
+        guard let media else { return }
+        self.media = media
         verdict = Verdict(judging: self)
     }
 

@@ -19,7 +19,7 @@ public struct Verdict: Sendable, Hashable, Codable {
     public enum Kind: String, Sendable, Hashable, Codable {
         case lateness, timerLateness, receiveLateness, notStarted, busy, receiveOverflow, unjoinedLegs, blocked
         case exhausted, unreachable, noConnection, nothingRan
-        case aborted, withoutRow, feedChanged
+        case aborted, withoutRow, feedChanged, media
     }
 
     public var level: Level
@@ -43,6 +43,30 @@ public struct Verdict: Sendable, Hashable, Codable {
         public static let invalidOverflowShare = 0.0001
         public static let suspectUnjoinedShare = 0.001
         public static let suspectBlockedShare = 0.001
+        public static let suspectUnsentMediaShare = 0.001
+    }
+
+    /// Of media: what we could not send or read in time says nothing of the peer.
+    private static func judge(_ media: MediaRecord, _ add: (Level, Kind, String) -> Void) {
+        if media.portsExhausted > 0 {
+            add(
+                .invalid, .exhausted,
+                "media ports ran out \(counted(media.portsExhausted, "time")) (\(grouped(UInt64(media.portPairs))) pairs)"
+            )
+        }
+        let due = media.packetsSent + media.packetsUnsent
+        if Double(media.packetsUnsent) > Double(due) * Limits.suspectUnsentMediaShare {
+            add(
+                .suspect, .media,
+                "\(counted(media.packetsUnsent, "media packet")) could not be sent in time"
+                    + " (\(percentText(Ratio(media.packetsUnsent, of: due))), limit 0.1 %)")
+        }
+        if media.receiveOverflows > 0 {
+            add(
+                .suspect, .media,
+                "the kernel dropped \(counted(media.receiveOverflows, "media packet")) before we read"
+                    + " \(media.receiveOverflows == 1 ? "it" : "them")")
+        }
     }
 
     /// Judges a record by its counters, its lateness and its workers.
@@ -81,6 +105,8 @@ public struct Verdict: Sendable, Hashable, Codable {
         if record[.descriptorsExhausted] > 0 {
             add(.invalid, .exhausted, "file descriptors ran out \(counted(record[.descriptorsExhausted], "time"))")
         }
+
+        if let media = record.media { Self.judge(media, add) }
 
         if let lateness = record.delay(.startLateness)?.nanoseconds(atPercentile: 99) {
             if lateness > Limits.invalidLatenessNanoseconds {

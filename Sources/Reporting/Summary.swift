@@ -112,6 +112,7 @@ public struct Summary {
         }
         lines += phases
         lines += targets
+        lines += media
         for (number, feed) in (record.feeds ?? []).enumerated() {
             lines += wrapped(number == 0 ? "Feeds" : "", printable(feed.text(noun: noun)))
         }

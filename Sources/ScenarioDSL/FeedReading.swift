@@ -67,7 +67,9 @@ private struct FeedReader {
             read(tree.user, at, inHead: false)
             read(tree.password, at, inHead: false)
             read(tree.realm, at, inHead: true)
-        case .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish, .notified: break
+        case .mark, .measure, .signal, .awaitSignal, .expectNothing, .noAck, .fail, .finish, .notified,
+            .sendMedia:
+            break
         }
     }
 

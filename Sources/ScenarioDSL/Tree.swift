@@ -148,6 +148,8 @@ package indirect enum Action: Sendable, Hashable {
     case credentials(CredentialsTree)
     /// The request just received must have credentials.
     case authenticate(AuthenticateTree)
+    /// What the party sends on the media streams of the dialog from here on.
+    case sendMedia(SendMediaTree)
     /// NOTIFYs of a REFER's subscription, up to the one that says how it ended.
     case notified(NotifiedTree)
     /// What joins a leg to its run where the Call-ID does not.
@@ -260,33 +262,6 @@ package struct StartLineTree: Sendable, Hashable, Codable {
 
 package struct BytesTree: Sendable, Hashable, Codable {
     package var octets: [UInt8]
-}
-
-package struct OfferTree: Sendable, Hashable, Codable {
-    package var media: [MediaTree]
-}
-
-package struct MediaTree: Sendable, Hashable, Codable {
-    /// `audio`, `video`, …, as in the `m=` line.
-    package var kind: String
-    /// Of the `m=` line. Nil: a port that nobody listens on is written.
-    package var port: Int?
-    /// `sendrecv`, `sendonly`, `recvonly`, `inactive`.
-    package var direction: String
-    package var codecs: [CodecTree]
-}
-
-package struct CodecTree: Sendable, Hashable, Codable {
-    /// Encoding name as in `a=rtpmap`.
-    package var name: String
-    /// RTP payload type, 0…127.
-    package var payload: Int
-    /// In Hz.
-    package var clockRate: Int
-    /// Nil: not written.
-    package var channels: Int?
-    /// Value of `a=fmtp`. Nil: no such line.
-    package var parameters: String?
 }
 
 package enum PresenceTree: String, Sendable, Hashable, Codable {

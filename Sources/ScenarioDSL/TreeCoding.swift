@@ -164,6 +164,7 @@ extension Action: Codable {
         case "finish": self = .finish(try one.payload())
         case "credentials": self = .credentials(try one.payload())
         case "authenticate": self = .authenticate(try one.payload())
+        case "sendMedia": self = .sendMedia(try one.payload())
         case "notified": self = .notified(try one.payload())
         case "correlate": self = .correlate(try one.payload())
         default: throw one.unknown("the step")
@@ -193,6 +194,7 @@ extension Action: Codable {
         case .finish(let tree): try encoder.put("finish", tree)
         case .credentials(let tree): try encoder.put("credentials", tree)
         case .authenticate(let tree): try encoder.put("authenticate", tree)
+        case .sendMedia(let tree): try encoder.put("sendMedia", tree)
         case .notified(let tree): try encoder.put("notified", tree)
         case .correlate(let tree): try encoder.put("correlate", tree)
         }

@@ -57,7 +57,7 @@ private struct TreeReader {
         case .awaitSignal(let tree): named(tree.name, "signal", at)
         case .authenticate(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
         case .credentials(let tree): for value in [tree.user, tree.password, tree.realm] { read(value, at) }
-        case .expectNothing, .noAck, .fail, .finish, .notified: break
+        case .expectNothing, .noAck, .fail, .finish, .notified, .sendMedia: break
         }
     }
 

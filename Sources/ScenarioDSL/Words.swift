@@ -245,6 +245,30 @@ public struct NoAck: StepWord {
     public init() {}
 }
 
+/// What the party sends on its media streams from here on, every 20 ms to where the peer's description says: `SendMedia(.tone)`. It ends with
+/// `SendMedia(.nothing)` or with the dialog. What the peer sends is absorbed and counted in any case.
+public struct SendMedia: StepWord {
+    /// What it stands for.
+    public let written: Written
+
+    /// What a party lets its peer hear.
+    public enum Sound: String, Sendable {
+        /// No packet.
+        case nothing
+        /// Packets in which nothing is heard.
+        case silence
+        /// 440 Hz.
+        case tone
+        /// Whatever the peer sends, as soon as it comes.
+        case echo
+    }
+
+    /// See `SendMedia`.
+    public init(_ sound: Sound) {
+        written = Written(.sendMedia(SendMediaTree(what: SoundTree(rawValue: sound.rawValue) ?? .nothing)))
+    }
+}
+
 /// Tells the other parties of this call, in the same process: `Signal(ready)`.
 public struct Signal: StepWord {
     /// What it stands for.

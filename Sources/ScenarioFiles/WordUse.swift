@@ -20,6 +20,7 @@ enum WordUse {
         "Mark": "Mark(ringing)",
         "Measure": #"Measure("ring time", from: ringing)"#,
         "NoAck": "NoAck()",
+        "SendMedia": "SendMedia(.tone), SendMedia(.echo), SendMedia(.nothing)",
         "Signal": "Signal(ready)",
         "AwaitSignal": "AwaitSignal(ready, within: .seconds(5))",
         "Fail": #"Fail("registration refused")"#,

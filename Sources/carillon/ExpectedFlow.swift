@@ -139,6 +139,9 @@ struct ExpectedFlow {
         case .finish(let tree):
             players[index].steps = []
             note("ends: \(tree.outcome)", step.at, index)
+        case .sendMedia(let tree):
+            players[index].steps = rest
+            if tree.what != .nothing { note("sends \(tree.what.rawValue)", step.at, index) }
         case .notified:
             // As a rule one NOTIFY for the 100 and one for the final response.
             players[index].steps =

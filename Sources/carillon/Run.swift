@@ -52,6 +52,7 @@ struct Run: ParsableCommand {
     @OptionGroup(title: "TLS") var tls: TLSFlags
     @OptionGroup(title: "Transport") var packets: PacketOptions
     @OptionGroup(title: "Transport") var connections: ConnectionOptions
+    @OptionGroup(title: "Media") var media: MediaOptions
     @OptionGroup(title: "Targets") var targeting: TargetOptions
     @OptionGroup(title: "Addresses and identity") var identity: IdentityOptions
     @OptionGroup(title: "Addresses and identity") var sources: SourceOptions
@@ -91,6 +92,7 @@ struct Run: ParsableCommand {
         values.apply(to: &run, program, others: others)
         engine.apply(to: &run)
         packets.apply(to: &run)
+        media.apply(to: &run)
         run.feedLocations = values.feeds.locations(found, program, others: others)
         report.apply(to: &run)
         if let name = targets.first(where: { target in catalogue.contains { $0.name == target } }) {

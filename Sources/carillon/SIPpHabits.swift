@@ -13,6 +13,7 @@ enum SIPpHabits {
         (["-au", "-ap"], "Credentials(user:, password:) in the scenario"), (["-bg", "-nostdin"], "not needed"),
         (["-aa"], "always on"), (["-tls_cert", "-tls_key", "-tls_ca"], "--tls-cert, --tls-key, --tls-ca"),
         (["-T2", "-max_retrans"], "--t1, --t2, --t4"),
+        (["-mp", "-min_rtp_port", "-max_rtp_port"], "--media-ports 20000-29999"),
     ]
 
     /// A line to be said below a usage error; nil where no argument looks like one of SIPp's.

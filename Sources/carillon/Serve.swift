@@ -44,6 +44,7 @@ struct Serve: ParsableCommand {
     @OptionGroup(title: "Transport") var transport: TransportOptions
     @OptionGroup(title: "TLS") var tls: TLSFlags
     @OptionGroup(title: "Transport") var packets: PacketOptions
+    @OptionGroup(title: "Media") var media: MediaOptions
     @OptionGroup(title: "Report") var report: ReportOptions
     @OptionGroup(title: "Engine") var engine: EngineOptions
 
@@ -74,6 +75,7 @@ struct Serve: ParsableCommand {
         values.apply(to: &run, program)
         engine.apply(to: &run)
         packets.apply(to: &run)
+        media.apply(to: &run)
         report.apply(to: &run)
         run.feedLocations = values.feeds.locations(arguments, program)
         run.domain = domain

@@ -119,4 +119,24 @@ struct CheckerTests {
         let found = errors(only(Send(.options) { Header("X", tag) }))
         #expect(found.first?.text.contains("Capture or Compute it") == true, "\(found)")
     }
+
+    @Test("Media without a stream to send them on are a warning; with an offer in any branch they are none")
+    func unheard() {
+        func warnings(_ steps: Steps) -> [String] {
+            let scenario = Scenario("checked") {
+                Party("alice") {
+                    steps
+                    Expect(200)
+                    Send(.ack)
+                    SendMedia(.tone)
+                    Send(.bye)
+                    Expect(200)
+                }
+            }
+            let texts = ScenarioCompiler.compile([scenario.tree]).diagnostics.map(\.text)
+            return texts.filter { $0.contains("sends media") }
+        }
+        #expect(warnings(only(Send(.invite))).count == 1)
+        #expect(warnings(only(Send(.invite) { Offer(.audio(.pcmu)) })).isEmpty)
+    }
 }

@@ -40,6 +40,13 @@ extension CommandTests {
             Case("run", "basic-call", "--concurrency", "5", "--arrivals", "uniform", says: "--rate"),
             Case("run", "basic-call", "8.8.8.8", "--rate", "101/s", says: "--yes-load"),
             Case("run", "basic-call", "8.8.8.8", "--concurrency", "3", says: "--yes-load"),
+            // Media.
+            Case("run", "basic-call", "--media", "tone", says: "absorb or off"),
+            Case("run", "basic-call", "--media-ports", "0", says: "1 to 11000"),
+            Case("run", "basic-call", "--media-ports", "20001-20001", says: "two ports"),
+            Case("run", "basic-call", "--media-ports", "80-90", says: "two ports"),
+            Case("run", "basic-call", "--media", "off", "--media-ports", "5", says: "contradict"),
+            Case("run", "basic-call", "-mp", "6000", says: "--media-ports 20000-29999"),
             // Phases.
             Case("run", "basic-call", "--before", "add-binding:none", says: "is no number of runs"),
             Case("run", "basic-call", "--before", "add-binding:5@fast", says: "5000/s"),

@@ -133,6 +133,15 @@ typedef struct clx_error {
 /// Returns 1 and an entry, 0 when the queue is empty, or -errno.
 int clx_udp_read_error(int fd, clx_error *error);
 
+// ---- Media (Media.c) ----
+
+/// Takes one datagram without waiting: its octets as far as there is room, its source, and the kernel's stamp as in clx_datagram. Returns
+/// its whole length, which may be more than `room`, or -errno.
+int64_t clx_media_receive(int fd, void *octets, size_t room, clx_address *source, int64_t *stamp);
+/// Sends one datagram without waiting, from one of the machine's addresses or, with NULL, the socket's own. An ICMP error that waits to
+/// be told is passed over. Returns 0 or -errno.
+int clx_media_send(int fd, const void *octets, size_t length, const clx_address *destination, const clx_address *source);
+
 // ---- Streams (Streams.c) ----
 
 /// A non-blocking, close-on-exec TCP socket that listens at `local` (port 0: the kernel chooses). Returns the descriptor or -errno.

@@ -83,6 +83,7 @@ enum CarillonCommand {
             var counters: [String: Int]
             var delays: [Delay]
             var verdict: Verdict
+            var media: [String: Int]?
         }
 
         struct Delay: Decodable {
@@ -110,6 +111,12 @@ enum CarillonCommand {
 
         var delays: [Delay] { contents.delays }
         var verdict: String { contents.verdict.level }
+
+        /// A figure of the run's media, by its name in run.json.
+        func media(_ figure: String) throws -> Int {
+            guard let value = contents.media?[figure] else { throw InteropError("run.json has no \(figure) of media") }
+            return value
+        }
 
         /// The run's total of a counter, by its name in run.json. Throws where no such key exists.
         func total(_ counter: String) throws -> Int {

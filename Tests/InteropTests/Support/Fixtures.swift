@@ -96,11 +96,13 @@ enum SIPp {
     }
 
     static func callee(
-        on port: UInt16, calls: Int, routed: Bool = false, at host: Loopback = .ipv4, transport: String = "u1"
+        on port: UInt16, calls: Int, routed: Bool = false, at host: Loopback = .ipv4, transport: String = "u1",
+        _ more: [String] = []
     ) async throws -> ChildProcess {
         let scenario = routed ? ["-sf", Repository.fixture("sipp-uas-routed.xml")] : ["-sn", "uas"]
         let process = try ChildProcess(
-            "sipp-callee", ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)", "-t", transport] + common(host))
+            "sipp-callee",
+            ["sipp"] + scenario + ["-p", "\(port)", "-m", "\(calls)", "-t", transport] + common(host) + more)
         return try await listening(process, on: port, forStreams: transport.hasPrefix("t"))
     }
 
