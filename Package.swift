@@ -70,6 +70,8 @@ let package = Package(
             "Measurement",
             "CallTraces"),
         room("Blaster", "TLSSessions", "CallEngine", "CallTraces", "Measurement", "SIPWire", "CLinuxSockets"),
+        room("ElementServers", "SIPTransactions", "Digest", "SIPWire", "CLinuxSockets"),
+        tests("ElementServersTests", "ElementServers", "SIPTransactions", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
@@ -82,8 +84,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "NameResolution", "Reporting",
-                "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "ElementServers", "Measurement",
+                "NameResolution", "Reporting", "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
                 argumentParser,
             ],
             swiftSettings: strict),
