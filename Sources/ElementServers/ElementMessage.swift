@@ -40,7 +40,7 @@ struct ElementMessage {
 
     /// The elements of a list of tokens: option tags.
     func tokens(_ name: HeaderName) -> [String] {
-        values(name).flatMap { text($0).split(whereSeparator: { ", \t\r\n".contains($0) }).map(String.init) }
+        values(name).flatMap { text($0).split(whereSeparator: { $0 == "," || $0.isWhitespace }).map(String.init) }
     }
 
     /// A number of seconds or hops; nil where there is no such header field or it is no number below 2^32.

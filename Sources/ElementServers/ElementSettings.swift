@@ -83,7 +83,7 @@ public struct ElementSettings: Sendable {
 
 /// Why something was not dealt with.
 public enum DropReason: String, Sendable, CaseIterable {
-    case malformedResponse = "malformed responses"
+    case malformedResponse = "malformed messages that are no requests"
     case malformedRequest = "malformed requests without a readable Via"
     case malformedAcknowledgement = "malformed ACKs"
     case foreignResponse = "responses whose topmost Via is not ours"

@@ -219,8 +219,7 @@ struct ElementOptions: ParsableArguments {
             stop(.unusableInput, ["--credentials \(credentials): cannot read it: \(String(cString: strerror(errno)))"])
         }
         var users: [String: String] = [:]
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = line.last == "\r" ? line.dropLast() : line
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }).enumerated() {
             if line.isEmpty || number == 0 && line == "user;password" { continue }
             guard let semicolon = line.firstIndex(of: ";"), semicolon != line.startIndex else {
                 stop(.unusableInput, ["\(credentials):\(number + 1): error: expected user;password"])

@@ -89,7 +89,8 @@ final class Wire {
     func register(_ user: String, _ contact: String, callID: String = "reg", cseq: Int = 1) throws {
         let sent = receive(
             request(
-                "REGISTER", "sip:127.0.0.1", to: "sip:\(user)@127.0.0.1", callID: "\(callID)-\(contact.hashValue)",
+                "REGISTER", "sip:127.0.0.1", to: "sip:\(user)@127.0.0.1", branch: "z9hG4bK\(contact.hashValue)",
+                callID: "\(callID)-\(contact.hashValue)",
                 cseq: cseq, more: "Contact: \(contact)\r\n"))
         try #require(sent.count == 1 && sent[0].status == 200, "\(sent)")
     }
