@@ -42,7 +42,7 @@ extension ElementMessage {
             case .via where line.value.offset <= index.topmostVia.offset && index.topmostVia.end <= line.value.end:
                 text.putLine(line, of: self, without: index.topmostVia, via)
             case .to:
-                guard let tag, self.tag(line.value) == nil else { fallthrough }
+                guard let tag, !line.value.isEmpty, self.tag(line.value) == nil else { fallthrough }
                 let end = OctetRange(offset: line.value.end, length: 0)
                 text.putLine(line, of: self, without: end, Array(";tag=\(tag)".utf8))
             case .via, .from, .callID, .cseq: text.append(contentsOf: octets(line.line))

@@ -8,6 +8,10 @@ extension SIPElement {
         let status = message.index.statusCode
         counts.responsesReceived[Int(status / 100)] += 1
         guard settings.role == .proxy, let token = ownBranch(message) else { return counts.drop(.foreignResponse) }
+        // Nobody below ours (§16.7 step 3): it would go nowhere. A CANCEL is our own.
+        guard message.index.hasSeveralVias || message.index.cseqMethod == .cancel else {
+            return counts.drop(.malformedResponse)
+        }
         guard let (transaction, branch) = branches[token] else { return counts.drop(.strayResponse) }
         if message.index.cseqMethod == .cancel {
             branch.receiveForCancel(status, now: now, timers: settings.timers)

@@ -87,6 +87,11 @@ public final class SIPElement {
     private func receiveRequest(_ message: ElementMessage, from source: Hop) {
         guard let via = TopmostVia(message, from: source) else { return counts.drop(.malformedRequest) }
         let method = message.index.method
+        guard !message.index.from.isEmpty, !message.index.to.isEmpty, !message.index.callID.isEmpty else {
+            guard method != .ack else { return counts.drop(.malformedAcknowledgement) }
+            counts.malformedRefused += 1
+            return respondStatelessly(message, via, 400)
+        }
         let key = Self.key(message, via, method == .ack || method == .cancel ? .invite : method)
         if method == .ack {
             counts.requests[Int(Method.ack.rawValue)] += 1
