@@ -52,7 +52,8 @@ public struct ElementSettings: Sendable {
     public var domains: [String] = []
     public var credentials = UserCredentials.open
     public var realm: String
-    public var challenges = ChallengeKind.both
+    /// Of two challenges some phones take the first and give up where they do not know it, so MD5 alone unless said.
+    public var challenges = ChallengeKind.md5
     /// How long a nonce holds; a right answer to an older one gets stale=true.
     public var nonceLifetime: UInt32 = 300_000
     /// In seconds (RFC 3261 §10.2.1.1, §10.3).

@@ -88,7 +88,8 @@ struct ElementOptions: ParsableArguments {
     var realm: String?
     @Option(
         name: .customLong("challenge"),
-        help: "What challenges offer: md5, sha-256, or both (RFC 8760), SHA-256 first. Default: both.",
+        help:
+            "What challenges offer: md5, sha-256, or both (RFC 8760), SHA-256 first. Default: md5, which every phone knows.",
         transform: ChallengeChoiceText.parse)
     var challenge: ChallengeKind?
     @Option(
@@ -219,7 +220,9 @@ struct ElementOptions: ParsableArguments {
             stop(.unusableInput, ["--credentials \(credentials): cannot read it: \(String(cString: strerror(errno)))"])
         }
         var users: [String: String] = [:]
-        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }).enumerated() {
+        for (number, line) in text.split(
+            omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }
+        ).enumerated() {
             if line.isEmpty || number == 0 && line == "user;password" { continue }
             guard let semicolon = line.firstIndex(of: ";"), semicolon != line.startIndex else {
                 stop(.unusableInput, ["\(credentials):\(number + 1): error: expected user;password"])

@@ -211,7 +211,10 @@ import Testing
 
     @Test("Who is asked for credentials: whoever begins something, not who goes on with it (§22.3)")
     func credentials() throws {
-        let wire = Wire(.proxy) { $0.credentials = .password("secret") }
+        let wire = Wire(.proxy) {
+            $0.credentials = .password("secret")
+            $0.challenges = .both
+        }
         let asked = wire.receive(request("INVITE", "sip:bob@127.0.0.1:7000"))
         #expect(asked.map(\.status) == [407])
         #expect(asked[0].values("Proxy-Authenticate").count == 2)

@@ -38,13 +38,13 @@ extension SIPp {
 /// Our registrar and our proxy before peers that nobody here wrote, judged on the wire.
 @Suite(.enabled(if: canRun, "needs carillon run, sipp, tshark and root"), .timeLimit(.minutes(5)))
 struct ElementInteropTests {
-    @Test("SIPp registers with digest", arguments: ["md5", "sha-256"])
-    func digest(challenge: String) async throws {
+    /// SIPp 3.6 knows MD5 alone.
+    @Test("SIPp registers with digest") func digest() async throws {
         try await withProcesses { start in
             let port = try UDPPorts.free(), ours = try UDPPorts.free()
             let registrar = start(
                 try await CarillonCommand.element(
-                    "registrar", on: port, ["--password", "alice-secret", "--challenge", challenge]))
+                    "registrar", on: port, ["--password", "alice-secret"]))
             let capture = try await WireCapture(ports: [port], start)
             for (password, status) in [("alice-secret", Int32(0)), ("guess", 1)] {
                 let client = start(
@@ -59,7 +59,7 @@ struct ElementInteropTests {
             }
             let wire = try await WireAccount(capture.stop())
             #expect(wire.malformed.isEmpty)
-            #expect(wire.algorithms == [challenge.uppercased()])
+            #expect(wire.algorithms == ["MD5"])
             #expect(wire.calls(with: "200 REGISTER", from: port) == 100)
             #expect(wire.calls(with: "401 REGISTER", from: port) == 200)
             let account = await CarillonCommand.account(of: registrar)
