@@ -85,7 +85,8 @@ let package = Package(
             name: "carillon",
             dependencies: [
                 "Blaster", "CallEngine", "CallTraces", "CarillonKit", "ElementServers", "Measurement",
-                "NameResolution", "Reporting", "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
+                "NameResolution", "Reporting", "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions",
+                "SIPWire", "TLSSessions",
                 argumentParser,
             ],
             swiftSettings: strict),

@@ -52,6 +52,7 @@ public final class ElementLoop {
         } catch {
             throw Failure(description: "no address space for messages that come in parts: \(Self.reason(error.errno))")
         }
+        _ = clx_raise_descriptor_limit()
         start = clx_monotonic()
         element = make(address)
         counts = ElementCounts()

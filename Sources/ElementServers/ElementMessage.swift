@@ -102,8 +102,9 @@ struct TopmostVia {
             hasUniqueBranch = via.hasUniqueBranch
             sentBy = message.text(via.sentBy).lowercased()
             answered = Self.answered(message, via, range, from: source)
+            // Of a stream: where a new connection goes once the request's own is gone.
+            if source.isStream || via.rport == nil { hop.address.port = via.port == 0 ? 5060 : via.port }
             guard !source.isStream else { return true }
-            if via.rport == nil { hop.address.port = via.port == 0 ? 5060 : via.port }
             if let maddr = via.maddr,
                 let other = TransportAddress(base, host: maddr, port: via.port == 0 ? 5060 : via.port)
             {
@@ -205,7 +206,7 @@ struct TargetURI {
             let base = buffer.baseAddress!
             let view = URIView(base, OctetRange(offset: 0, length: UInt32(buffer.count)))
             func part(_ range: OctetRange) -> String { String(decoding: buffer[range.indices], as: UTF8.self) }
-            isSIPS = view.scheme == .sips
+            isSIPS = view.scheme == .sips && view.isWellFormed
             isSIP = view.scheme == .sip && view.isWellFormed
             user = part(view.user)
             host = part(view.host).lowercased()

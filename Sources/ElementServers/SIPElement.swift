@@ -75,9 +75,17 @@ public final class SIPElement {
 
     /// The beginning of a datagram of ours for which nobody listened.
     public func refused(datagram: UnsafeRawBufferPointer, now: Tick) {
-        let head = String(decoding: datagram, as: UTF8.self)
-        guard let start = head.range(of: "branch="), !head.hasPrefix("SIP/2.0") else { return }
-        failed(branch: String(head[start...].prefix { !"; \r\n,".contains($0) }), now: now)
+        // It may be cut, and is then malformed; its topmost Via is at its head.
+        let message: ElementMessage
+        switch reader.read(datagram) {
+        case .keepAlive: return
+        case .message(let whole): message = whole
+        case .malformed(_, let part): message = part
+        }
+        let range = message.index.topmostVia
+        guard message.index.isRequest, message.index.method != .cancel, !range.isEmpty else { return }
+        let branch = message.octets.withUnsafeBytes { ViaValue($0.baseAddress!, range).branch.map(message.text) }
+        if let branch { failed(branch: branch, now: now) }
     }
 
     public func bindingCount(now: Tick) -> (records: Int, bindings: Int) { location.count(now: now) }
@@ -277,16 +285,4 @@ func fingerprint(of texts: [String]) -> UInt64 {
         hash = (hash ^ 0xFF) &* 0x100_0000_01B3
     }
     return hash
-}
-
-extension String {
-    /// Where the text stands first; its end is what is returned.
-    fileprivate func range(of text: String) -> String.Index? {
-        var place = startIndex
-        while place < endIndex {
-            if self[place...].hasPrefix(text) { return index(place, offsetBy: text.count) }
-            place = index(after: place)
-        }
-        return nil
-    }
 }
