@@ -220,11 +220,9 @@ public final class SIPElement {
     }
 
     private func forget(_ transaction: Transaction) {
-        transaction.isForgotten = true
         transactions[transaction.key] = nil
         for branch in transaction.branches { branches[branch.token] = nil }
-        transaction.branches = []
-        transaction.request = nil
+        transaction.forget()
     }
 
     /// Room for one more transaction.
@@ -245,12 +243,15 @@ public final class SIPElement {
         return false
     }
 
-    /// Lets go of what is forgotten at the head of `finished`.
+    /// Lets go of what is forgotten: `finished` and the timers may hold so many beside those that are kept.
     private func tidy() {
         while oldest < finished.count, finished[oldest].isForgotten { oldest += 1 }
-        guard oldest > 4096, oldest * 2 > finished.count else { return }
-        finished.removeFirst(oldest)
-        oldest = 0
+        let most = 2 * transactions.count + 4096
+        if finished.count > most {
+            finished = finished[oldest...].filter { !$0.isForgotten }
+            oldest = 0
+        }
+        if timers.count > most { timers.tidy() }
     }
 
     private func fire(_ transaction: Transaction) {

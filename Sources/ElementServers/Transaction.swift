@@ -26,7 +26,7 @@ final class Transaction {
     var isCancelled = false
     /// When the timer queue looks at it next.
     var scheduled = Tick.never
-    var isForgotten = false
+    private(set) var isForgotten = false
 
     init(key: String, request: ElementMessage, via: TopmostVia, tag: String) {
         self.key = key
@@ -91,6 +91,15 @@ final class Transaction {
     var isDone: Bool { isServerDone && branches.allSatisfy(\.isDone) }
 
     var deadline: Tick { branches.reduce(serverDeadline) { min($0, $1.deadline) } }
+
+    /// Nobody will ask for it any more.
+    func forget() {
+        isForgotten = true
+        branches = []
+        request = nil
+        lastResponse = []
+        waiting = []
+    }
 
     /// Lets go of what the response context needed: the best response has been chosen.
     func release() {
@@ -230,6 +239,15 @@ struct TimerQueue {
             entries.swapAt(child, parent)
             child = parent
         }
+    }
+
+    var count: Int { entries.count }
+
+    /// Takes out those that are forgotten, and of each transaction all entries but one.
+    mutating func tidy() {
+        let kept = entries.filter { !$0.transaction.isForgotten && $0.at == $0.transaction.scheduled }
+        // What is in order is a heap.
+        entries = kept.sorted { $0.at < $1.at }
     }
 
     mutating func take() -> Transaction {
