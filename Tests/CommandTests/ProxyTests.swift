@@ -62,6 +62,35 @@ extension CommandTests {
             }
         }
 
+        @Test("A redirection goes back through it, and the call that follows goes past it")
+        func redirection() async throws {
+            try await inFolder { folder in
+                let port = try freePort()
+                let callees = try Command(
+                    [
+                        "serve", "redirected-call", "--listen", "127.0.0.1:\(port)", "--calls", "40", "--until-idle",
+                        "20s",
+                        "--no-report",
+                    ], in: folder)
+                let outcome = try await serving(["proxy"], in: folder) { server, proxy in
+                    try await until("the callees to listen") { headValue("listening", in: callees.out) != nil }
+                    try register("redirector", at: port, with: proxy)
+                    let caller = try await carillon(
+                        [
+                            "run", "redirected-call", "--proxy", proxy, "--to", "sip:redirector@example.test",
+                            "--domain",
+                            "example.test", "--play", "alice", "--concurrency", "4", "--calls", "20", "--no-report",
+                        ], in: folder)
+                    #expect(caller.code == 0 || caller.isStarved, "\(caller.out)\(caller.error)")
+                    let called = try await callees.end()
+                    #expect(called.code == 0 || called.isStarved, "\(called.out)")
+                    server.signal(SIGINT)
+                }
+                #expect(outcome.head("received") == "3xx 20", "\(outcome.out)")
+                #expect(outcome.head("requests")?.contains("INVITE 20, ACK 20") == true, "\(outcome.out)")
+            }
+        }
+
         @Test("Callers on TCP and callees on UDP: each is spoken to in its own way")
         func transports() async throws {
             try await inFolder { folder in
