@@ -44,6 +44,7 @@ fuzz: ## ten minutes of libFuzzer on each thing that reads octets of others
 	@Fuzz/run-digest.sh $(or $(SECONDS_OF_FUZZING),600)
 	@Fuzz/run-feeds.sh $(or $(SECONDS_OF_FUZZING),600)
 	@Fuzz/run-media.sh $(or $(SECONDS_OF_FUZZING),600)
+	@Fuzz/run-elements.sh $(or $(SECONDS_OF_FUZZING),600)
 
 lint: ## the format of every Swift file, and a build in which warnings are errors
 	@.ci/need build

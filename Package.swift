@@ -75,6 +75,8 @@ let package = Package(
         tests(
             "MediaSocketsTests", "MediaSockets", "RTPMedia", "Blaster", "CLinuxSockets", "CarillonKit", "ScenarioDSL",
             "Measurement", "SIPWire"),
+        room("ElementServers", "SIPTransactions", "Digest", "SIPWire", "CLinuxSockets"),
+        tests("ElementServersTests", "ElementServers", "SIPTransactions", "SIPWire"),
         room("Scenarios", "ScenarioDSL", path: "scenarios", exclude: ["README.md"]),
         room("ScenarioFiles", "ScenarioDSL", "CChildProcess"),
         room("Feeds", "CGuardedMapping"),
@@ -87,7 +89,7 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "Measurement", "MediaSockets", "NameResolution",
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "ElementServers", "Measurement", "MediaSockets", "NameResolution",
                 "Reporting",
                 "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
                 argumentParser,

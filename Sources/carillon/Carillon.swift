@@ -9,14 +9,24 @@ enum Command {
         // run and its report.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        if let (command, arguments) = ElementCommands.find(Array(CommandLine.arguments.dropFirst())) {
+            carryOut(command, arguments)
+        } else {
+            carryOut(Carillon.self, nil)
+        }
+        if let lost = StandardOutput.problem { stop(.environment, [lost]) }
+    }
+
+    /// - Parameter arguments: nil: those of the process.
+    private static func carryOut<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]?) {
         do {
-            var command = try Carillon.parseAsRoot()
+            var command = try root.parseAsRoot(arguments)
             try command.run()
         } catch {
-            let code = Carillon.exitCode(for: error)
-            guard code == .validationFailure else { Carillon.exit(withError: error) }
+            let code = root.exitCode(for: error)
+            guard code == .validationFailure else { root.exit(withError: error) }
             // ArgumentParser's words in the form that all our errors have.
-            let text = Carillon.fullMessage(for: error)
+            let text = root.fullMessage(for: error)
             var words = text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text
             let hint = SIPpHabits.hint(for: Array(CommandLine.arguments.dropFirst()))
             // A guess at what one of SIPp's options might have meant is a wrong one.
@@ -24,7 +34,6 @@ enum Command {
             printError([words] + [hint].compactMap { $0 })
             Glibc.exit(code.rawValue)
         }
-        if let lost = StandardOutput.problem { stop(.environment, [lost]) }
     }
 }
 

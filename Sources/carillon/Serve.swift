@@ -18,6 +18,9 @@ struct Serve: ParsableCommand {
 
               carillon serve basic-call --listen 127.0.0.1:5070
               carillon serve basic-call register message --listen 10.0.0.4 --calls 1000
+
+            `carillon serve registrar` and `carillon serve proxy` play no scenario: they are a small registrar and a small proxy, for want of \
+            another. Each has a --help of its own.
             """)
 
     @Argument(help: "Catalogue names, .swift files or saved .json programs.")
