@@ -89,7 +89,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "ElementServers", "Measurement", "MediaSockets", "NameResolution",
+                "Blaster", "CallEngine", "CallTraces", "CarillonKit", "ElementServers", "Measurement", "MediaSockets",
+                "NameResolution",
                 "Reporting",
                 "ScenarioDSL", "ScenarioFiles", "Scenarios", "SIPTransactions", "SIPWire", "TLSSessions",
                 argumentParser,

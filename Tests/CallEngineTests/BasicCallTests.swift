@@ -57,6 +57,10 @@ final class Loopback {
     func run(for nanoseconds: Int64) {
         let end = now.advanced(byNanoseconds: nanoseconds)
         pump()
+        if engine.repeatsUntilEnd {
+            _ = engine.endRepeating(.max, now: now)
+            pump()
+        }
         while engine.nextDeadline < end {
             now = max(now, engine.nextDeadline)
             engine.advance(to: now)

@@ -52,7 +52,7 @@ extension CommandTests {
             Case("run", "basic-call", "--before", "add-binding:5@fast", says: "5000/s"),
             Case("run", "basic-call", "--before", ":5", says: "names no scenario"),
             Case("run", "basic-call", "--after", "add-bindin", says: "did you mean add-binding"),
-            Case("run", "basic-call", "--before-may-fail", says: "none is given"),
+            Case("run", "basic-call", "--before-may-fail", says: "neither is given"),
             Case("run", "basic-call", "8.8.8.8", "--before", "add-binding:500@200/s", says: "--yes-load"),
             Case("run", "basic-call", "--before", "add-binding", "--set", "colour=red", says: "it has hold (0s)"),
             // Scenario.

@@ -113,6 +113,11 @@ public final class SimulatedNetwork {
                 started += 1
                 due += Int64(-log(chance.positiveFraction()) / rate * 1e9)
                 flush(caller)
+                // The load is over with its last arrival.
+                if started == runs, caller.engine.repeatsUntilEnd {
+                    _ = caller.engine.endRepeating(.max, now: instant)
+                    flush(caller)
+                }
             }
             deliver()
             for endpoint in endpoints { advance(endpoint) }
