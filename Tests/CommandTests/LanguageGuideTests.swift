@@ -41,12 +41,17 @@ extension CommandTests {
                 try text.write(to: folder.appendingPathComponent("guide.swift"), atomically: true, encoding: .utf8)
                 let lint = try await carillon(["lint", "guide.swift"], in: folder)
                 #expect(lint.code == 0, "\(lint.out)\(lint.error)")
+                var ran = 0
                 for name in names {
                     let run = try await carillon(
                         ["run", "guide.swift", "--scenario", name, "--calls", "1", "--no-report"], in: folder)
+                    // One that answers alone has nobody here who calls.
+                    if run.code == 64, run.error.contains("carillon serve plays it") { continue }
+                    ran += 1
                     #expect(run.code == 0 || run.isStarved, "\(name): \(run.out)\(run.error)")
                     #expect(run.out.contains("1 succeeded, 0 failed"), "\(name): \(run.out)\(run.error)")
                 }
+                #expect(ran >= names.count - 2)
             }
         }
 

@@ -25,8 +25,8 @@ struct MediaInteropTests {
             #expect(calls == 10)
             let sent = try record.media("packetsSent"), came = try record.media("packetsReceived")
             #expect(sent > 0 && came > 0)
-            // What has not come is not known to be lost, and nothing comes that was not sent.
-            #expect(try came + record.media("packetsAfterEnd") <= sent)
+            // What has not come is not known to be lost, and nothing comes that was not sent. (After a call anybody may send to its port.)
+            #expect(came <= sent)
             #expect(try record.media("streamsReceived") == 10)
             #expect(try record.media("octetsReceived") == came * 160)
             #expect(try record.media("packetsDuplicated") == 0 && record.media("packetsNotRTP") == 0)

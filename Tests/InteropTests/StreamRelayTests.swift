@@ -71,11 +71,19 @@ struct StreamRelayTests {
             let callee = start(try await CarillonCommand.callee(on: port, calls: 500))
             let relay = try StreamRelay(to: port, manner: manner, seed: 5)
             defer { relay.stop() }
-            let caller = start(try SIPp.caller(to: relay.port, calls: 500, rate: 50, routed: true, transport: "t1"))
+            let caller = start(try SIPp.caller(to: relay.port, calls: 500, rate: 50, transport: "t1"))
             #expect(try await caller.exit(within: .seconds(100)) == 0)
             let account = try SIPp.account(of: caller)
             #expect(account.successful == 500 && account.failed == 0)
-            #expect(try await CarillonCommand.succeeded(callee).calls == 500)
+            // SIPp takes a repeated 200 to INVITE for the one to BYE, and leaves with its last call: a BYE that is still on its way then is lost with
+            // the connection. Without a repeated 200 nothing is lost.
+            let code = try await callee.exit(within: .seconds(100))
+            let record = try CarillonCommand.Record(of: callee)
+            let failed = try record.total("runsFailed")
+            #expect(try record.total("runsStarted") == 500 && record.total("runsSucceeded") == 500 - failed)
+            #expect(failed == 0 && (code == 0 || code == 3) || code == 1, "\(callee.lastWords)")
+            #expect(try failed <= record.total("responseRetransmissionsSent"), "\(callee.lastWords)")
+            #expect(failed == 0 || callee.output.contains("\(failed) × BasicCall.swift:23  bob: expect BYE"))
             expect(relay, manner)
         }
     }

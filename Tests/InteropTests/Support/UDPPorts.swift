@@ -25,9 +25,24 @@ enum UDPPorts {
         for _ in 0..<1_000 {
             let port = try free()
             let isNextGiven = given.withLock { !$0.insert(port + 1).inserted }
-            if !isNextGiven, !isBound(port + 1), !isListening(port), !isListening(port + 1) { return port }
+            if !isNextGiven, !isBound(port + 1), isFreeForStreams(port), isFreeForStreams(port + 1) { return port }
         }
         throw InteropError("no two free ports in a row")
+    }
+
+    /// Whether TCP can be bound there as well: also a connection that ended a moment ago keeps its port.
+    private static func isFreeForStreams(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
     }
 
     /// Whether some process has bound the port. No message is sent, so that no counter moves.
