@@ -23,7 +23,10 @@ public let registeredUser = Scenario("registered-user", "REGISTER, its refreshes
         RepeatUntilEnd {
             Pause(.part(0.5...0.9, of: granted))
             Send(.register, from: "sip:\(user)@\(.domain)", requestURI: "sip:\(.domain)") { Expires(expires) }
-            Expect(200) { Capture(granted, from: .ownBinding.parameter("expires"), otherwise: .header("Expires")) }
+            Expect(200) {
+                Capture(granted, from: .ownBinding.parameter("expires"), otherwise: .header("Expires"))
+                Require(granted > 0, "RFC 3261 §10.3: a registrar says for how long a binding is good")
+            }
         }
         Send(.register, from: "sip:\(user)@\(.domain)", requestURI: "sip:\(.domain)") { Expires(0) }
         Expect(200)

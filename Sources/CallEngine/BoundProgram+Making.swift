@@ -16,8 +16,7 @@ extension BoundProgram {
         }
     }
 
-    ///
-    /// - Parameter dialog: what is taken in this one.
+    /// By instruction, a bit set of `Method`: what some wait takes in this dialog that can still be reached from there.
     static func wantedLater(_ program: borrowing CallProgram, dialog: Int) -> [UInt32] {
         var wanted = [UInt32](repeating: 0, count: program.instructions.count)
         var hasChanged = true

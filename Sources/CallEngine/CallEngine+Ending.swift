@@ -59,6 +59,8 @@ extension CallEngine {
         case .endless:
             expectation = general(got, owed)
             since = tick
+        case .value where instruction.operation == .pause:
+            expectation = firstGeneralExpectation + GeneralExpectation.time.rawValue
         // The step may well have waited for this response.
         case .contact, .routes, .secure: expectation = general(got, owed)
         default: break

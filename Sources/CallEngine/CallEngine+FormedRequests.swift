@@ -29,7 +29,7 @@ extension CallEngine {
     /// A header of the header part, without its escapes; nil where it has none of that name.
     mutating func uriHeader(_ name: OctetRange, of text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard let start = text.baseAddress else { return nil }
-        var list = URIHeaderList(start, URIView(start, bareURI(start, text.count)).headers)
+        var list = URIView(start, bareURI(start, text.count)).headerList
         while let one = list.next() {
             guard one.name.length == name.length,
                 strncasecmp(
@@ -77,28 +77,11 @@ extension CallEngine {
     /// - Returns: whether nothing among them would end the line.
     private static func unescape(_ start: UnsafeRawPointer, _ range: OctetRange, _ out: inout OctetWriter) -> Bool {
         var isOneLine = true
-        var place = Int(range.offset)
-        let past = Int(range.end)
-        while place < past {
-            var octet = start.load(fromByteOffset: place, as: UInt8.self)
-            if octet == UInt8(ascii: "%"), place + 2 < past,
-                let high = digit(start.load(fromByteOffset: place + 1, as: UInt8.self)),
-                let low = digit(start.load(fromByteOffset: place + 2, as: UInt8.self))
-            {
-                octet = high &<< 4 | low
-                place += 2
-            }
+        for octet in UnescapedOctets(start, range) {
             if octet == 0x0D || octet == 0x0A || octet == 0 { isOneLine = false }
             withUnsafeBytes(of: octet) { out.write($0.baseAddress, 1) }
-            place += 1
         }
         return isOneLine
-    }
-
-    private static func digit(_ octet: UInt8) -> UInt8? {
-        if octet &- 0x30 < 10 { return octet &- 0x30 }
-        let letter = (octet | 0x20) &- 0x61
-        return letter < 6 ? letter &+ 10 : nil
     }
 
     /// Writes a Request-URI without its header part, or the header lines that this part asks for.
@@ -122,7 +105,7 @@ extension CallEngine {
             memcpy(start, base + Int(range.offset), Int(range.length))
             return start + Int(range.length)
         }
-        var list = URIHeaderList(base, URIView(base, uri).headers)
+        var list = URIView(base, uri).headerList
         var out = start
         while let one = list.next() {
             let name = HeaderName(
@@ -148,9 +131,7 @@ extension CallEngine {
             return false
         case .other:
             // The body is asked for by that name.
-            return
-                !(range.length == 4
-                && strncasecmp((base + Int(range.offset)).assumingMemoryBound(to: CChar.self), "body", 4) == 0)
+            return !isInAnyCase(base, range, "body")
         default: return true
         }
     }
@@ -175,32 +156,5 @@ extension CallEngine {
             : flows.flow(to: next).from(local)
         redirectFlow(header, dialogNumber).pointee = flow.index
         dialog.pointee.isRedirected = true
-    }
-}
-
-/// The headers of a URI's header part: `&` separates them (RFC 3261 §19.1.1).
-private struct URIHeaderList {
-    let message: UnsafeRawPointer
-    var place: Int
-    let past: Int
-
-    init(_ message: UnsafeRawPointer, _ headers: OctetRange) {
-        self.message = message
-        place = Int(headers.offset)
-        past = Int(headers.end)
-    }
-
-    mutating func next() -> (name: OctetRange, value: OctetRange)? {
-        guard place < past else { return nil }
-        let start = place
-        let end = memchr(message + start, 0x26, past - start).map { UnsafeRawPointer($0) - message } ?? past
-        place = end + 1
-        func range(_ from: Int, _ to: Int) -> OctetRange {
-            OctetRange(offset: UInt32(from), length: UInt32(to - from))
-        }
-        guard let equals = memchr(message + start, 0x3D, end - start).map({ UnsafeRawPointer($0) - message }) else {
-            return (range(start, end), range(end, end))
-        }
-        return (range(start, equals), range(equals + 1, end))
     }
 }

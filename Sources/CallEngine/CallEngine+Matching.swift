@@ -70,13 +70,9 @@ extension CallEngine {
     /// A response to a live call that fits no request of it.
     @inline(never)
     mutating func note(_ fault: Misfit.Fault, _ slot: UInt32) {
-        guard misfits.count < Misfit.most || misfits[slot] != nil, let base = hand else { return }
-        let method = scanner.index.cseqMethodRange
+        guard misfits.count < Misfit.most || misfits[slot] != nil else { return }
         misfits[slot] = Misfit(
-            status: scanner.index.statusCode, cseq: scanner.index.cseqNumber,
-            method: String(
-                decoding: UnsafeRawBufferPointer(
-                    start: base + Int(method.offset), count: min(Int(method.length), 32)), as: UTF8.self),
+            status: scanner.index.statusCode, cseq: scanner.index.cseqNumber, method: scanner.index.cseqMethod,
             fault: fault)
     }
 

@@ -73,7 +73,7 @@ extension CallEngine {
         else { return (nil, nil, 400) }
         let value = scanner.header(found).value
         let semicolon =
-            base.loadOctets(value).firstIndex(of: UInt8(ascii: ";")).map { value.offset &+ UInt32($0) } ?? value.end
+            slice(base, value).firstIndex(of: UInt8(ascii: ";")).map { value.offset &+ UInt32($0) } ?? value.end
         var callID = OctetRange(offset: value.offset, length: semicolon &- value.offset)
         while callID.length > 0, base.load(fromByteOffset: Int(callID.end &- 1), as: UInt8.self) <= 0x20 {
             callID.length &-= 1
@@ -83,12 +83,11 @@ extension CallEngine {
         var isEarlyOnly = false
         var list = ParameterList(base, OctetRange(offset: semicolon, length: value.end &- semicolon))
         while let one = list.next() {
-            let name = base.loadOctets(one.name)
-            if name.isText("to-tag") {
+            if isInAnyCase(base, one.name, "to-tag") {
                 toTag = one.value
-            } else if name.isText("from-tag") {
+            } else if isInAnyCase(base, one.name, "from-tag") {
                 fromTag = one.value
-            } else if name.isText("early-only") {
+            } else if isInAnyCase(base, one.name, "early-only") {
                 isEarlyOnly = true
             }
         }
@@ -121,25 +120,5 @@ extension CallEngine {
             return (party, nil, 603)
         }
         return (party, freeServerDialog(header), 488)
-    }
-}
-
-extension UnsafeRawPointer {
-    @inline(__always)
-    fileprivate func loadOctets(_ range: OctetRange) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: self + Int(range.offset), count: Int(range.length))
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The same letters in any case; `text` in lower case.
-    fileprivate func isText(_ text: StaticString) -> Bool {
-        guard count == text.utf8CodeUnitCount else { return false }
-        for index in 0..<count {
-            let octet = self[index]
-            let lower = octet &- 0x41 < 26 ? octet | 0x20 : octet
-            if lower != text.utf8Start[index] { return false }
-        }
-        return true
     }
 }

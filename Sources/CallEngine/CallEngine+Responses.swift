@@ -125,6 +125,7 @@ extension CallEngine {
         _ record: UnsafeMutablePointer<ClientRecord>
     ) {
         let dialogNumber = Int(record.pointee.dialog)
+        if !misfits.isEmpty { misfits[slot] = nil }
         recorder.countResponse(status: Int(status), method: record.pointee.method)
         let isRaw = record.pointee.template == ClientRecord.raw
         if record.pointee.method == .invite {

@@ -68,7 +68,11 @@ extension CallEngine {
                     header.pointee.programCounter = UInt16(truncatingIfNeeded: instruction.c)
                     continue
                 }
-                let time = drawDelay(Int(instruction.a), slot, header)
+                guard let time = drawDelay(Int(instruction.a), slot, header) else {
+                    // Without a pause the steps round it would follow one another as fast as they are answered.
+                    fail(slot, header, .value, 0, detail: wholeOfPause(Int(instruction.a), slot, header))
+                    return
+                }
                 if time <= 0 {
                     header.pointee.programCounter &+= 1
                     continue
@@ -436,10 +440,21 @@ extension CallEngine {
         (Double(draw(header) &>> 11) + 0.5) * 0x1p-53
     }
 
-    /// A pause in nanoseconds.
+    /// What a pause is a part of, as it reads.
+    private mutating func wholeOfPause(
+        _ number: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
+    ) -> UnsafeRawBufferPointer {
+        textUsed = 0
+        guard case .part(_, _, let node) = bound.delays[number], let text = evaluate(node, header, slot) else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        return text
+    }
+
+    /// A pause in nanoseconds; nil where it is a part of something that is no time.
     private mutating func drawDelay(
         _ number: Int, _ slot: UInt32, _ header: UnsafeMutablePointer<SlotHeader>
-    ) -> Int64 {
+    ) -> Int64? {
         let plan = bound.delays[number]
         switch plan {
         case .fixed(let time): return DelayPlan.pause(time)
@@ -468,7 +483,7 @@ extension CallEngine {
             textUsed = 0
             guard let text = evaluate(node, header, slot),
                 let time = Seconds(parsing: String(decoding: text, as: UTF8.self))
-            else { return 0 }
+            else { return nil }
             return DelayPlan.pause((low + drawFraction(header) * (high - low)) * Double(time.nanoseconds))
         }
     }

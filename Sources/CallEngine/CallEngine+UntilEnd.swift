@@ -1,7 +1,6 @@
 import Glibc
-import SIPWire
 import Measurement
-import SIPTransactions
+import SIPWire
 
 // Parties that go on until the load ends, as registered phones do, and what they read of their registrar.
 extension CallEngine {
@@ -51,8 +50,7 @@ extension CallEngine {
             var rest = scanner.header(found).value
             while rest.length > 0 {
                 let address = NameAddress(base, rest, inList: true)
-                let end = address.rest.length > 0 ? address.rest.offset : rest.end
-                let whole = OctetRange(offset: rest.offset, length: end &- rest.offset)
+                let whole = Self.element(address, of: rest, base)
                 rest = address.rest
                 let uri = URIView(base, address.uri)
                 guard (uri.port == 0 ? standard : uri.port) == port,

@@ -269,15 +269,7 @@ extension CallEngine {
             var rest = line.value
             while rest.length > 0 {
                 let address = NameAddress(base, rest, inList: true)
-                let end = address.rest.length > 0 ? address.rest.offset : rest.end
-                var length = end &- rest.offset
-                // Without the comma and the blanks before it.
-                while length > 0 {
-                    let octet = base.load(fromByteOffset: Int(rest.offset &+ length &- 1), as: UInt8.self)
-                    guard octet == 0x2C || octet == 0x20 || octet == 0x09 else { break }
-                    length &-= 1
-                }
-                let one = OctetRange(offset: rest.offset, length: length)
+                let one = Self.element(address, of: rest, base)
                 if seen == wanted { return one }
                 last = one
                 seen += 1
@@ -285,6 +277,17 @@ extension CallEngine {
             }
         }
         return wanted < 0 ? last : nil
+    }
+
+    /// The first element of a list, which has been read, without the comma behind it and the blanks before that.
+    static func element(_ address: NameAddress, of list: OctetRange, _ base: UnsafeRawPointer) -> OctetRange {
+        var end = address.rest.length > 0 ? address.rest.offset : list.end
+        while end > list.offset {
+            let octet = base.load(fromByteOffset: Int(end &- 1), as: UInt8.self)
+            guard octet == 0x2C || octet == 0x20 || octet == 0x09 else { break }
+            end &-= 1
+        }
+        return OctetRange(offset: list.offset, length: end &- list.offset)
     }
 
     private static func isList(_ name: HeaderName) -> Bool {

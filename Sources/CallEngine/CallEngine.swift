@@ -186,7 +186,6 @@ public struct CallEngine: ~Copyable {
     /// The message at hand comes from an inbox; `taken` are the blocks of such, given back when the script rests.
     var handIsQueued = false
     var taken: [UInt32] = []
-    /// Of failed runs that are still being ended, by owner's slot.
     /// The load is over: nothing is repeated any more that was to be repeated until then.
     var isEnding = false
     /// Slots before this one have been told.
@@ -195,6 +194,7 @@ public struct CallEngine: ~Copyable {
     var stalledFlows: [UInt32: Tick] = [:]
     /// Of slots whose peer has sent a response that was discarded: the last of them.
     var misfits: [UInt32: Misfit] = [:]
+    /// Of failed runs that are still being ended, by owner's slot.
     var verdicts: [UInt32: (numbers: TraceVerdict, detail: [UInt8])] = [:]
     /// Legs that take a later request without a tag, by Call-ID and From tag. Empty unless a party has such a step.
     var legs: [UInt64: UInt32] = [:]

@@ -93,7 +93,7 @@ struct ExpectationPlan {
 
 /// What is expected all the time, whichever step is at hand: by pauses, and of the script itself.
 enum GeneralExpectation: Int, CaseIterable {
-    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress, contact, routes, secure
+    case quiet, noCancel, answer, acknowledgement, reachable, rest, progress, time, contact, routes, secure
 
     var expectation: Expectation {
         switch self {
@@ -113,6 +113,7 @@ enum GeneralExpectation: Int, CaseIterable {
                 text: "a wait or a pause before so many steps",
                 rule: "Carillon's own: a script that never waits would stall all calls of its worker")
         case .progress: Expectation(text: "to go on", rule: "the scenario")
+        case .time: Expectation(text: "a time that the pause is a part of", rule: "the scenario")
         case .contact:
             Expectation(
                 text: "a SIP or SIPS URI in the Contact of a response to INVITE", rule: "RFC 3261 §8.1.3.4, §12.1.2")

@@ -1,5 +1,8 @@
+import SIPWire
+
 /// A response that a live call cannot take, since it does not repeat what a response repeats of its request (RFC 3261 §8.2.6.2).
-/// Kept for one purpose: a call that then fails for want of an answer says what came in its place.
+/// Kept for one purpose: a call that then fails for want of an answer says what came in its place. Forgotten as soon as a response comes
+/// that fits: what is missing later has another reason.
 struct Misfit {
     enum Fault {
         case branch, sentBy, vias, callID, fromTag, number, method
@@ -23,8 +26,10 @@ struct Misfit {
 
     var status: UInt16
     var cseq: UInt32
-    var method: String
+    var method: Method
     var fault: Fault
 
-    var text: [UInt8] { Array("a \(status) to \(cseq) \(method) \(fault.text)".utf8) }
+    var text: [UInt8] {
+        Array("a \(status) to \(cseq) \(method == .other ? "another method" : "\(method.token)") \(fault.text)".utf8)
+    }
 }

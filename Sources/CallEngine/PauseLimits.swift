@@ -59,6 +59,28 @@ extension DelayTree {
     }
 }
 
+extension DelayTree {
+    /// Why there is no part of this text, the value of a setting; nil where there is.
+    package static func problem(ofWhole text: String) -> String? {
+        guard let time = Seconds(parsing: text) else {
+            return "\"\(text)\" is no time, so there is no part of it: write seconds, 3600, or a time, 1h"
+        }
+        return DelayTree.fixed(time).problem
+    }
+}
+
+extension ValueTree {
+    /// What is wrong with it as the whole that a pause is a part of, as far as that is known before a run.
+    var partProblem: String? {
+        switch self {
+        case .setting(let name, let fallback?):
+            DelayTree.problem(ofWhole: fallback).map { "the default of the setting \"\(name)\": \($0)" }
+        case .text(let text): DelayTree.problem(ofWhole: text)
+        default: nil
+        }
+    }
+}
+
 extension DelayPlan {
     /// Nanoseconds of 30 days.
     package static let longest: Int64 = 30 * 86_400 * 1_000_000_000

@@ -240,6 +240,10 @@ enum ScenarioChecker {
             if let problem = delay.problem { error(at, problem) }
             guard let value = delay.source else { return }
             check(value, at: at, inHeader: false)
+            if case .part = delay {
+                if let problem = value.partProblem { error(at, problem) }
+                return
+            }
             switch value {
             case .setting(let name, let fallback?):
                 if let problem = DelayTree.problem(ofText: fallback) {

@@ -224,6 +224,20 @@ extension ScenarioCompiler {
         dialogs[dialog].bye = makePlain("BYE", dialog: dialog)
     }
 
+    /// Where requests of the peer's come.
+    private var ownContact: TemplateBuilder {
+        var contact = TemplateBuilder()
+        contact.text("<")
+        contact.bound(.contactScheme)
+        contact.text(":")
+        contact.bound(.user(party.name))
+        contact.text("@")
+        contact.bound(.contactHostPort)
+        contact.bound(.contactTransport)
+        contact.text(">")
+        return contact
+    }
+
     private mutating func makeRequest(
         _ method: String, _ tree: SendTree, at: Spot, _ state: inout FlowState, dialog: Int, inDialog: Bool
     ) -> Int {
@@ -320,16 +334,7 @@ extension ScenarioCompiler {
         cseq.text(" \(method)")
         fixed.append((.cseq, cseq))
         if Self.carriesContact.contains(method) {
-            var contact = TemplateBuilder()
-            contact.text("<")
-            contact.bound(.contactScheme)
-            contact.text(":")
-            contact.bound(.user(party.name))
-            contact.text("@")
-            contact.bound(.contactHostPort)
-            contact.bound(.contactTransport)
-            contact.text(">")
-            fixed.append((.contact, contact))
+            fixed.append((.contact, ownContact))
         }
         if method == "PRACK" {
             var rack = TemplateBuilder()
@@ -390,16 +395,7 @@ extension ScenarioCompiler {
         message.live(.echo, opensDialog ? 1 : 0)
         var fixed: [(name: HeaderName, value: TemplateBuilder)] = []
         if opensDialog || (Self.refreshesTarget.contains(request.method) && status >= 200 && status < 300) {
-            var contact = TemplateBuilder()
-            contact.text("<")
-            contact.bound(.contactScheme)
-            contact.text(":")
-            contact.bound(.user(party.name))
-            contact.text("@")
-            contact.bound(.contactHostPort)
-            contact.bound(.contactTransport)
-            contact.text(">")
-            fixed.append((.contact, contact))
+            fixed.append((.contact, ownContact))
         }
         write(fixed, pieces, routes: nil, extra: nil, &message)
         if let authentication {

@@ -98,6 +98,8 @@ extension ScenarioRun {
         if !isHeldBack, hindrance == nil, !control.isStopRequested {
             do throws(ScenarioRunError) { load = try carryOut(self, nil) } catch {
                 for one in crew { one.requestAbort() }
+                // None is left behind; what it counted is nobody's any more.
+                for one in crew { _ = try? one.outcome() }
                 throw error
             }
         }

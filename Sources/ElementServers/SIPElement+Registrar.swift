@@ -157,22 +157,11 @@ extension TargetURI {
 
 /// Without the escapes of RFC 3261 §19.1.2.
 func unescaped(_ text: String) -> String {
-    guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
-    let octets = Array(text.utf8)
-    var result: [UInt8] = []
-    var place = 0
-    while place < octets.count {
-        if octets[place] == UInt8(ascii: "%"), place + 2 < octets.count,
-            let value = UInt8(String(decoding: octets[(place + 1)...(place + 2)], as: UTF8.self), radix: 16)
-        {
-            result.append(value)
-            place += 3
-        } else {
-            result.append(octets[place])
-            place += 1
-        }
+    Array(text.utf8).withUnsafeBytes { octets in
+        guard let start = octets.baseAddress else { return "" }
+        return String(
+            decoding: Array(UnescapedOctets(start, OctetRange(offset: 0, length: UInt32(octets.count)))), as: UTF8.self)
     }
-    return String(decoding: result, as: UTF8.self)
 }
 
 /// `1`, `0.5`, `0.25`.

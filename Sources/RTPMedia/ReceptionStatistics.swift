@@ -16,8 +16,6 @@ public struct ReceptionStatistics: Sendable {
     public private(set) var outOfOrder: UInt64 = 0
     /// Packets far from the sequence, which another did not follow.
     public private(set) var strays: UInt64 = 0
-    /// Times that the sender began a sequence anew.
-    public private(set) var restarts: UInt64 = 0
     /// The estimate of §A.8 after the last packet, its sum and its largest value. Nanoseconds.
     public private(set) var jitter = 0.0
     public private(set) var jitterSum = 0.0
@@ -98,7 +96,6 @@ public struct ReceptionStatistics: Sendable {
         if behind > Self.mostMisordered {
             // Two in a row far off: the other side has begun anew (§A.1).
             if UInt32(sequence) == afterStray {
-                restarts &+= 1
                 strays &-= 1
                 expectedBefore = expected
                 begin(sequence &- 1)

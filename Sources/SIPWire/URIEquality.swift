@@ -58,7 +58,7 @@ extension URIView {
     }
 
     private func hasItsHeaders(in other: URIView) -> Bool {
-        var list = URIParameterList(message, headers, separator: Octet.ampersand)
+        var list = headerList
         while let ours = list.next() {
             guard let theirs = other.find(ours.name, of: self, in: other.headers, separator: Octet.ampersand),
                 equals(ours.value, other, theirs.value, foldingCase: false)

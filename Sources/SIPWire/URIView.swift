@@ -148,10 +148,15 @@ public struct URIView {
         return TransportAddress(message, host: host, port: port)
     }
 
-    private func isText(_ name: StaticString, _ range: OctetRange) -> Bool {
-        range.count == name.utf8CodeUnitCount
-            && areEqualInAnyCase(message + range.first, name.utf8Start, range.count)
-    }
+    private func isText(_ name: StaticString, _ range: OctetRange) -> Bool { isInAnyCase(message, range, name) }
+
+    /// The header part, `?Replaces=…&Subject=…`: `&` separates (RFC 3261 §19.1.1).
+    public var headerList: URIParameterList { URIParameterList(message, headers, separator: Octet.ampersand) }
+}
+
+/// Whether that is what stands there, letters in any case.
+public func isInAnyCase(_ message: UnsafeRawPointer, _ range: OctetRange, _ text: StaticString) -> Bool {
+    range.count == text.utf8CodeUnitCount && areEqualInAnyCase(message + range.first, text.utf8Start, range.count)
 }
 
 /// The parameters of a URI: no blanks, no quotes, `;` separates and nothing else does (RFC 3261 §19.1.1).

@@ -7,6 +7,8 @@ import ScenarioDSL
 struct ScenarioSettings {
     private let declared: [SettingTree]
     private let pauses: Set<String>
+    /// Of which a pause is a part.
+    private let wholes: Set<String>
     private let counts: Set<String>
 
     init(_ program: CallProgram) {
@@ -16,6 +18,7 @@ struct ScenarioSettings {
             return tree.kind == .setting ? String(decoding: program.values.texts[Int(tree.a)], as: UTF8.self) : nil
         }
         pauses = Set(program.delays.compactMap { if case .value(let node) = $0 { name(node) } else { nil } })
+        wholes = Set(program.delays.compactMap { if case .part(_, _, let node) = $0 { name(node) } else { nil } })
         counts = Set(
             program.instructions.compactMap { $0.operation == .loopStart ? name(Int($0.b)) : nil })
     }
@@ -53,6 +56,7 @@ struct ScenarioSettings {
 
     private func problem(_ name: String, _ value: String) -> String? {
         if pauses.contains(name), let problem = DelayTree.problem(ofText: value) { return problem }
+        if wholes.contains(name), let problem = DelayTree.problem(ofWhole: value) { return problem }
         if counts.contains(name), UInt32(value) == nil {
             return "\"\(value)\" is no number of times: write 0, 1, 2, …"
         }

@@ -234,6 +234,20 @@ struct ResponseMatchingTests {
         #expect(got.hasPrefix("nothing that fits: a 200 to ") && got.contains(words), "\(got)")
     }
 
+    @Test("that did not fit is no reason for what is missing after others have fitted")
+    func forgotten() throws {
+        let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"])
+        try exchange.start()
+        let answer = try exchange.takeOne().response("200 OK", contact)
+        exchange.hear(answer.replacing("Call-ID: ", with: "Call-ID: x"))
+        exchange.hear(answer)
+        #expect(try exchange.takeOne().start == "ACK")
+        // The BYE is not answered.
+        exchange.pass(.seconds(60))
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.got == "nothing" && group.count == 1, "\(group.got)")
+    }
+
     @Test("that came late is no reason for what the call fails of later")
     func lateIsNoMisfit() throws {
         let exchange = try Exchange(FailedRunReportTests.calling, plays: ["alice"])

@@ -112,6 +112,48 @@ struct UntilEndTests {
         #expect(group.got.contains("Expires") || group.got.contains("no Contact that leads here"), "\(group.got)")
     }
 
+    @Test("what was granted and is no time fails the call: no pause would be a flood of refreshes")
+    func grantsNoTime() throws {
+        let exchange = try phone()
+        try exchange.start()
+        let register = try exchange.takeOne()
+        exchange.hear(granted(register, 60).replacing("expires=60", with: "expires=soon"))
+        #expect(exchange.take().isEmpty && exchange.count(.runsFailed) == 1 && exchange.liveSlots == 0)
+        let group = try #require(exchange.record().failureGroups.first)
+        #expect(group.expected == "a time that the pause is a part of" && group.got == "“soon”", "\(group)")
+    }
+
+    @Test("the own binding is one element of the list, without the comma that follows")
+    func element() throws {
+        let exchange = try Exchange(
+            Scenario("own") {
+                Party("phone") {
+                    Send(.register)
+                    Expect(200)
+                    Send(.options) { Header("X-Binding", .ownBinding) }
+                    Expect(200)
+                }
+            })
+        try exchange.start()
+        let register = try exchange.takeOne()
+        let own = register.header("Contact")
+        exchange.hear(register.response("200 OK", "Contact: \(own);expires=60 , <sip:desk@10.0.0.7:5060>;expires=7"))
+        #expect(try exchange.takeOne().header("X-Binding") == "\(own);expires=60")
+    }
+
+    @Test("a setting that a pause is a part of has a time as its default", arguments: ["exponential(3s)", "soon"])
+    func partOfSetting(fallback: String) throws {
+        let scenario = Scenario("part") {
+            Party("alice") {
+                Send(.options)
+                Expect(200)
+                Pause(.part(0.5...0.9, of: Setting("wait", default: fallback)))
+            }
+        }
+        let errors = ScenarioCompiler.compile([scenario.tree]).1.filter { $0.severity == .error }.map(\.description)
+        #expect(errors.contains { $0.contains("\"\(fallback)\" is no time") }, "\(errors)")
+    }
+
     @Test("a block that waits for nothing is refused, at its line")
     func endless() throws {
         let scenario = Scenario("endless") {

@@ -130,6 +130,32 @@ extension CommandTests {
             }
         }
 
+        @Test("What a pause is a part of is a time: 64 where --set gives another thing")
+        func partOfSetting() async throws {
+            try await inFolder { folder in
+                try """
+                import ScenarioDSL
+
+                let refreshed = Scenario("refreshed") {
+                    let wait = Setting("wait", default: "1")
+                    Party("alice") {
+                        Pause(.part(0.5...0.9, of: wait))
+                        Send(.options)
+                        Expect(200)
+                    }
+                    Party("bob") {
+                        Expect(.options)
+                        Send(200)
+                    }
+                }
+                """.write(to: folder.appendingPathComponent("call.swift"), atomically: true, encoding: .utf8)
+                let run = try await carillon(["run", "call.swift", "--set", "wait=exponential(3s)"], in: folder)
+                #expect(run.code == 64 && run.error.contains("is no time"), "\(run.error)")
+                let right = try await carillon(["run", "call.swift", "--set", "wait=20ms", "--no-report"], in: folder)
+                #expect(right.out.contains("1 succeeded, 0 failed"), "\(right.out)\(right.error)")
+            }
+        }
+
         @Test("A scenario that ends by itself is no population: 64, and what to do")
         func endsByItself() async throws {
             let run = try await carillon(["run", "options-ping", "--population", "add-binding:5"])
